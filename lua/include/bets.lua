@@ -1,0 +1,77 @@
+-- Bets and their text, as in service/entry/bets.py. An item of ARGV ends with `cold`: what SQL says of the bet,
+-- '' if it was not asked, '-' if it knows none.
+local function parse_bet(text)
+  local words = {}
+  for word in string.gmatch(text, '%S+') do
+    words[#words + 1] = word
+  end
+  local bet = {state = words[1], stake = integer(words[2])}
+  if bet.state == 'S' then
+    bet.winloss, bet.first, bet.changes = integer(words[3]), integer(words[4]), {}
+    for at = 5, #words do
+      local before, after, timestamp = string.match(words[at], '^(%-?%d+):(%-?%d+):(%d+)$')
+      bet.changes[at - 4] = {before = integer(before), after = integer(after), timestamp = integer(timestamp)}
+    end
+  end
+  return bet
+end
+
+-- The items with their bets: Redis first, then what SQL said. `unknown` counts the bets that nobody was asked about.
+local function read_items(first, width)
+  local items, indexes, unknown = {}, {}, 0
+  for at = first, #ARGV, width do
+    indexes[#indexes + 1] = ARGV[at]
+  end
+  local stored = redis.call('HMGET', KEYS[6], unpack(indexes))
+  for i, index in ipairs(indexes) do
+    local at = first + (i - 1) * width
+    local cold = ARGV[at + width - 1]
+    local item = {index = index, amount = integer(ARGV[at + 1]), at = at}
+    if stored[i] then
+      item.bet, item.text, item.here = parse_bet(stored[i]), stored[i], true
+    elseif cold == '' then
+      unknown = unknown + 1
+    elseif cold ~= '-' then
+      item.bet, item.text = parse_bet(cold), cold
+    end
+    items[i] = item
+  end
+  return items, unknown
+end
+
+-- What a batch will write: `put` one bet, then hand `bets`, `opened` and `effects` to post.
+local batch = {bets = {}, opened = 0, letters = {}, moved = 0, overflow = false}
+
+local function put(item, letter, text, delta)
+  local counted = item.here and item.bet.state == 'O' and 1 or 0
+  batch.opened = batch.opened + (string.sub(text, 1, 1) == 'O' and 1 or 0) - counted
+  batch.bets[#batch.bets + 1] = item.index
+  batch.bets[#batch.bets + 1] = text
+  batch.letters[#batch.letters + 1] = letter
+  batch.moved = batch.moved + delta
+  batch.overflow = batch.overflow or batch.moved > LIMIT or batch.moved < -LIMIT
+end
+
+local function keep()
+  batch.letters[#batch.letters + 1] = '-'
+end
+
+local function post_batch(reason, balance_delta, debt_delta, fields)
+  if batch.overflow then
+    return decline('R3', 'overflow')
+  end
+  return post(#batch.bets > 0 and reason or 'repeated', {
+    balance = balance_delta,
+    debt = debt_delta,
+    effects = table.concat(batch.letters),
+    fields = fields,
+    bets = batch.bets,
+    opened = batch.opened,
+  })
+end
+
+-- A game credit pays the player's debt first (SEMANTICS row 67).
+local function post_credit(reason)
+  local paid = math.min(debt, batch.moved)
+  return post_batch(reason, batch.moved - paid, -paid)
+end

@@ -1,0 +1,11 @@
+-- install: the wallet itself, last of all: its presence means that it is completely loaded.
+--
+-- KEYS     head wallet
+-- ARGV     epoch period
+-- ITEMS    field value
+-- RETURNS  OK | FENCED epoch period | EXISTS
+-- WRITES   wallet
+-- EXAMPLE  version 3, balance 10000 … → OK, wallet balance = 10000
+-- @include vacant
+redis.call('HSET', KEYS[2], unpack(ARGV, 3))
+return {'OK'}

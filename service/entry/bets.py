@@ -1,0 +1,68 @@
+"""The state of one bet, and its text form, which Lua and Python share.
+
+    O <stake>                                          open
+    C <stake>                                          cancelled after it was placed
+    T <amount>                                         cancelled before it was placed: a tombstone
+    S <stake> <winloss> <first winloss> [<before>:<after>:<timestamp ms> …]   settled, with its changes
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+CHANGES_MAX: Final = 64
+"""Changes that one bet may see (SEMANTICS, Result change)."""
+
+
+class BetState(StrEnum):
+    """The first word of a bet's text."""
+
+    OPEN = "O"
+    CANCELLED = "C"
+    TOMBSTONE = "T"
+    SETTLED = "S"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One applied result change: winloss before and after in minor units, the event's own time."""
+
+    before: int
+    after: int
+    timestamp_ms: int
+
+
+class Bet(msgspec.Struct, frozen=True):
+    """One bet as the ledger knows it. `stake` of a tombstone is the amount that the cancel named."""
+
+    state: BetState
+    stake: int
+    winloss: int = 0
+    first_winloss: int = 0
+    changes: tuple[Change, ...] = ()
+
+    def text(self) -> str:
+        """The form that is kept in Redis and handed to the scripts."""
+        if self.state is not BetState.SETTLED:
+            return f"{self.state.value} {self.stake}"
+        changes = "".join(f" {c.before}:{c.after}:{c.timestamp_ms}" for c in self.changes)
+        return f"S {self.stake} {self.winloss} {self.first_winloss}{changes}"
+
+
+def parse_bet(text: str) -> Bet:
+    """The inverse of `Bet.text`. Raises ValueError for anything else."""
+    state, *numbers = text.split(" ")
+    if state != BetState.SETTLED:
+        (stake,) = numbers
+        return Bet(BetState(state), int(stake))
+    stake, winloss, first, *changes = numbers
+    parsed = [change.split(":") for change in changes]
+    return Bet(
+        BetState.SETTLED,
+        int(stake),
+        int(winloss),
+        int(first),
+        tuple(Change(int(before), int(after), int(timestamp_ms)) for before, after, timestamp_ms in parsed),
+    )

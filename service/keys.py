@@ -1,0 +1,72 @@
+"""Every key that this service has in Redis. `{s}` is the hash tag of the shard, g its current epoch.
+
+| key                      | type          | holds                                                              |
+|--------------------------|---------------|--------------------------------------------------------------------|
+| `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID |
+| `{s}:w:g:<user>`         | hash          | a wallet; written last by `install`: present = completely loaded   |
+| `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
+| `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
+| `{s}:l:g`                | stream        | ledger entries, id `<epoch>-<seq>`                                 |
+
+All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
+last but one part at the most, and what follows it is a number: no two users share a key.
+
+Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:committed` (watermarks, to all),
+`wallet:recover` (a worker asks the lease-holder to look at a shard again).
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from functools import lru_cache
+from typing import Final
+
+COMMITTED_CHANNEL: Final = "wallet:committed"
+RECOVER_CHANNEL: Final = "wallet:recover"
+
+
+def confirm_channel(worker: str) -> str:
+    """Where the writer tells `worker` which of its attempts are committed."""
+    return f"wallet:confirm:{worker}"
+
+
+def shard_of(user_id: str, shards: int) -> int:
+    """The shard that owns a player: CRC-32 of the UTF-8 user_id, modulo the fixed number of shards."""
+    return crc32(user_id.encode()) % shards
+
+
+@lru_cache(maxsize=1024)
+def head(tag: int | str) -> str:
+    """Head of a shard."""
+    return f"{{{tag}}}:head"
+
+
+@lru_cache(maxsize=1024)
+def stream(tag: int | str, epoch: int) -> str:
+    """Ledger stream of a shard in one epoch."""
+    return f"{{{tag}}}:l:{epoch}"
+
+
+def wallet(tag: int | str, epoch: int, user_id: str) -> str:
+    """A player's wallet in one epoch."""
+    return f"{{{tag}}}:w:{epoch}:{user_id}"
+
+
+def round_(tag: int | str, epoch: int, digest: bytes) -> str:
+    """A round's bets in one epoch, by the digest of (provider, user_id, game_no)."""
+    return f"{{{tag}}}:r:{epoch}:{digest.hex()}"
+
+
+def events(tag: int | str, epoch: int, user_id: str, period: int) -> str:
+    """A player's event digests of one idempotency period."""
+    return f"{{{tag}}}:i:{epoch}:{user_id}:{period}"
+
+
+def generation_pattern(tag: int | str) -> str:
+    """SCAN pattern of all keys of a shard that belong to some epoch."""
+    return f"{{{tag}}}:[wril]:*"
+
+
+def epoch_of(key: str) -> int:
+    """The epoch in the name of a key that `generation_pattern` found."""
+    return int(key.split(":", 3)[2])

@@ -1,0 +1,94 @@
+"""Every metric of the service, with what it means and what to do when it moves.
+
+No player, transaction or round is ever a label. Callers bind children once (`labels()` costs more than the count).
+Processes write to the multiprocess directory that the supervisor names in PROMETHEUS_MULTIPROC_DIR; the admin
+process renders them all.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+WEBHOOKS: Final = Counter(
+    "wallet_webhooks_total",
+    "Answered webhook calls by provider, event, code and reason. Remedy: see the reason in docs/codes; a rising "
+    "R1 is ours, a rising R3 or R2 the provider's.",
+    ["provider", "event", "code", "reason"],
+)
+WEBHOOK_SECONDS: Final = Histogram(
+    "wallet_webhook_seconds",
+    "From the request's body read to the reply written. Remedy: compare with wallet_commit_seconds; what is "
+    "left is Redis or a busy worker.",
+    ["provider"],
+    buckets=LATENCY_BUCKETS_S,
+)
+ANOMALIES: Final = Counter(
+    "wallet_anomalies_total",
+    "Events that contradict what is stored (settled twice with other values, cancelled and settled, conflicting "
+    "retry …). Remedy: look the event up in the log line and talk to the provider.",
+    ["provider", "reason"],
+)
+CLOCK_SKEW: Final = Counter(
+    "wallet_bet_clock_skew_total",
+    "Bets whose timestamp is far from our clock; accepted. Remedy: check NTP here, then the provider's.",
+    ["provider"],
+)
+LANE_FAULTS: Final = Counter(
+    "wallet_lane_faults_total",
+    "Broken or refused connections to Redis, by kind. Remedy: is Redis up, and is it the server that SQL recorded?",
+    ["kind"],
+)
+LANE_IN_FLIGHT: Final = Gauge(
+    "wallet_lane_in_flight",
+    "Commands written to Redis and not answered yet. Remedy: near its bound, add shards' servers or workers.",
+    multiprocess_mode="livesum",
+)
+UNCONFIRMED: Final = Gauge(
+    "wallet_unconfirmed",
+    "Answers that wait for their entry to be committed. Remedy: a growing number means that the writer lags.",
+    multiprocess_mode="livesum",
+)
+LOST_ATTEMPTS: Final = Counter(
+    "wallet_lost_attempts_total",
+    "Executions proven never to be committed (their epoch ended first); they ran again or were answered R1. "
+    "Remedy: none if a recovery explains them.",
+)
+LOADS: Final = Counter(
+    "wallet_loads_total",
+    "Wallets loaded from SQL into Redis, by outcome. Remedy: many after a recovery are normal.",
+    ["outcome"],
+)
+LOOKUPS: Final = Counter(
+    "wallet_cold_lookups_total",
+    "Events looked up in SQL before they were executed. Remedy: many mean a provider that sends old events.",
+)
+COMMITTED: Final = Counter(
+    "wallet_entries_committed_total",
+    "Ledger entries committed in SQL. Remedy: compare with wallet_webhooks_total{code=R0}.",
+)
+COMMIT_SECONDS: Final = Histogram(
+    "wallet_commit_seconds",
+    "One SQL transaction of the writer. Remedy: slow means a slow disk or a lock on the database.",
+    buckets=LATENCY_BUCKETS_S,
+)
+WRITER_LAG: Final = Gauge(
+    "wallet_writer_lag_entries",
+    "Entries that the writer read in its last cycle and had not committed before. Remedy: near WALLET_PENDING_MAX "
+    "bets are refused with R1: look at wallet_commit_seconds.",
+    multiprocess_mode="livemax",
+)
+RECOVERIES: Final = Counter(
+    "wallet_recoveries_total",
+    "New epochs by cause. Remedy: each one ought to have an event behind it (a restart of Redis, a fail-over); "
+    "`fork` and `gap` without one are worth an investigation.",
+    ["cause"],
+)
+FAULTS: Final = Counter(
+    "wallet_faults_total",
+    "Unexpected errors survived, by place. Remedy: the log line has the traceback; it is a bug worth reporting.",
+    ["place"],
+)

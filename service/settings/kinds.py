@@ -1,0 +1,83 @@
+"""The kinds of value a setting may have. A refusal says what to do and never repeats a secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+AES_KEY_BYTES: Final = 32
+SQLITE_PREFIX: Final = "sqlite:///"
+REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+KeyEncoding = Literal["utf8", "hex", "base64"]
+
+
+def decode_key(text: str, encoding: KeyEncoding) -> bytes:
+    """The 32 bytes of an AES-256 key. Raises ValueError, which does not tell the key."""
+    try:
+        if encoding == "utf8":
+            raw = text.encode()
+        elif encoding == "hex":
+            raw = bytes.fromhex(text)
+        else:
+            raw = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
+    if len(raw) != AES_KEY_BYTES:
+        raise ValueError(
+            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {AES_KEY_BYTES}; "
+            "copy the provider's key whole, or set key_encoding"
+        )
+    return raw
+
+
+def _split(value: Any) -> Any:
+    """A list in an environment variable is separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(value: Any) -> Network:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f"should list networks like 10.0.0.0/8 or single addresses; {error}") from None
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    """A URL that redis-py understands, or ValueError."""
+    if not value.get_secret_value().startswith(REDIS_SCHEMES):
+        raise ValueError(
+            f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey"
+        )
+    return value
+
+
+def _ledger_url(value: SecretStr) -> SecretStr:
+    """A URL of a ledger that is supported, or ValueError."""
+    text = value.get_secret_value()
+    if not text.startswith(SQLITE_PREFIX) or text == SQLITE_PREFIX:
+        raise ValueError("only SQLite is supported so far; say sqlite:///path, or leave it out")
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+LedgerUrl = Annotated[SecretStr, AfterValidator(_ledger_url)]
+Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], BeforeValidator(_split)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
+Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split)]
+Scale = Annotated[int, Field(ge=0, le=8)]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
+from service.settings.demo import DEMO_PROVIDER
+from service.settings.reference import reference
+
+KEY = "0123456789abcdef0123456789abcdef"
+PROVIDER = f"""
+[providers.acme]
+profile = "dowinn-v3"
+api_id = "op"
+api_key = "{KEY}"
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load settings with this TOML text and these variables."""
+
+    def run(toml: str | None = None, **variables: str) -> Settings:
+        environ = {"WALLET_DATA_DIR": str(tmp_path), **variables}
+        if toml is not None:
+            (tmp_path / "given.toml").write_text(toml)
+            environ["WALLET_CONFIG"] = str(tmp_path / "given.toml")
+        return load_settings(environ)
+
+    return run
+
+
+@pytest.fixture
+def refusal(load):
+    """The one line with which these settings are refused."""
+
+    def run(toml: str | None = None, **variables: str) -> str:
+        with pytest.raises(SettingsError) as caught:
+            load(toml, **variables)
+        line = str(caught.value)
+        assert "\n" not in line
+        return line
+
+    return run
+
+
+def test_defaults_are_those_of_the_contract(load, tmp_path):
+    """Nothing set: every default is the one that operators and other parts rely on."""
+    settings = load()
+    assert (settings.workers, settings.shards) == (1, 16)
+    assert (settings.webhook_host, settings.webhook_port) == ("127.0.0.1", 8080)
+    assert (settings.admin_host, settings.admin_port) == ("127.0.0.1", 8081)
+    assert (settings.deadline_ms, settings.hot_window_s, settings.body_bytes_max) == (2000, 3600, 65_536)
+    assert (settings.session_s, settings.session_grace_ms) == (28_800, 10_000)
+    assert (settings.pending_max, settings.in_flight_max) == (10_000, 4096)
+    assert (settings.stream_tail, settings.batch_max) == (1000, 1000)
+    assert settings.currencies == {"KRW": 2, "USD": 2, "JPY": 2, "PHP": 2, "EUR": 2}
+    assert settings.ledger_path == tmp_path / "ledger.sqlite3"
+    assert settings.redis_address == f"unix://{tmp_path}/redis.sock"
+
+
+def test_the_data_directory_defaults_to_var_below_the_working_directory(tmp_path, monkeypatch):
+    """`./var`, made absolute at once, so that a later change of directory does not move it."""
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({}).data_dir == tmp_path / "var"
+
+
+def test_settings_cannot_be_changed(load):
+    """Settings are frozen."""
+    with pytest.raises(ValidationError):
+        load().workers = 2
+
+
+def test_the_environment_wins_over_the_file(load):
+    """A variable beats the file; what only the file says holds."""
+    settings = load("workers = 3\nshards = 4", WALLET_WORKERS="2")
+    assert (settings.workers, settings.shards) == (2, 4)
+
+
+def test_an_empty_variable_counts_as_not_set(load):
+    """Compose files write `X=` for what is not set."""
+    assert load("workers = 3", WALLET_WORKERS="", WALLET_REDIS_URL="").workers == 3
+
+
+def test_the_file_in_the_data_directory_is_found(tmp_path):
+    """So that every command finds what `wallet up --demo` wrote."""
+    (tmp_path / "wallet.toml").write_text("workers = 7")
+    settings = load_settings({"WALLET_DATA_DIR": str(tmp_path)})
+    assert (settings.workers, settings.config) == (7, tmp_path / "wallet.toml")
+
+
+def test_the_file_in_the_data_directory_cannot_point_elsewhere(tmp_path, monkeypatch):
+    """The data directory that named the file stays the data directory."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "wallet.toml").write_text('data_dir = "elsewhere"')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="points away"):
+        load_settings({})
+
+
+def test_relative_paths_in_the_file_start_at_the_file(tmp_path):
+    """A file and its neighbours can be moved together."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "my.toml").write_text('data_dir = "data"\n' + PROVIDER.replace("api_key", "api_key_file"))
+    (folder / KEY).write_text(KEY + "\n")
+    settings = load_settings({"WALLET_CONFIG": str(folder / "my.toml")})
+    assert settings.data_dir == folder / "data"
+    assert settings.providers["acme"].aes_key == KEY.encode()
+
+
+def test_lists_of_networks(load):
+    """Comma-separated in a variable, an array in TOML; a single address is a network of one."""
+    settings = load(None, WALLET_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1")
+    assert settings.trusted_proxies == (
+        ipaddress.ip_network("10.0.0.0/8"),
+        ipaddress.ip_network("192.0.2.1/32"),
+    )
+    provider = load(PROVIDER + 'allow = ["2001:db8::/32"]').providers["acme"]
+    assert provider.allow == (ipaddress.ip_network("2001:db8::/32"),)
+
+
+def test_provider_defaults(load):
+    """A provider needs a profile, an id and a key; the rest has the documented defaults."""
+    provider = load(PROVIDER).providers["acme"]
+    assert (provider.cipher, provider.key_encoding, provider.reply_body) == ("aes-256-ecb", "utf8", "bare")
+    assert (provider.session, provider.cancel_unknown) == ("required", "tombstone")
+    assert (provider.change_overdraw, provider.currencies, provider.allow) == ("debt", None, ())
+    assert (provider.aes_key, provider.previous_aes_key) == (KEY.encode(), None)
+
+
+@pytest.mark.parametrize(("encoding", "text"), [("hex", "00" * 32), ("base64", "A" * 43 + "=")])
+def test_keys_in_hex_and_base64(load, encoding, text):
+    """Other spellings give the same 32 bytes."""
+    provider = load(PROVIDER.replace(KEY, text) + f'key_encoding = "{encoding}"').providers["acme"]
+    assert provider.aes_key == bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("toml", "variables", "parts"),
+    [
+        (None, {"WALLET_WORKERS": "many"}, ["WALLET_WORKERS:", "integer", "'many'", "default (1)"]),
+        ("workers = 0", {}, ["workers in ", "given.toml:", "greater than or equal to 1", "not '0'"]),
+        (None, {"WALLET_WORKER": "2"}, ["WALLET_WORKER: no such setting", "did you mean WALLET_WORKERS?"]),
+        ("worker = 2", {}, ["worker in ", "no such setting", "did you mean workers?"]),
+        (PROVIDER + "cypher = 1", {}, ["providers.acme.cypher in", "did you mean cipher?"]),
+        (PROVIDER.replace(KEY, KEY[1:]), {}, ["providers.acme.api_key in", "31 bytes", "exactly 32"]),
+        (PROVIDER + 'key_encoding = "hex"', {}, ["providers.acme.api_key in", "16 bytes"]),
+        (PROVIDER + 'previous_api_key = "x"', {}, ["providers.acme.previous_api_key in", "1 bytes"]),
+        (PROVIDER.replace("dowinn-v3", "dowin"), {}, ["providers.acme.profile in", "'dowinn-v3'", "'dowin'"]),
+        (PROVIDER + 'cipher = "aes"', {}, ["providers.acme.cipher in", "'aes-256-gcm'", "not 'aes'"]),
+        (PROVIDER + 'session = "on"', {}, ["providers.acme.session in", "'required' or 'off'"]),
+        (PROVIDER.replace("acme", "Acme"), {}, ["providers.Acme in", "not a valid name"]),
+        (PROVIDER.replace('api_id = "op"', ""), {}, ["providers.acme.api_id in", "is missing", "Api-Id"]),
+        (PROVIDER + 'currencies = ["XYZ"]', {}, ["providers.acme.currencies", "XYZ", "[currencies]"]),
+        (PROVIDER + 'allow = ["10.0.0.1/8"]', {}, ["providers.acme.allow in", "host bits"]),
+        (PROVIDER + 'api_key_file = "x"', {}, ["providers.acme.api_key_file in", "keep one of the two"]),
+        (PROVIDER.replace("api_key", "api_key_file"), {}, ["api_key_file in", "No such file"]),
+        ("[currencies]\nKRW = 9", {}, ["currencies.KRW in", "less than or equal to 8"]),
+        ("[currencies]\nkrw = 2", {}, ["currencies.krw in", "not a valid name"]),
+        ("[currencies]", {}, ["currencies in"]),
+        ("providers = 1", {}, ["providers in", "table"]),
+        ("providers = {a = 1}", {}, ["providers.a in"]),
+        ("x = ", {}, ["WALLET_CONFIG:", "is not TOML"]),
+        (None, {"WALLET_CONFIG": "/nowhere.toml"}, ["WALLET_CONFIG: cannot read /nowhere.toml"]),
+        (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: a table", "TOML"]),
+        (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
+        (None, {"WALLET_REDIS_URL": "http://u:hunter2@h"}, ["WALLET_REDIS_URL:", "redis://"]),
+        (
+            None,
+            {"WALLET_ADMIN_TOKEN_FILE": "/nowhere"},
+            ["WALLET_ADMIN_TOKEN_FILE: cannot read", "No such file"],
+        ),
+        (None, {"WALLET_LOG_LEVEL": "loud"}, ["WALLET_LOG_LEVEL:", "'DEBUG'", "not 'LOUD'"]),
+        (None, {"WALLET_WEBHOOK_PORT": "70000"}, ["WALLET_WEBHOOK_PORT:", "65535"]),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line_without_secrets(refusal, toml, variables, parts):
+    """The line names the setting as the operator wrote it, says what is wrong and what to do."""
+    line = refusal(toml, **variables)
+    for part in parts:
+        assert part in line, line
+    assert KEY[1:] not in line
+    assert "hunter2" not in line
+
+
+def test_variables_that_kubernetes_adds_are_overlooked(load):
+    """A service named `wallet` must not stop the pods behind it."""
+    load(
+        None,
+        WALLET_SERVICE_HOST="10.0.0.1",
+        WALLET_SERVICE_PORT_HTTP="80",
+        WALLET_PORT="tcp://10.0.0.1:80",
+        WALLET_WEBHOOK_PORT_80_TCP_ADDR="10.0.0.1",
+    )
+
+
+def test_secrets_are_not_shown(load):
+    """Neither repr nor JSON shows a key, a token or a URL with its password."""
+    settings = load(PROVIDER, WALLET_ADMIN_TOKEN="hunter2-hunter2", WALLET_REDIS_URL="redis://:hunter2@h/0")
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert KEY not in text
+        assert "hunter2" not in text
+    assert settings.redis_address == "redis://:hunter2@h/0"
+
+
+def test_a_sqlite_ledger_may_be_elsewhere(load, tmp_path):
+    """Three slashes and a relative path, or four."""
+    assert load(None, WALLET_LEDGER_URL="sqlite:////x/y.db").ledger_path == Path("/x/y.db")
+    assert load(None, WALLET_LEDGER_URL="sqlite:///y.db").ledger_path == Path.cwd() / "y.db"
+
+
+def test_a_long_data_directory_gets_a_short_socket_of_its_own(tmp_path):
+    """A socket's address is short: the same directory always gets the same other place."""
+    paths = [
+        load_settings({"WALLET_DATA_DIR": str(tmp_path / name / ("x" * 110))}).redis_socket_path
+        for name in ("a", "a", "b")
+    ]
+    assert len(str(paths[0])) < 107
+    assert paths[0] == paths[1] != paths[2]
+
+
+def test_the_admin_token_is_made_once_and_private(load, tmp_path):
+    """Generated on first use, mode 0600, and kept; one that is set wins."""
+    token = admin_token(load()).get_secret_value()
+    assert len(token) >= 32
+    assert admin_token(load()).get_secret_value() == token
+    assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
+    assert admin_token(load(None, WALLET_ADMIN_TOKEN="mine")).get_secret_value() == "mine"
+
+
+def test_the_demo_is_written_once_private_and_valid(tmp_path):
+    """All files are 0600, load without a change, and are never overwritten."""
+    environ = {"WALLET_DATA_DIR": str(tmp_path / "var")}
+    assert ensure_demo(environ) == tmp_path / "var" / "wallet.toml"
+    settings = load_settings(environ)
+    provider = settings.providers[DEMO_PROVIDER]
+    assert provider.api_key.get_secret_value().isprintable()
+    files = {path.name: path.read_text() for path in (tmp_path / "var").iterdir()}
+    assert set(files) == {"wallet.toml", "demo.key", "admin.token"}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "var").iterdir()} == {0o600}
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+    assert ensure_demo(environ) is None
+    (tmp_path / "var" / "wallet.toml").unlink()
+    assert ensure_demo(environ) is not None
+    assert files == {path.name: path.read_text() for path in (tmp_path / "var").iterdir()}
+
+
+def test_the_demo_leaves_a_configured_wallet_alone(tmp_path):
+    """With WALLET_CONFIG set nothing is written."""
+    environ = {"WALLET_DATA_DIR": str(tmp_path / "var"), "WALLET_CONFIG": str(tmp_path / "my.toml")}
+    assert ensure_demo(environ) is None
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_refused_in_one_line(tmp_path):
+    """A file where the directory should be gives one line, not a traceback."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="WALLET_DATA_DIR: cannot create"):
+        ensure_demo({"WALLET_DATA_DIR": str(tmp_path / "file" / "var")})
+
+
+def test_the_documented_settings_are_the_real_ones():
+    """docs/settings.md is what `python -m service.settings.reference` prints."""
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page.read_text() == reference()

@@ -17,11 +17,12 @@ AMOUNT_MAX: Final = 2**53 - 1
 SCALE_MAX: Final = 8
 """Most decimal digits a currency may have."""
 
-_ADJUSTED_MAX: Final = len(str(AMOUNT_MAX)) - 1  # of the decimal exponent of a number's first digit _PLAIN:
-Final = re.compile(r"[0-9]+(\.[0-9]+)?") _TEXT_MAX: Final = 40  # characters; the longest amount needs 17
-_UNITS: Final[tuple[int, ...]] = tuple(10**scale for scale in range(SCALE_MAX + 1))  # minor units in a major
-one _QUANTA: Final = tuple(Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1)) _EXACT: Final =
-Context(prec=_ADJUSTED_MAX + SCALE_MAX + 2, traps=[Inexact, InvalidOperation])
+_ADJUSTED_MAX: Final = len(str(AMOUNT_MAX)) - 1  # of the decimal exponent of a number's first digit
+_PLAIN: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
+_TEXT_MAX: Final = 40  # characters; the longest amount needs 17
+_UNITS: Final[tuple[int, ...]] = tuple(10**scale for scale in range(SCALE_MAX + 1))
+_QUANTA: Final = tuple(Decimal(1).scaleb(-scale) for scale in range(SCALE_MAX + 1))
+_EXACT: Final = Context(prec=_ADJUSTED_MAX + SCALE_MAX + 2, traps=[Inexact, InvalidOperation])
 
 
 class AmountError(ValueError):

@@ -17,7 +17,7 @@ class _RepeatedKeyError(Exception):
 
 
 def exact(number: str) -> Decimal:
-    """A JSON number with fraction or exponent, exactly: a `float_hook`. NaN if the exponent is beyond Decimal."""
+    """A JSON number with a fraction or an exponent, exactly (a `float_hook`). NaN if beyond Decimal."""
     try:
         return Decimal(number)
     except InvalidOperation:

@@ -57,6 +57,7 @@ def configure(
     api_id: str,
     api_key: str,
     currencies: Mapping[str, int],
+    scales: Mapping[str, int] | None = None,
     profile: str = "dowinn-v3",
     previous_api_key: str = "",
     cipher: str = "aes-256-ecb",
@@ -79,6 +80,9 @@ def configure(
         raise ValueError(f"provider {name}: {problem}") from None
     if not api_key:
         raise ValueError(f"provider {name}: api_key is empty")
+    for text in (api_id, *(key.text for key in keys)):
+        if not text.isprintable() or text != text.strip():
+            raise ValueError(f"provider {name}: api_id and api_key travel in headers: no control or outer space")
     return Provider(
         name=name,
         api_id=api_id,
@@ -86,6 +90,7 @@ def configure(
         profile=PROFILES[profile],
         policy=policy or Policy(),
         currencies=MappingProxyType(dict(currencies)),
+        scales=MappingProxyType({**(scales or {}), **currencies}),
         reply_body=body,
         allow=tuple(allow),
     )

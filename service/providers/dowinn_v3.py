@@ -84,9 +84,11 @@ class DowinnV3:
             raise Invalid(Reason.JSON, _loose_echo(text)) from None
         return Incoming(command, Echo(_NAMES[type(event)], event.timestamp, event.user_id))
 
-    def encode_reply(self, echo: Echo, answer: Answer, scale: int) -> bytes:
+    def encode_reply(self, echo: Echo, answer: Answer, scale: int | None) -> bytes:
         """The reply's text: compact, the balance a JSON number in major units, left out when unknown."""
-        balance = None if answer.balance is None else Raw(json_number(answer.balance, scale).encode())
+        balance = None
+        if answer.balance is not None and scale is not None:
+            balance = Raw(json_number(answer.balance, scale).encode())
         return _encode(WireReply(answer.code, echo.event_type, echo.timestamp, echo.user_id, balance))
 
     def encode_event(self, command: Command, scale: int, event_type: str | None = None) -> bytes:
@@ -216,8 +218,7 @@ def _data_fields(command: Command, scale: int) -> dict[str, object]:
     cancel, change = command.kind is Kind.CANCEL, command.kind is Kind.CHANGE
     stakes = number(sum(item.amount for item in items))
     batch: list[dict[str, object]] = [
-        {"bet_index": item.bet_index, "bet_type": item.bet_type, "bet_amount": number(item.amount)}
-        for item in items
+        {"bet_index": item.bet_index, "bet_type": item.bet_type, "bet_amount": number(item.amount)} for item in items
     ]
     fields = {"currency": command.currency, **named("game_type", "table_no"), "game_no": command.game_no}
     if command.kind in {Kind.BET, Kind.CANCEL}:

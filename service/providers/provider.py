@@ -102,8 +102,8 @@ class Profile(Protocol):
         """Strictly read one decrypted request. Raises `Invalid`."""
         ...
 
-    def encode_reply(self, echo: Echo, answer: Answer, scale: int) -> bytes:
-        """The reply's text. `scale` is that of the answer's currency; unused without a balance."""
+    def encode_reply(self, echo: Echo, answer: Answer, scale: int | None) -> bytes:
+        """The reply's text. `scale` is that of the answer's currency; without one no balance is told."""
         ...
 
     def encode_event(self, command: Command, scale: int, event_type: str | None = None) -> bytes:
@@ -138,6 +138,8 @@ class Key:
 class Provider:
     """One configured provider. `currencies` are those it may send, each with its scale in decimal digits.
 
+    `scales` are those of all currencies: a player who logs in may have one that this provider never sends.
+
     `keys` holds the current key and, while keys are rotated, the previous one. `allow` are the networks that
     may call; empty means any.
     """
@@ -148,6 +150,7 @@ class Provider:
     profile: Profile
     policy: Policy
     currencies: Mapping[str, int]
+    scales: Mapping[str, int]
     reply_body: ReplyBody = ReplyBody.BARE
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
 

@@ -4,9 +4,9 @@
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq session_required session_ms session_grace_ms
 -- ITEMS    bet_index amount cold
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
--- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
+-- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet KRW 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
 -- @include event
 -- @include post
 -- @include session
@@ -18,7 +18,11 @@ local function decline_for_good(code, reason)
   return decline(code, reason)
 end
 
-for _, item in ipairs((read_items(17, 3))) do
+local items, must_ask = read_items(17, 3, false)
+if must_ask then
+  return {'COLD', last_seq}
+end
+for _, item in ipairs(items) do
   if not item.bet then
     put(item, '+', 'O ' .. text_of(item.amount), -item.amount)
   elseif item.bet.state == 'C' or item.bet.state == 'T' then
@@ -32,7 +36,7 @@ end
 
 local now, open, fields = integer(ARGV[9]), read_session(), nil
 if #batch.bets > 0 then -- a batch that has its effect already is not judged again
-  if blocked then
+  if wallet.blocked then
     return decline('R1', 'blocked')
   end
   if ARGV[14] == '1' then

@@ -4,14 +4,15 @@
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq unknown
 -- ITEMS    bet_index amount cold
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
--- EXAMPLE  round 2 = "O 2000", item 2:2000 → DONE R0 cancel 7000 0 10 9, round 2 = "C 2000"
+-- EXAMPLE  round 2 = "O 2000", item 2:2000 → DONE R0 cancel KRW 7000 0 10 9, round 2 = "C 2000"
 -- @include event
 -- @include post
 -- @include bets
-local items, unasked = read_items(15, 3)
-if unasked > 0 then
+-- @include credit
+local items, must_ask = read_items(15, 3, true)
+if must_ask then
   return {'COLD', last_seq}
 end
 for _, item in ipairs(items) do

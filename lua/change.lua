@@ -4,13 +4,14 @@
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq overdraw changes_max change_tolerance_ms
 -- ITEMS    bet_index amount winloss winloss_before cold
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 1000, round 1 = "S 3000 2850 2850", item 1:3000:-3000:2850 at 5000
---          → DONE R0 change 0 4850 12 11, round 1 = "S 3000 -3000 2850 2850:-3000:5000"
+--          → DONE R0 change KRW 0 4850 12 11, round 1 = "S 3000 -3000 2850 2850:-3000:5000"
 -- @include event
 -- @include post
 -- @include bets
+-- @include credit
 local timestamp = integer(ARGV[10])
 
 -- SEMANTICS rows 60 to 64, in this order.
@@ -34,8 +35,8 @@ local function judge(bet, before, after)
   return pair_applied and 'repeated' or 'early'
 end
 
-local items, unasked = read_items(17, 5)
-if unasked > 0 then
+local items, must_ask = read_items(17, 5, true)
+if must_ask then
   return {'COLD', last_seq}
 end
 local later = nil -- the reason of an R1, unless another item is an R3

@@ -6,12 +6,11 @@
 -- RETURNS  OK period | STALE epoch | FOREIGN ledger_uuid
 -- WRITES   head stream
 -- EXAMPLE  no head, epoch 1, seq 0 → OK 0, head epoch = 1, seq = 0, committed = 0
--- @include numbers
 local old = redis.call('HMGET', KEYS[1], 'epoch', 'ledger', 'period')
 if old[2] and old[2] ~= ARGV[3] then
   return {'FOREIGN', old[2]}
 end
-if old[1] and integer(old[1]) >= integer(ARGV[1]) then
+if old[1] and tonumber(old[1]) >= tonumber(ARGV[1]) then
   return {'STALE', old[1]}
 end
 local period = old[3] or '0'

@@ -3,13 +3,13 @@
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
--- EXAMPLE  a known, active player of balance 10000 → DONE R0 login 10000 0 7 6
+-- EXAMPLE  a known, active player of balance 10000 → DONE R0 login KRW 10000 0 7 6
 -- @include event
 -- @include post
 -- @include session
-if blocked then
+if wallet.blocked then
   return decline('R1', 'blocked')
 end
 local login, renewed = integer(ARGV[10]), integer(ARGV[9])

@@ -4,12 +4,13 @@
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq
 -- ITEMS    bet_index amount winloss cold
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
--- EXAMPLE  round 1 = "O 3000", item 1:3000:2850 → DONE R0 result 12850 0 11 10, round 1 = "S 3000 2850 2850"
+-- EXAMPLE  round 1 = "O 3000", item 1:3000:2850 → DONE R0 result KRW 12850 0 11 10, round 1 = "S 3000 2850 2850"
 -- @include event
 -- @include post
 -- @include bets
+-- @include credit
 local function had(bet, winloss)
   if bet.first == winloss then
     return true
@@ -22,8 +23,8 @@ local function had(bet, winloss)
   return false
 end
 
-local items, unasked = read_items(14, 4)
-if unasked > 0 then
+local items, must_ask = read_items(14, 4, true)
+if must_ask then
   return {'COLD', last_seq}
 end
 local orphan = false

@@ -3,9 +3,9 @@
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq status
--- RETURNS  outcome code reason balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
--- EXAMPLE  status blocked → DONE R0 status 10000 0 13 12
+-- EXAMPLE  status blocked → DONE R0 status KRW 10000 0 13 12
 -- @include event
 -- @include post
 return post('status', {fields = {'status', ARGV[14]}})

@@ -67,6 +67,7 @@ def generation_pattern(tag: int | str) -> str:
     return f"{{{tag}}}:[wril]:*"
 
 
-def epoch_of(key: str) -> int:
-    """The epoch in the name of a key that `generation_pattern` found."""
-    return int(key.split(":", 3)[2])
+def generation_of(key: str) -> tuple[str, int]:
+    """Shard tag and epoch in the name of a key that `generation_pattern` found. Raises ValueError for another."""
+    tag, _, epoch, *_ = key.split(":", 3)
+    return tag[1:-1], int(epoch)

@@ -92,3 +92,9 @@ FAULTS: Final = Counter(
     "Unexpected errors survived, by place. Remedy: the log line has the traceback; it is a bug worth reporting.",
     ["place"],
 )
+CHILD_DEATHS: Final = Counter(
+    "wallet_child_deaths_total",
+    "Processes of `wallet up` that ended without being told to, by role; each is restarted. Remedy: the log line "
+    "`child_died` has the exit status; a death by SIGKILL is often the kernel's, out of memory.",
+    ["role"],
+)

@@ -16,9 +16,10 @@ local function parse_bet(text)
   return bet
 end
 
--- The items with their bets: Redis first, then what SQL said. `unknown` counts the bets that nobody was asked about.
-local function read_items(first, width)
-  local items, indexes, unknown = {}, {}, 0
+-- The items with their bets: Redis first, then what SQL said. The second result is true if SQL must be asked (again):
+-- nobody has asked for a bet that may be there, or the answer is older than the wallet's last entry.
+local function read_items(first, width, may_be_old)
+  local items, indexes, must_ask = {}, {}, false
   for at = first, #ARGV, width do
     indexes[#indexes + 1] = ARGV[at]
   end
@@ -30,13 +31,16 @@ local function read_items(first, width)
     if stored[i] then
       item.bet, item.text, item.here = parse_bet(stored[i]), stored[i], true
     elseif cold == '' then
-      unknown = unknown + 1
-    elseif cold ~= '-' then
-      item.bet, item.text = parse_bet(cold), cold
+      must_ask = must_ask or may_be_old
+    else
+      must_ask = must_ask or integer(last_seq) > integer(ARGV[13])
+      if cold ~= '-' then
+        item.bet, item.text = parse_bet(cold), cold
+      end
     end
     items[i] = item
   end
-  return items, unknown
+  return items, must_ask
 end
 
 -- What a batch will write: `put` one bet, then hand `bets`, `opened` and `effects` to post.
@@ -68,10 +72,4 @@ local function post_batch(reason, balance_delta, debt_delta, fields)
     bets = batch.bets,
     opened = batch.opened,
   })
-end
-
--- A game credit pays the player's debt first (SEMANTICS row 67).
-local function post_credit(reason)
-  local paid = math.min(debt, batch.moved)
-  return post_batch(reason, batch.moved - paid, -paid)
 end

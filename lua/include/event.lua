@@ -1,4 +1,4 @@
--- What every event has in common, in this order: fence, wallet loaded, already seen, snapshot new enough, currency.
+-- What every event has in common, in this order: fence, wallet loaded, already seen, currency.
 --
 -- KEYS head wallet events_now events_before stream
 -- ARGV epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider currency
@@ -12,12 +12,12 @@ if not wallet[1] then
   return {'MISS'}
 end
 local last_seq, balance, debt = wallet[2], integer(wallet[3]), integer(wallet[4])
-local blocked = wallet[5] ~= 'active'
-local session = wallet[7]
+wallet.blocked = wallet[5] ~= 'active'
+wallet.session = wallet[7]
 
 -- `rests_on` is the seq that must be committed in SQL before anybody may be told.
 local function answer(outcome, code, reason, rests_on)
-  return {outcome, code, reason, text_of(balance), text_of(debt), rests_on, head[4]}
+  return {outcome, code, reason, wallet[6], text_of(balance), text_of(debt), rests_on, head[4]}
 end
 
 local function decline(code, reason)
@@ -31,9 +31,6 @@ if seen then
   end
   local code, rests_on = string.sub(seen, 17, 18), string.sub(seen, 19)
   return answer('DUP', code, 'duplicate', rests_on ~= '' and rests_on or last_seq)
-end
-if ARGV[13] ~= '' and integer(last_seq) > integer(ARGV[13]) then
-  return {'COLD', last_seq}
 end
 if ARGV[12] ~= '' and ARGV[12] ~= wallet[6] then
   return decline('R3', 'currency')

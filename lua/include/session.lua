@@ -1,9 +1,9 @@
 -- A session is `<login by the provider's clock> <renewed by ours> <closed by ours, 0 while open>`, milliseconds.
 local function read_session()
-  if not session then
+  if not wallet.session then
     return nil
   end
-  local login, renewed, closed = string.match(session, '^(%d+) (%d+) (%d+)$')
+  local login, renewed, closed = string.match(wallet.session, '^(%d+) (%d+) (%d+)$')
   return {login = integer(login), renewed = integer(renewed), closed = integer(closed)}
 end
 

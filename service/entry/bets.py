@@ -1,9 +1,9 @@
 """The state of one bet, and its text form, which Lua and Python share.
 
-    O <stake>                                          open
-    C <stake>                                          cancelled after it was placed
-    T <amount>                                         cancelled before it was placed: a tombstone
-    S <stake> <winloss> <first winloss> [<before>:<after>:<timestamp ms> …]   settled, with its changes
+O <stake>                                          open
+C <stake>                                          cancelled after it was placed
+T <amount>                                         cancelled before it was placed: a tombstone
+S <stake> <winloss> <first winloss> [<before>:<after>:<timestamp ms> …]   settled, with its changes
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ def fold_wallet(wallet: Wallet | None, entry: Entry) -> Wallet:
         if command.kind is not Kind.CREATE:
             raise FoldError(f"{command.kind} of a player that was never created")
         wallet = Wallet(command.user_id, command.currency, Status.ACTIVE, 0, 0, 0, 0)
+    elif command.kind is Kind.CREATE:
+        raise FoldError(f"entry {entry.shard}/{entry.seq} creates a player that exists")
     expected = (
         wallet.version + 1,
         wallet.balance + decision.balance_delta,

@@ -97,7 +97,7 @@ class Entry:
     def chained_to(self, previous: bytes) -> bytes:
         """The link over this entry's bytes and the previous entry's link. Tampering with either changes it."""
         hashed = blake2b(previous, digest_size=16)
-        hashed.update(f"{self.shard} {self.seq} {len(self.payload)} ".encode())
+        hashed.update(f"{self.shard} {self.epoch} {self.seq} {len(self.payload)} ".encode())
         hashed.update(self.payload)
         hashed.update(self.decided)
         return hashed.digest()

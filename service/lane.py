@@ -1,0 +1,236 @@
+"""One connection to Redis, shared by everything a process does there, written in batches.
+
+All commands of one turn of the event loop leave in one write, and replies resolve their futures in order. A pool
+costs many times the CPU per command (docs/decisions.md). redis-py makes the connection (URL, TLS, authentication).
+
+A lane never repeats a command. When a connection breaks or a reply is overdue, nobody knows what was executed: every
+command in flight fails with `Ambiguous`, and the caller learns the truth by idempotency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import structlog
+from hiredis import pack_command
+from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+
+from service import metrics
+
+RECONNECT_FIRST_S: Final = 0.01
+RECONNECT_MAX_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class LaneError(Exception):
+    """The command has no answer."""
+
+
+class Refused(LaneError):
+    """Nothing was sent: the lane is down or full."""
+
+
+class Ambiguous(LaneError):
+    """The command was sent, and nobody knows whether it was executed."""
+
+
+class Server(NamedTuple):
+    """Identity of a Redis server. A fail-over changes the replication id, a restart both."""
+
+    run_id: str
+    replid: str
+
+
+class _InFlight(NamedTuple):
+    future: asyncio.Future[Any]
+    sent_s: float
+
+
+Admit = Callable[[Server, "Lane"], Awaitable[bool]]
+"""Asked on every connect: is this the server that SQL recorded? Until it says so, only `send` works."""
+
+
+def connection_pool(url: str) -> BlockingConnectionPool:
+    """A pool that never retries by itself and has no time-outs on reading: the lane's deadline closes it."""
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=1,
+        socket_timeout=None,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        health_check_interval=0,
+        protocol=2,
+    )
+
+
+class Lane:
+    """One pipelined connection. `run` keeps it connected; `execute` may be called from any task of the loop."""
+
+    def __init__(self, url: str, *, deadline_ms: int, in_flight_max: int, admit: Admit | None = None) -> None:
+        self._pool = connection_pool(url)
+        self._deadline_s = deadline_ms / 1000
+        self._in_flight_max = in_flight_max
+        self._admit = admit
+        self._connection: AbstractConnection | None = None
+        self._outgoing: list[bytes] = []
+        self._waiting: deque[_InFlight] = deque()
+        self._wake = asyncio.Event()
+        self._usable = asyncio.Event()
+        self._gauge = metrics.LANE_IN_FLIGHT
+
+    @property
+    def usable(self) -> asyncio.Event:
+        """Set while the lane is connected to an admitted server."""
+        return self._usable
+
+    def execute(self, *args: bytes | str | int) -> asyncio.Future[Any]:
+        """Send one command with this turn's batch, to an admitted server.
+
+        The future gives the reply (bytes undecoded), or raises ResponseError for an error reply of the server,
+        `Refused` if nothing was sent, `Ambiguous` if the outcome is unknown.
+        """
+        if self._usable.is_set():
+            return self.send(*args)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(Refused("no admitted connection to Redis"))
+        return future
+
+    def send(self, *args: bytes | str | int) -> asyncio.Future[Any]:
+        """As `execute`, but also while the server has not been admitted yet."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if self._connection is None:
+            future.set_exception(Refused("no connection to Redis"))
+        elif len(self._waiting) >= self._in_flight_max:
+            future.set_exception(Refused("too many commands in flight to Redis"))
+        else:
+            self._outgoing.append(pack_command(args))
+            self._waiting.append(_InFlight(future, loop.time()))
+            self._wake.set()
+        return future
+
+    async def run(self) -> None:
+        """Connect, serve until the connection breaks, connect again, for ever."""
+        delay_s = RECONNECT_FIRST_S
+        while True:
+            try:
+                connection = await self._connect()
+            except (RedisError, OSError) as error:
+                metrics.LANE_FAULTS.labels("connect").inc()
+                log.warning("redis_unreachable", error=str(error), retry_in_s=delay_s, remedy="is Redis running?")
+            else:
+                if await self._serve(connection):
+                    delay_s = RECONNECT_FIRST_S
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, RECONNECT_MAX_S)
+
+    async def close(self) -> None:
+        """Drop the connection; what is in flight becomes ambiguous."""
+        if self._connection is not None:
+            await self._connection.disconnect(nowait=True)
+        await self._pool.disconnect()
+
+    async def _connect(self) -> AbstractConnection:
+        connection = self._pool.make_connection()
+        await connection.connect()
+        return connection
+
+    async def _serve(self, connection: AbstractConnection) -> bool:
+        """Serve one connection to its end. True if its server was admitted."""
+        self._connection = connection
+        self._wake.clear()
+        tasks = [
+            asyncio.create_task(job)
+            for job in (self._write(connection), self._read(connection), self._watch_deadline(), self._check_server())
+        ]
+        admitted = False
+        fault: BaseException | None = None
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[3] in done and tasks[3].exception() is None:
+                admitted = tasks[3].result()
+                if admitted:
+                    self._usable.set()
+                    done, _ = await asyncio.wait(tasks[:3], return_when=asyncio.FIRST_COMPLETED)
+            fault = next((task.exception() for task in done if task.exception()), None)
+        finally:
+            self._usable.clear()
+            self._connection = None
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+            self._fail_all()
+        if fault is not None:
+            metrics.LANE_FAULTS.labels(type(fault).__name__).inc()
+            log.warning("redis_connection_lost", error=str(fault), remedy="none if Redis was restarted or failed over")
+        return admitted
+
+    async def _check_server(self) -> bool:
+        """Who is there, and is it the one we expect? Without an answer the connection is not used."""
+        if self._admit is None:
+            return True
+        return await self._admit(await server_identity(self), self)
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._outgoing = self._outgoing, []
+            if not connection.is_connected:  # redis-py would connect anew, to whatever is there, and run the batch
+                raise ConnectionResetError("the connection was closed under the lane")
+            await connection.send_packed_command(batch, check_health=False)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        waiting, gauge = self._waiting, self._gauge
+        while True:
+            reply: Any
+            try:
+                reply = await connection.read_response(disable_decoding=True)
+            except ResponseError as error:
+                reply = error
+            future = waiting.popleft().future
+            if not waiting:
+                gauge.set(0)
+            if not future.done():
+                if isinstance(reply, ResponseError):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
+            if isinstance(reply, ReadOnlyError):
+                raise reply
+
+    async def _watch_deadline(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._deadline_s / 4)
+            self._gauge.set(len(self._waiting))
+            if self._waiting and loop.time() - self._waiting[0].sent_s > self._deadline_s:
+                raise TimeoutError(f"no reply from Redis within {self._deadline_s:.3f} s")
+
+    def _fail_all(self) -> None:
+        self._outgoing.clear()
+        while self._waiting:
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_exception(Ambiguous("the connection to Redis broke"))
+                future.exception()  # its caller may have given up: not an unretrieved exception
+
+
+async def server_identity(lane: Lane) -> Server:
+    """Ask the server who it is."""
+    text = (await lane.send("INFO", "server")) + b"\r\n" + (await lane.send("INFO", "replication"))
+    fields = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
+    return Server(fields["run_id"], fields["master_replid"])

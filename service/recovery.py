@@ -1,0 +1,93 @@
+"""A new epoch for a shard: O(1), no comparison of contents, safe to repeat at any point.
+
+From the moment that SQL names the new epoch nothing of the old one can be committed, and none of that was ever
+acknowledged. Wallets come back one by one, when they are next needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import ResponseError
+
+from service import keys, metrics
+from service.entry.protocols import Cause, Clock, LedgerStore, ShardHead
+from service.lane import Lane, Server
+from service.scripts import GateArgs, Outcome, load_scripts
+
+SCAN_COUNT: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class ForeignRedis(Exception):
+    """This Redis holds the data of another ledger. Not to be touched, and nothing to be started on it."""
+
+
+async def open_epoch(
+    *, shard: int, cause: Cause, ledger: LedgerStore, ledger_uuid: str, lane: Lane, server: Server, clock: Clock
+) -> ShardHead:
+    """Give `shard` its next epoch on `server` and open its gate. Returns the new head.
+
+    Raises ForeignRedis, LaneError or a store error; calling again is always right.
+    """
+    gate = load_scripts()["gate"]
+    while True:
+        head = (await ledger.heads())[shard]
+        epoch = await _next_epoch(lane, shard, head.epoch)
+        if not await ledger.open_epoch(shard, head.epoch, epoch, server.run_id, server.replid):
+            continue
+        args = GateArgs(epoch, head.seq, ledger_uuid, clock.now_ms())
+        outcome, detail = await lane.execute("EVAL", gate.text, 2, keys.head(shard), keys.stream(shard, epoch), *args)
+        match Outcome(outcome.decode()):
+            case Outcome.OK:
+                metrics.RECOVERIES.labels(cause).inc()
+                return ShardHead(epoch, head.seq, server.run_id, server.replid)
+            case Outcome.FOREIGN:
+                raise ForeignRedis(
+                    f"this Redis belongs to ledger {detail.decode()}, not to {ledger_uuid}: "
+                    "point WALLET_REDIS_URL at another server, or empty this one"
+                )
+
+
+async def _next_epoch(lane: Lane, shard: int, in_sql: int) -> int:
+    """Above what SQL and the head name, and above any generation left behind (each has a stream from its gate on)."""
+    in_redis = await lane.execute("HGET", keys.head(shard), "epoch")
+    epoch = max(in_sql, int(in_redis or 0)) + 1
+    while await lane.execute("EXISTS", keys.stream(shard, epoch)):
+        epoch += 1
+    return epoch
+
+
+async def load_scripts_into(lane: Lane, registered: Mapping[str, str]) -> None:
+    """Load every registered script that the server lacks."""
+    shas = list(registered)
+    if not shas:
+        return
+    present = await lane.execute("SCRIPT", "EXISTS", *shas)
+    for sha, there in zip(shas, present, strict=True):
+        if not there:
+            await lane.execute("SCRIPT", "LOAD", registered[sha])
+
+
+async def unlink_older_generations(lane: Lane, heads: Iterable[ShardHead]) -> int:
+    """Free the keys of epochs that are over, in small steps. Returns how many keys went."""
+    current = {str(shard): head.epoch for shard, head in enumerate(heads)}
+    cursor: Any = b"0"
+    unlinked = 0
+    while True:
+        cursor, found = await lane.execute("SCAN", cursor, "MATCH", keys.generation_pattern("*"), "COUNT", SCAN_COUNT)
+        old = []
+        for name in found:
+            with contextlib.suppress(ValueError, IndexError, UnicodeDecodeError):
+                shard, epoch = keys.generation_of(name.decode())
+                if epoch < current.get(shard, 0):
+                    old.append(name)
+        if old:
+            with contextlib.suppress(ResponseError):
+                unlinked += await lane.execute("UNLINK", *old)
+        if cursor == b"0":
+            return unlinked

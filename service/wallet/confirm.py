@@ -1,0 +1,216 @@
+"""Waiting until an entry is committed in SQL.
+
+Each attempt has a random token that travels with its entry; after a commit the writer sends the tokens back to
+their worker. A watermark alone is not enough: an entry of an older epoch would look committed. What stays
+unconfirmed, for whatever reason, is looked up in SQL by event digest and fingerprint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from enum import Enum, auto
+from itertools import count, islice
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service import keys, metrics
+from service.entry.protocols import Cause, LedgerReader, ShardHead
+from service.lane import connection_pool
+
+SWEEP_S: Final = 0.1
+SWEEP_MAX: Final = 500
+"""Attempts looked up in SQL at a time, oldest first."""
+
+RESUBSCRIBE_S: Final = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+class Fate(Enum):
+    """What became of an attempt."""
+
+    COMMITTED = auto()
+    LOST = auto()  # its epoch ended first: it was not committed, and never can be
+    CONFLICT = auto()  # SQL holds another event under the same identity
+
+
+class Attempt:
+    """One execution that may leave an entry, registered before the command is written."""
+
+    __slots__ = ("digest", "epoch", "fate", "fingerprint", "seq", "shard", "started_s", "token")
+
+    def __init__(self, token: str, shard: int, epoch: int, digest: bytes, fingerprint: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        self.token = token
+        self.shard = shard
+        self.epoch = epoch
+        self.digest = digest
+        self.fingerprint = fingerprint
+        self.seq = 0  # known once Redis has answered
+        self.started_s = loop.time()
+        self.fate: asyncio.Future[Fate] = loop.create_future()
+
+    def settle(self, fate: Fate) -> None:
+        """Tell whoever waits; the first word counts."""
+        if not self.fate.done():
+            self.fate.set_result(fate)
+
+
+class _Watermark:
+    """Somebody waits until SQL has committed up to `seq` of an epoch."""
+
+    __slots__ = ("epoch", "reached", "seq", "shard")
+
+    def __init__(self, shard: int, epoch: int, seq: int) -> None:
+        self.shard = shard
+        self.epoch = epoch
+        self.seq = seq
+        self.reached: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
+
+    def observe(self, epoch: int, seq: int) -> None:
+        if not self.reached.done() and (epoch > self.epoch or seq >= self.seq):
+            self.reached.set_result(Fate.LOST if epoch > self.epoch else Fate.COMMITTED)
+
+
+AskRecovery = Callable[[int, Cause], Awaitable[None]]
+
+
+class Confirmations:
+    """All that waits for the writer in this process. `run` listens and sweeps."""
+
+    def __init__(self, ledger: LedgerReader, redis_url: str, ask_recovery: AskRecovery) -> None:
+        self.worker: Final = secrets.token_hex(8)
+        self._ledger = ledger
+        self._redis_url = redis_url
+        self._ask_recovery = ask_recovery
+        self._numbers = count(1)
+        self._attempts: dict[str, Attempt] = {}
+        self._by_digest: dict[bytes, Attempt] = {}
+        self._watermarks: set[_Watermark] = set()
+
+    def register(self, shard: int, epoch: int, digest: bytes, fingerprint: bytes) -> Attempt:
+        """A new attempt. `forget` it in any case."""
+        attempt = Attempt(f"{self.worker}.{next(self._numbers):x}", shard, epoch, digest, fingerprint)
+        self._attempts[attempt.token] = attempt
+        return attempt
+
+    def executed(self, attempt: Attempt, seq: int) -> None:
+        """Redis has written the attempt's entry at `seq`: copies of the event may join it."""
+        attempt.seq = seq
+        self._by_digest[attempt.digest] = attempt
+
+    def forget(self, attempt: Attempt) -> None:
+        """Nobody waits for this attempt any more."""
+        del self._attempts[attempt.token]
+        if self._by_digest.get(attempt.digest) is attempt:
+            del self._by_digest[attempt.digest]
+
+    async def duplicate(self, shard: int, epoch: int, seq: int, digest: bytes, fingerprint: bytes) -> Fate:
+        """The fate of an event that Redis has seen before, whose entry is at `seq`."""
+        twin = self._by_digest.get(digest)
+        if twin is not None and twin.epoch == epoch:
+            return await asyncio.shield(twin.fate)
+        if await self.reached(shard, epoch, seq) is Fate.LOST:
+            return Fate.LOST
+        found = (await self._ledger.find_events([digest])).events.get(digest)
+        if found is None:
+            await self._ask_recovery(shard, Cause.FORK)
+            return Fate.LOST
+        return Fate.COMMITTED if found.fingerprint == fingerprint else Fate.CONFLICT
+
+    async def reached(self, shard: int, epoch: int, seq: int) -> Fate:
+        """Wait until SQL has committed `seq` of this epoch, or the epoch is over."""
+        watermark = _Watermark(shard, epoch, seq)
+        self._watermarks.add(watermark)
+        try:
+            return await watermark.reached
+        finally:
+            self._watermarks.discard(watermark)
+
+    async def run(self) -> None:
+        """Listen to the writer and sweep what it did not confirm, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen_for_ever())
+            group.create_task(self._sweep_for_ever())
+
+    async def _listen_for_ever(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (RedisError, OSError) as error:
+                # Nothing is lost: the sweep asks SQL.
+                log.info("confirmations_resubscribe", error=str(error))
+            await asyncio.sleep(RESUBSCRIBE_S)
+
+    async def _listen(self) -> None:
+        own = keys.confirm_channel(self.worker)
+        client = Redis(connection_pool=connection_pool(self._redis_url))
+        try:
+            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+                await subscription.subscribe(own, keys.COMMITTED_CHANNEL)
+                async for message in subscription.listen():
+                    if message["channel"] == own.encode():
+                        self._confirm(message["data"].decode())
+                    else:
+                        self._observe_text(message["data"].decode())
+        finally:
+            await client.aclose()
+            await client.connection_pool.disconnect()
+
+    def _confirm(self, tokens: str) -> None:
+        for token in tokens.split():
+            attempt = self._attempts.get(token)
+            if attempt is not None:
+                attempt.settle(Fate.COMMITTED)
+
+    def _observe_text(self, text: str) -> None:
+        if self._watermarks:
+            for head in text.split():
+                shard, epoch, seq = head.split(":")
+                self._observe(int(shard), int(epoch), int(seq))
+
+    def _observe(self, shard: int, epoch: int, seq: int) -> None:
+        for watermark in self._watermarks:
+            if watermark.shard == shard:
+                watermark.observe(epoch, seq)
+
+    async def _sweep_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            metrics.UNCONFIRMED.set(len(self._attempts))
+            overdue = loop.time() - SWEEP_S
+            waiting = list(islice((a for a in self._attempts.values() if a.started_s < overdue), SWEEP_MAX))
+            if waiting or self._watermarks:
+                try:
+                    await self._sweep(waiting)
+                except Exception:
+                    metrics.FAULTS.labels("sweep").inc()
+                    log.exception("sweep_failed", remedy="can this process read the ledger?")
+
+    async def _sweep(self, waiting: Sequence[Attempt]) -> None:
+        found = await self._ledger.find_events([attempt.digest for attempt in waiting])
+        for shard, head in enumerate(found.heads):
+            self._observe(shard, head.epoch, head.seq)
+        forked: set[int] = set()
+        for attempt in waiting:
+            record = found.events.get(attempt.digest)
+            if record is not None:
+                same = record.fingerprint == attempt.fingerprint
+                attempt.settle(Fate.COMMITTED if same else Fate.CONFLICT)
+            elif _is_over(attempt, found.heads[attempt.shard]):
+                attempt.settle(Fate.LOST)
+            elif 0 < attempt.seq <= found.heads[attempt.shard].seq:
+                forked.add(attempt.shard)  # SQL has passed this seq with something else
+        for shard in forked:
+            await self._ask_recovery(shard, Cause.FORK)
+
+
+def _is_over(attempt: Attempt, head: ShardHead) -> bool:
+    """Whether the attempt's epoch has ended, so that its entry can never be committed."""
+    return head.epoch > attempt.epoch

@@ -1,0 +1,232 @@
+"""From a command to its answer: execute, load what is missing, wait for the commit.
+
+Every path that ends without proof gives R1, never a reversal: the provider's retry learns the truth by idempotency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum, auto
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import NoScriptError, ResponseError
+
+from service import metrics
+from service.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
+from service.entry.protocols import Cause, Clock, LedgerReader, Lookup
+from service.lane import Lane, LaneError
+from service.scripts import Outcome, Verdict, parse_verdict
+from service.wallet.confirm import Confirmations, Fate
+from service.wallet.event import Event
+from service.wallet.load import Loader
+from service.wallet.shards import Shards
+
+FUTURE_MS: Final = 5 * 60 * 1000
+"""A timestamp further ahead than this makes an event cold, and a bet's clock suspicious."""
+
+RECOVERY_PAUSE_S: Final = 0.02
+"""Between two looks at a shard that is being recovered."""
+
+
+class Next(Enum):
+    """What follows an attempt that gave no answer."""
+
+    AGAIN = auto()
+    LOOK_UP = auto()  # again, with what SQL knows
+
+
+ANOMALIES: Final = frozenset(
+    {
+        "conflict",
+        "bet_differs",
+        "cancel_of_settled",
+        "result_of_cancelled",
+        "settled_differently",
+        "orphan",
+        "change_of_cancelled",
+        "change_outdated",
+        "too_many_changes",
+    }
+)
+"""Reasons that contradict what is stored: counted, and logged with the event's ids."""
+
+log = structlog.get_logger(__name__)
+
+
+class WalletService:
+    """The wallet of one process. Safe to call concurrently."""
+
+    def __init__(
+        self,
+        *,
+        lane: Lane,
+        ledger: LedgerReader,
+        shards: Shards,
+        confirmations: Confirmations,
+        loader: Loader,
+        clock: Clock,
+        deadline_ms: int,
+        hot_window_ms: int,
+        pending_max: int,
+    ) -> None:
+        self._lane = lane
+        self._ledger = ledger
+        self._shards = shards
+        self._confirmations = confirmations
+        self._loader = loader
+        self._clock = clock
+        self._deadline_s = deadline_ms / 1000
+        self._hot_window_ms = hot_window_ms
+        self._pending_max = pending_max
+
+    async def apply(self, command: Command, policy: Policy) -> Answer:
+        """Decide a command and wait until the decision rests on committed entries.
+
+        Always answers within the deadline; R1 when the outcome is unknown by then.
+        """
+        event = Event(command, policy, self._shards.of(command.user_id))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                answer = await self._decide(event)
+        except TimeoutError:
+            return Answer(Code.R1, "deadline")
+        except LaneError:
+            return Answer(Code.R1, "redis")
+        except ResponseError as error:
+            metrics.FAULTS.labels("script").inc()
+            log.error("script_failed", script=event.script.name, error=str(error), remedy="see docs/operations.md")
+            return Answer(Code.R1, "redis")
+        if answer.reason in ANOMALIES:
+            metrics.ANOMALIES.labels(command.provider, answer.reason).inc()
+            log.warning(
+                "anomaly",
+                reason=answer.reason,
+                provider=command.provider,
+                event=command.kind,
+                user_id=command.user_id,
+                transaction_id=command.transaction_id,
+                game_no=command.game_no,
+            )
+        return answer
+
+    async def _decide(self, event: Event) -> Answer:
+        """Attempt until there is an answer. Every further attempt follows one that left nothing."""
+        must_look_up = event.command.provider == BACK_OFFICE or self._is_cold(event.command)
+        lookup: Lookup | None = None
+        while True:
+            if must_look_up:
+                lookup = await self._look_up(event)
+                answer = _answer_from(event, lookup)
+                if answer is not None:
+                    return answer
+            step = await self._attempt(event, lookup)
+            if isinstance(step, Answer):
+                return step
+            must_look_up = step is Next.LOOK_UP
+
+    async def _attempt(self, event: Event, lookup: Lookup | None) -> Answer | Next:
+        """Execute once, and wait until what the decision rests on is committed."""
+        epoch = self._shards.epoch(event.shard)
+        if event.command.kind is Kind.CREATE and (lookup is None or lookup.epoch != epoch):
+            await self._shards.refresh()  # that there is no such player is only known for the lookup's own epoch
+            return Next.LOOK_UP
+        attempt = self._confirmations.register(event.shard, epoch, event.digest, event.fingerprint)
+        try:
+            reply = await self._execute(event, epoch, attempt.token, lookup)
+            if reply is None:
+                return Next.AGAIN
+            outcome = Outcome(reply[0].decode())
+            if outcome is Outcome.MISS:
+                known = await self._loader.load(event.command.user_id)
+                return Next.AGAIN if known else Answer(Code.R3, "unknown_player")
+            if outcome in (Outcome.COLD, Outcome.EXISTS):
+                await self._confirmations.reached(event.shard, epoch, int(reply[1]))
+                return Next.LOOK_UP
+            verdict = parse_verdict(reply)
+            if outcome is Outcome.DONE:
+                self._confirmations.executed(attempt, verdict.rests_on)
+                fate = await attempt.fate
+            else:
+                fate = await self._fate_of(event, epoch, verdict)
+        finally:
+            self._confirmations.forget(attempt)
+        return await self._conclude(verdict, fate)
+
+    async def _conclude(self, verdict: Verdict, fate: Fate) -> Answer | Next:
+        """What may be told now that the fate is known."""
+        if fate is Fate.LOST:
+            # It runs again, looked up first: its identity may be an old one that has left Redis, and it may be
+            # that which cost its epoch.
+            metrics.LOST_ATTEMPTS.inc()
+            await self._shards.refresh()
+            return Next.LOOK_UP
+        code, reason = (Code.R3, "conflict") if fate is Fate.CONFLICT else (Code(verdict.code), verdict.reason)
+        return Answer(code, reason, verdict.balance, verdict.debt, verdict.currency)
+
+    async def _execute(self, event: Event, epoch: int, token: str, lookup: Lookup | None) -> list[Any] | None:
+        """Run the script once; None if this process or Redis was not ready for it and nothing was done."""
+        period = self._shards.period(event.shard)
+        arguments = event.arguments(
+            epoch=epoch,
+            period=period,
+            token=token,
+            pending_max=self._pending_max if event.command.kind is Kind.BET else 2 * self._pending_max,
+            window_ms=self._hot_window_ms,
+            lookup=lookup,
+        )
+        try:
+            reply: list[Any] = await self._lane.execute(*event.script.command(event.keys(epoch, period), arguments))
+        except NoScriptError:
+            await self._shards.ask_recovery(self._lane, event.shard, Cause.NOSCRIPT)
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+            return None
+        if reply[0] == b"FENCED":
+            await self._catch_up(event.shard, epoch, reply)
+            return None
+        return reply
+
+    async def _catch_up(self, shard: int, epoch: int, reply: list[Any]) -> None:
+        """The fence named another epoch or period: learn it, or ask for recovery if SQL agrees with us."""
+        if reply[1] and int(reply[1]) == epoch:
+            self._shards.learn_period(shard, int(reply[2]))
+            return
+        await self._shards.refresh()
+        if self._shards.epoch(shard) == epoch:
+            await self._shards.ask_recovery(self._lane, shard, Cause.HEAD)
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+
+    async def _fate_of(self, event: Event, epoch: int, verdict: Verdict) -> Fate:
+        """Whether what the verdict rests on is committed."""
+        if verdict.outcome is Outcome.DUP and verdict.code == Code.R0:
+            return await self._confirmations.duplicate(
+                event.shard, epoch, verdict.rests_on, event.digest, event.fingerprint
+            )
+        if verdict.rests_on <= verdict.committed:
+            return Fate.COMMITTED
+        return await self._confirmations.reached(event.shard, epoch, verdict.rests_on)
+
+    async def _look_up(self, event: Event) -> Lookup:
+        metrics.LOOKUPS.inc()
+        return await self._ledger.lookup(event.shard, event.command, event.digest, event.round_digest)
+
+    def _is_cold(self, command: Command) -> bool:
+        """Whether the event may be older than what Redis remembers; a bet's odd clock is counted (SEMANTICS row 35)."""
+        age_ms = self._clock.now_ms() - command.timestamp_ms
+        if command.kind is Kind.BET and abs(age_ms) > FUTURE_MS:
+            metrics.CLOCK_SKEW.labels(command.provider).inc()
+        return not -FUTURE_MS <= age_ms <= self._hot_window_ms
+
+
+def _answer_from(event: Event, lookup: Lookup) -> Answer | None:
+    """What SQL alone can answer: a player that exists, the repetition of an event."""
+    wallet, record = lookup.wallet, lookup.record
+    if wallet is None:
+        return None  # it may be in Redis and not committed yet; if not, a MISS finds out
+    code, reason = Code.R0, "exists"
+    if event.command.kind is not Kind.CREATE:
+        if record is None:
+            return None
+        same = record.fingerprint == event.fingerprint
+        code, reason = (Code.R0, "duplicate") if same else (Code.R3, "conflict")
+    return Answer(code, reason, wallet.balance, wallet.debt, wallet.currency)

@@ -1,0 +1,23 @@
+"""What the supervisor counts.
+
+prometheus-client decides at its first import whether it counts for all processes together, so it is imported only
+after the parent has named PROMETHEUS_MULTIPROC_DIR.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def count_death(role: str, pid: int | None, metrics_dir: Path) -> None:
+    """One child less: its counters stay, its gauges go."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - see above
+
+    from service.metrics import CHILD_DEATHS  # noqa: PLC0415 - see above
+
+    CHILD_DEATHS.labels(role=role).inc()
+    if pid is not None:
+        mark_process_dead(pid, str(metrics_dir))  # type: ignore[no-untyped-call]

@@ -1,0 +1,346 @@
+"""Real processes, a real Valkey, and dummies in place of the writer, the workers and the admin process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.settings import SettingsError, load_settings
+from service.supervise.child import EX_CONFIG, START_DEATHS_MAX, Role, backoff_s
+from service.supervise.parent import Supervisor
+from service.supervise.pids import identify, record, stop_left_behind
+from service.supervise.roles import default_roles
+from service.supervise.valkey import ValkeyError, answers_ping, start_valkey
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 20.0
+DUMMY = """
+import os, signal, sys
+from pathlib import Path
+from service.supervise.lifeline import tell_ready, watch_lifeline
+
+name, folder, lifeline = sys.argv[1], Path(sys.argv[2]), int(sys.argv[-1])
+
+def stop(*_):
+    with (folder / "stopped").open("a") as file:
+        file.write(name + "\\n")
+    os._exit(0)
+
+if (folder / "refuse").exists():
+    sys.exit(int((folder / "refuse").read_text()))
+signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
+watch_lifeline(lifeline, limit_s=1.0)
+tell_ready(lifeline)
+while True:
+    signal.pause()
+"""
+PARENT = """
+import asyncio, sys
+from functools import partial
+sys.path[:0] = [{tests!r}]
+from test_supervise import dummy_roles, load_settings, Supervisor
+settings = load_settings()
+ready = settings.data_dir / "ready"
+run = Supervisor(settings, lambda _: ready.touch(), roles=partial(dummy_roles, valkey=True)).run
+sys.exit(asyncio.run(run()))
+"""
+
+
+def dummy_roles(settings, webhook_fd, admin_fd, *, valkey=False, stop_limit_s=5.0):
+    """The real stages, with commands that only wait."""
+
+    def dummy(role):
+        command = (sys.executable, "-c", DUMMY, role.name, str(settings.data_dir))
+        return Role(role.name, role.kind, command, role.fds, stop_limit_s)
+
+    stages = default_roles(settings, webhook_fd, admin_fd)
+    return [
+        *(stages[:1] if valkey else []),
+        *([dummy(role) for role in stage] for stage in stages[1:]),
+    ]
+
+
+def gone(pid):
+    """Whether no such process runs, zombies aside."""
+    return identify(pid) is None
+
+
+async def until(condition, what="it"):
+    """Wait for a condition, not for a time."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def environ(tmp_path):
+    """A wallet of its own, on free ports."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("WALLET_")},
+        "PYTHONPATH": str(ROOT),
+        "WALLET_DATA_DIR": str(tmp_path / "var"),
+        "WALLET_WEBHOOK_PORT": "0",
+        "WALLET_ADMIN_PORT": "0",
+        "WALLET_WORKERS": "2",
+    }
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")
+
+
+@asynccontextmanager
+async def running(environ, **options):
+    """A supervisor in this process, all children ready; stopped at the end, if the test has not done so."""
+    listening = asyncio.get_running_loop().create_future()
+    supervisor = Supervisor(
+        load_settings(environ), listening.set_result, environ=environ, roles=partial(dummy_roles, **options)
+    )
+    task = asyncio.create_task(supervisor.run())
+    await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT_S)
+    if task.done():
+        task.result()
+    supervisor.task, supervisor.listening = task, listening.result()  # type: ignore[attr-defined]
+    try:
+        yield supervisor
+    finally:
+        if not task.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await task
+
+
+def child(supervisor, name):
+    """The child with this name."""
+    return next(found for stage in supervisor._stages for found in stage if found.role.name == name)
+
+
+async def test_everything_starts_and_stops_in_order(environ, tmp_path):
+    """Valkey, then the writer, then the rest; SIGTERM: workers and admin, then the writer, then Valkey."""
+    async with running(environ, valkey=True) as supervisor:
+        settings = supervisor._settings
+        assert answers_ping(settings.redis_socket_path)
+        assert {path.name for path in settings.pid_dir.iterdir()} == {
+            "valkey",
+            "writer",
+            "worker-0",
+            "worker-1",
+            "admin",
+        }
+        assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+        assert settings.admin_token_path.exists()
+        host, port = supervisor.listening.webhook_url.removeprefix("http://").split(":")
+        socket.create_connection((host, int(port))).close()
+        valkey = child(supervisor, "valkey").pid
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(supervisor.task, LIMIT_S) == 0
+    stopped = (tmp_path / "var" / "stopped").read_text().split()
+    assert sorted(stopped[:3]) == ["admin", "worker-0", "worker-1"]
+    assert stopped[3:] == ["writer"]
+    assert gone(valkey)
+    assert not list(settings.pid_dir.iterdir())
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)))
+
+
+@pytest.mark.parametrize("name", ["valkey", "writer", "worker-1", "admin"])
+async def test_a_killed_child_comes_back_at_once(environ, name):
+    """Its death is logged once, with the signal and what comes next; the others are left alone."""
+    async with running(environ, valkey=True) as supervisor:
+        victim, others = child(supervisor, name), [found for stage in supervisor._stages for found in stage]
+        others.remove(victim)
+        before, pids = victim.pid, [other.pid for other in others]
+        with capture_logs() as logs:
+            os.kill(before, signal.SIGKILL)
+            await until(lambda: victim._ready_at_s and victim.pid not in {before, None}, "the restart")
+        deaths = [line for line in logs if line["event"] == "child_died"]
+        assert [(line["child"], line["signal"], line["next"]) for line in deaths] == [(name, "SIGKILL", "again in 0 s")]
+        assert [other.pid for other in others] == pids
+        assert not victim.role.answers or answers_ping(supervisor._settings.redis_socket_path)
+
+
+def test_back_off_doubles_up_to_five_seconds():
+    """The first retry is immediate."""
+    assert [backoff_s(deaths) for deaths in (1, 2, 3, 4, 7, 8, 1000)] == [0, 0.1, 0.2, 0.4, 3.2, 5, 5]
+
+
+async def test_a_child_that_refuses_its_settings_stops_everything(environ, tmp_path):
+    """Exit status 78 at the first start: no second try, the same status for the parent."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "refuse").write_text(str(EX_CONFIG))
+    supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
+    with capture_logs() as logs:
+        assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == EX_CONFIG
+    assert [(line["child"], line["exit_code"]) for line in logs] == [("writer", EX_CONFIG)]
+
+
+async def test_a_child_that_never_gets_ready_is_given_up(environ, tmp_path):
+    """After a few deaths, rather than for ever."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "refuse").write_text("3")
+    supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
+    with capture_logs() as logs:
+        assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == 3
+    assert len(logs) == START_DEATHS_MAX
+
+
+async def test_a_child_that_was_ready_once_is_never_given_up(environ, tmp_path):
+    """A passing fault later on, even of the settings, does not take the rest down."""
+    async with running(environ) as supervisor:
+        worker = child(supervisor, "worker-0")
+        (tmp_path / "var" / "refuse").write_text(str(EX_CONFIG))
+        with capture_logs() as logs:
+            os.kill(worker.pid, signal.SIGKILL)
+            await until(lambda: len(logs) > 2, "retries")
+            (tmp_path / "var" / "refuse").unlink()
+            await until(lambda: worker._ready_at_s, "the return")
+        assert not supervisor.task.done()
+
+
+async def test_a_stubborn_child_is_killed_after_its_limit(environ, tmp_path):
+    """It does not hold up the stop, and the exit status says that it was not clean."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "stubborn").touch()
+    async with running(environ, stop_limit_s=0.1) as supervisor:
+        pids = [found.pid for stage in supervisor._stages for found in stage]
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await asyncio.wait_for(supervisor.task, LIMIT_S) == 1
+    assert all(gone(pid) for pid in pids)
+
+
+async def test_a_second_interrupt_kills_at_once(environ, tmp_path):
+    """Whoever presses Ctrl-C twice does not want to wait."""
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "stubborn").touch()
+    async with running(environ, stop_limit_s=600.0) as supervisor:
+        os.kill(os.getpid(), signal.SIGINT)
+        await until(supervisor._stop.is_set)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await asyncio.wait_for(supervisor.task, LIMIT_S) == 1
+
+
+async def test_a_second_up_is_refused(environ):
+    """One line that names the directory and the holder; the first one does not notice."""
+    async with running(environ) as supervisor:
+        with pytest.raises(SettingsError, match=rf"in use by `wallet up` \(pid {os.getpid()}\)"):
+            await Supervisor(load_settings(environ), environ=environ, roles=dummy_roles).run()
+        assert not supervisor.task.done()
+
+
+@pytest.mark.parametrize("which", ["WEBHOOK", "ADMIN"])
+async def test_a_taken_port_is_refused(environ, which):
+    """One line that names the setting; nothing is started and the directory is free again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = load_settings({**environ, f"WALLET_{which}_PORT": str(port)})
+        with pytest.raises(SettingsError, match=rf"^WALLET_{which}_PORT: 127\.0\.0\.1:{port} is taken"):
+            await Supervisor(settings, environ=environ, roles=dummy_roles).run()
+    async with running(environ):
+        pass
+
+
+async def test_an_address_of_another_machine_is_refused(environ):
+    """One line that names the setting."""
+    settings = load_settings({**environ, "WALLET_WEBHOOK_HOST": "192.0.2.1"})
+    with pytest.raises(SettingsError, match=r"^WALLET_WEBHOOK_HOST: cannot listen on 192\.0\.2\.1"):
+        await Supervisor(settings, environ=environ, roles=dummy_roles).run()
+
+
+async def test_a_data_directory_that_cannot_be_made_is_refused(environ, tmp_path):
+    """One line instead of a traceback."""
+    (tmp_path / "file").touch()
+    settings = load_settings({**environ, "WALLET_DATA_DIR": str(tmp_path / "file" / "var")})
+    with pytest.raises(SettingsError, match=r"^WALLET_DATA_DIR: cannot create"):
+        await Supervisor(settings, environ=environ, roles=dummy_roles).run()
+
+
+async def test_a_killed_parent_takes_its_children_down_and_the_next_one_stops_valkey(environ, tmp_path):
+    """Children see their lifeline end; Valkey, which has none, is stopped by its recorded pid."""
+    script = PARENT.format(tests=str(ROOT / "tests" / "integration"))
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        await until((tmp_path / "var" / "ready").exists, "the start")
+        pid_dir = load_settings(environ).pid_dir
+        pids = {path.name: int(path.read_text().split('"pid": ')[1].split(",")[0]) for path in pid_dir.iterdir()}
+        assert len(pids) == 5
+    finally:
+        parent.kill()
+        await asyncio.wait_for(parent.wait(), LIMIT_S)  # Valkey does not hold on to its output
+    valkey = pids.pop("valkey")
+    await until(lambda: all(gone(pid) for pid in pids.values()), "the end of the children")
+    assert not gone(valkey)
+    async with running(environ, valkey=True) as supervisor:
+        assert gone(valkey)
+        assert child(supervisor, "valkey").pid != valkey
+
+
+def test_a_stranger_with_a_recorded_pid_is_left_alone(tmp_path):
+    """A number alone proves nothing: the start time must be the same, too."""
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        record(tmp_path / "valkey", stranger.pid)
+        ours = (tmp_path / "valkey").read_text()
+        (tmp_path / "valkey").write_text(ours.replace('"started": "', '"started": "1'))
+        (tmp_path / "broken").write_text("{")
+        stop_left_behind(tmp_path)
+        assert not list(tmp_path.iterdir())
+        assert stranger.poll() is None
+        (tmp_path / "valkey").write_text(ours)
+        stop_left_behind(tmp_path)
+        assert stranger.wait(LIMIT_S) == -signal.SIGTERM
+
+
+async def test_a_deep_data_directory_gets_a_socket_elsewhere(environ, tmp_path):
+    """A socket's address is short; the place is private to this user, or it is refused."""
+    environ["WALLET_DATA_DIR"] = str(tmp_path / ("x" * 120))
+    path = load_settings(environ).redis_socket_path
+    try:
+        async with running(environ, valkey=True):
+            assert answers_ping(path)
+            assert path.parent.stat().st_mode & 0o777 == 0o700
+        path.parent.chmod(0o755)
+        with pytest.raises(SettingsError, match="not private"):
+            await Supervisor(load_settings(environ), environ=environ, roles=dummy_roles).run()
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()
+        path.parent.rmdir()
+
+
+def test_valkey_has_the_configuration_that_the_design_asks_for(tmp_path):
+    """No persistence, no eviction, no port; and a second close does no harm."""
+    with start_valkey(tmp_path) as server, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(server.socket_path))
+        wanted = {
+            b"port": b"0",
+            b"save": b"",
+            b"appendonly": b"no",
+            b"maxmemory-policy": b"noeviction",
+            b"hash-max-listpack-entries": b"512",
+            b"hash-max-listpack-value": b"64",
+        }
+        for name, value in wanted.items():
+            client.sendall(b"CONFIG GET " + name + b"\r\n")
+            assert client.recv(1024).split(b"\r\n")[4] == value
+        assert server.socket_path.stat().st_mode & 0o777 == 0o700
+        server.close()
+    assert not server.socket_path.exists()
+
+
+def test_a_valkey_that_cannot_start_says_why(tmp_path):
+    """The error is one line."""
+    with pytest.raises(ValkeyError, match="socket path longer"):
+        start_valkey(tmp_path, tmp_path / ("x" * 110))

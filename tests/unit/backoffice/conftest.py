@@ -1,0 +1,38 @@
+"""The admin API, served."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from service.backoffice import build_app
+from tests.unit.backoffice.doubles import (
+    SCALES,
+    TOKEN,
+    FakeClock,
+    FakeLedger,
+    FakeWallet,
+    Office,
+)
+
+
+@pytest.fixture
+async def office():
+    """The admin API, served, with nothing in its ledger."""
+    ledger = FakeLedger()
+    wallet = FakeWallet(ledger)
+
+    async def readiness() -> dict[str, str]:
+        return await served.check()
+
+    app = build_app(
+        wallet=wallet,
+        ledger=ledger,  # type: ignore[arg-type]
+        clock=FakeClock(),
+        scales=SCALES,
+        token=TOKEN,
+        readiness=readiness,
+    )
+    async with TestClient(TestServer(app)) as client:
+        served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"})
+        yield served

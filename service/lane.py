@@ -77,17 +77,21 @@ def connection_pool(url: str) -> BlockingConnectionPool:
 class Lane:
     """One pipelined connection. `run` keeps it connected; `execute` may be called from any task of the loop."""
 
-    def __init__(self, url: str, *, deadline_ms: int, in_flight_max: int, admit: Admit | None = None) -> None:
+    def __init__(self, url: str, *, deadline_ms: int, in_flight_max: int) -> None:
         self._pool = connection_pool(url)
         self._deadline_s = deadline_ms / 1000
         self._in_flight_max = in_flight_max
-        self._admit = admit
+        self._admit: Admit | None = None
         self._connection: AbstractConnection | None = None
         self._outgoing: list[bytes] = []
         self._waiting: deque[_InFlight] = deque()
         self._wake = asyncio.Event()
         self._usable = asyncio.Event()
         self._gauge = metrics.LANE_IN_FLIGHT
+
+    def admit_by(self, admit: Admit) -> None:
+        """Ask `admit` on every connect. Before `run`."""
+        self._admit = admit
 
     @property
     def usable(self) -> asyncio.Event:

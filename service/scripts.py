@@ -175,6 +175,10 @@ class ConfirmArgs(NamedTuple):
     window_ms: int
 
 
+Argument = bytes | str | int
+"""What a command to Redis is made of."""
+
+
 class Contract(msgspec.Struct, frozen=True):
     """The header of a script, parsed: what a test compares with the bindings and with what the script does."""
 
@@ -195,7 +199,7 @@ class Script(msgspec.Struct, frozen=True):
     sha: str
     contract: Contract
 
-    def command(self, keys: Sequence[str], argv: Iterable[bytes | str | int]) -> tuple[bytes | str | int, ...]:
+    def command(self, keys: Sequence[str], argv: Iterable[Argument]) -> tuple[Argument, ...]:
         """The EVALSHA for these keys and arguments."""
         return ("EVALSHA", self.sha, len(keys), *keys, *argv)
 

@@ -65,8 +65,11 @@ class Writer:
         self._redis_url = redis_url
         self._lane = lane
         self._reading_lane = reading_lane
+        lane.admit_by(self.admit)
+        reading_lane.admit_by(self.admit)
         self._clock = clock
         self._limits = limits
+        self.ready = asyncio.Event()
         self._heads: list[ShardHead] = []
         self._server: Server | None = None
         self._suspects: dict[int, Cause] = {}
@@ -126,6 +129,8 @@ class Writer:
             self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
             entries = {shard: entries.get(shard, []) for shard in range(len(self._heads))}
         await self._confirm(entries)
+        if not self._suspects:
+            self.ready.set()
 
     async def _read(self) -> dict[int, list[Entry]]:
         """What the streams hold after SQL's seq, by shard."""

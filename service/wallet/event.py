@@ -13,6 +13,7 @@ from service.entry.ledger import encode_payload
 from service.entry.protocols import Lookup
 from service.scripts import (
     AmountItem,
+    Argument,
     BetArgs,
     CancelArgs,
     ChangeArgs,
@@ -40,8 +41,6 @@ _SCRIPT_OF: Final[Mapping[Kind, str]] = {
     Kind.WITHDRAW: "transfer",
     Kind.STATUS: "status",
 }
-
-Argument = bytes | str | int
 
 
 class Event:

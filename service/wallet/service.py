@@ -17,6 +17,7 @@ from service.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
 from service.entry.protocols import Cause, Clock, LedgerReader, Lookup
 from service.lane import Lane, LaneError
 from service.scripts import Outcome, Verdict, parse_verdict
+from service.store.errors import StoreError
 from service.wallet.confirm import Confirmations, Fate
 from service.wallet.event import Event
 from service.wallet.load import Loader
@@ -93,6 +94,10 @@ class WalletService:
             return Answer(Code.R1, "deadline")
         except LaneError:
             return Answer(Code.R1, "redis")
+        except StoreError as error:
+            metrics.FAULTS.labels("ledger").inc()
+            log.error("ledger_unavailable", error=str(error), remedy="is the disk there, and readable?")
+            return Answer(Code.R1, "ledger")
         except ResponseError as error:
             metrics.FAULTS.labels("script").inc()
             log.error("script_failed", script=event.script.name, error=str(error), remedy="see docs/operations.md")
@@ -103,7 +108,7 @@ class WalletService:
                 "anomaly",
                 reason=answer.reason,
                 provider=command.provider,
-                event=command.kind,
+                kind=command.kind,
                 user_id=command.user_id,
                 transaction_id=command.transaction_id,
                 game_no=command.game_no,

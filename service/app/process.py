@@ -1,0 +1,114 @@
+"""What every process of the service has in common: its clock, its log, its ledger, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+import uvloop
+
+from service.settings import Settings, SettingsError
+from service.store.errors import StoreError
+from service.store.sqlite import SqliteLedger
+from service.supervise.lifeline import tell_ready, watch_lifeline
+
+EXIT_CONFIG: Final = os.EX_CONFIG
+"""Exit status of a process that must not be started again before somebody changes a setting."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def configure_logging(level: str) -> None:
+    """One JSON line an event, to standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def open_ledger(settings: Settings) -> SqliteLedger:
+    """The ledger of these settings. Raises StoreError if there is none, or it contradicts them."""
+    return SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies)
+
+
+class Lifetime:
+    """When this process is ready, and when it has to end: SIGTERM, SIGINT, or the end of its parent."""
+
+    def __init__(self, lifeline_fd: int | None) -> None:
+        self._lifeline_fd = lifeline_fd
+        self._stop = asyncio.Event()
+
+    def begin(self) -> None:
+        """Listen to signals and to the parent. Within the running loop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        if self._lifeline_fd is not None:
+            watch_lifeline(self._lifeline_fd)
+
+    def ready(self) -> None:
+        """Tell the parent that the work is being done."""
+        if self._lifeline_fd is not None:
+            tell_ready(self._lifeline_fd)
+
+    async def end(self) -> None:
+        """Wait for the end."""
+        await self._stop.wait()
+
+
+def run_process(
+    name: str, settings: Settings, main: Callable[[Lifetime], Awaitable[None]], lifeline_fd: int | None
+) -> int:
+    """Run `main` on uvloop until its lifetime ends. Exit status 0, or 78 with one line for the operator."""
+    configure_logging(settings.log_level)
+    structlog.contextvars.bind_contextvars(process=name, pid=os.getpid())
+
+    async def run() -> None:
+        lifetime = Lifetime(lifeline_fd)
+        lifetime.begin()
+        await main(lifetime)
+
+    status = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run())
+    except* (SettingsError, StoreError, Unstartable) as group:
+        sys.stderr.write(f"wallet: {first_of(group)}\n")
+        status = EXIT_CONFIG
+    return status
+
+
+def first_of(group: BaseException) -> BaseException:
+    """The first error in a group of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+class Unstartable(Exception):
+    """This process cannot do its work as it is set up. One line that says what to change."""

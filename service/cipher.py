@@ -117,7 +117,5 @@ def decode_key(text: str, encoding: str) -> bytes:
     except ValueError:
         raise ValueError(f"the key is not valid {encoding}") from None
     if len(key) != KEY_BYTES:
-        raise ValueError(
-            f"the key is {len(key)} bytes long as {encoding}; it must be exactly {KEY_BYTES} bytes"
-        )
+        raise ValueError(f"the key is {len(key)} bytes long as {encoding}; it must be exactly {KEY_BYTES} bytes")
     return key

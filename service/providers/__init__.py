@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from service.cipher import DecryptionError
 from service.commands import Policy
+from service.money import SCALE_MAX
 from service.providers.dowinn_v3 import DowinnV3
 from service.providers.provider import (
     CONTENT_TYPES,
@@ -24,6 +25,7 @@ from service.providers.provider import (
     Reason,
     Reply,
     ReplyBody,
+    fits_header,
 )
 
 if TYPE_CHECKING:
@@ -67,22 +69,13 @@ def configure(
     allow: Iterable[IPv4Network | IPv6Network] = (),
 ) -> Provider:
     """A provider from plain settings. Raises `ValueError`: what to change, and never a key."""
-    if _NAME.fullmatch(name) is None:
-        raise ValueError(f"provider name {name!r}: use lower-case letters, digits and hyphens")
-    if profile not in PROFILES:
-        raise ValueError(f"provider {name}: unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
-    if not api_id:
-        raise ValueError(f"provider {name}: api_id is empty")
     try:
-        keys = tuple(Key.parse(text, cipher, key_encoding) for text in (api_key, previous_api_key) if text)
-        body = ReplyBody(reply_body)
+        _check(name, api_id, profile, reply_body, currencies)
+        keys = (Key.parse(api_key, cipher, key_encoding),)
+        if previous_api_key:
+            keys += (Key.parse(previous_api_key, cipher, key_encoding),)
     except ValueError as problem:
         raise ValueError(f"provider {name}: {problem}") from None
-    if not api_key:
-        raise ValueError(f"provider {name}: api_key is empty")
-    for text in (api_id, *(key.text for key in keys)):
-        if not text.isprintable() or text != text.strip():
-            raise ValueError(f"provider {name}: api_id and api_key travel in headers: no control or outer space")
     return Provider(
         name=name,
         api_id=api_id,
@@ -91,6 +84,20 @@ def configure(
         policy=policy or Policy(),
         currencies=MappingProxyType(dict(currencies)),
         scales=MappingProxyType({**(scales or {}), **currencies}),
-        reply_body=body,
+        reply_body=ReplyBody(reply_body),
         allow=tuple(allow),
     )
+
+
+def _check(name: str, api_id: str, profile: str, reply_body: str, currencies: Mapping[str, int]) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError("a name has lower-case letters, digits and hyphens")
+    if profile not in PROFILES:
+        raise ValueError(f"unknown profile {profile!r}: choose one of {', '.join(PROFILES)}")
+    if reply_body not in set(ReplyBody):
+        raise ValueError(f"unknown reply_body {reply_body!r}: choose one of {', '.join(ReplyBody)}")
+    if not api_id or not fits_header(api_id):
+        raise ValueError("api_id travels in a header: at least a character, no control or outer white space")
+    for currency, scale in currencies.items():
+        if not 0 <= scale <= SCALE_MAX:
+            raise ValueError(f"currency {currency} has scale {scale}: use 0 to {SCALE_MAX} digits")

@@ -145,8 +145,10 @@ def _command(text: bytes, event: Event, provider: Provider, received_ms: int) ->
         ids += [data.game_no, data.currency]
         for each in batch:
             ids += [each.bet_index, each.bet_type]
-    _require_ids(ids)
-    if has_repeated_key(text, keys, "".join(ids) + "".join(context.values())):
+    joined = "".join(ids)
+    if not all(ids) or max(map(len, ids)) > ID_CHARS_MAX or has_control(joined):
+        raise Invalid(Reason.ID)
+    if has_repeated_key(text, keys, joined + "".join(context.values())):
         raise Invalid(Reason.DUPLICATE_KEY)
     return Command(
         kind=event.kind,
@@ -175,11 +177,6 @@ def _items(data: Data, provider: Provider) -> tuple[Item, ...]:
         if amount_of(total, scale) != sum(map(part, items)):
             raise Invalid(Reason.TOTAL)
     return items
-
-
-def _require_ids(ids: list[str]) -> None:
-    if not all(ids) or max(map(len, ids)) > ID_CHARS_MAX or has_control("".join(ids)):
-        raise Invalid(Reason.ID)
 
 
 def _milliseconds(timestamp: int) -> int:

@@ -36,6 +36,11 @@ class ReplyBody(StrEnum):
 CONTENT_TYPES: Final = {ReplyBody.BARE: "text/plain", ReplyBody.JSON_STRING: "application/json"}
 
 
+def fits_header(text: str) -> bool:
+    """Whether a text arrives through an HTTP header as it was sent."""
+    return text.isprintable() and text == text.strip()
+
+
 class Echo(msgspec.Struct, frozen=True):
     """What a reply repeats of its request. None is a field that could not be read, and is left out."""
 
@@ -131,7 +136,10 @@ class Key:
         """A key from its configured text. Raises `ValueError`, whose text never contains the key."""
         if cipher not in CIPHERS:
             raise ValueError(f"unknown cipher {cipher!r}: choose one of {', '.join(CIPHERS)}")
-        return cls(text, text.encode(), CIPHERS[cipher](decode_key(text, encoding)))
+        key = decode_key(text, encoding)
+        if not fits_header(text):
+            raise ValueError("the key travels in a header: no control characters, no outer white space")
+        return cls(text, text.encode(), CIPHERS[cipher](key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +186,8 @@ class Provider:
             if bare[:1] == b'"':
                 # A JSON string, read as one: PHP writes "\/" for the "/" of base64.
                 bare = msgspec.json.decode(bare, type=str).strip().encode()
+            if len(bare) % 4 or bare.endswith(b"==="):
+                raise DecryptionError  # strict_mode takes a "=" too many
             return key.cipher.open(a2b_base64(bare, strict_mode=True))
         except (Base64Error, msgspec.MsgspecError, UnicodeError):
             raise DecryptionError from None

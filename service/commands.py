@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -110,13 +111,13 @@ class Answer(msgspec.Struct, frozen=True):
     currency: str = ""
 
 
-def digest(*parts: str) -> bytes:
-    """16 bytes that no other list of parts shares: each part is preceded by its length in bytes."""
-    hashed = blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        raw = part.encode()
-        hashed.update(len(raw).to_bytes(4, "big") + raw)
-    return hashed.digest()
+_bet_index = attrgetter("bet_index")
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def digest(*parts: str | int) -> bytes:
+    """16 bytes that no other list of parts shares: MessagePack puts type and length before each part."""
+    return blake2b(_pack(parts), digest_size=DIGEST_BYTES).digest()
 
 
 def event_digest(command: Command) -> bytes:
@@ -139,7 +140,7 @@ def fingerprint(command: Command) -> bytes:
 
     Nothing else takes part, so that a retry may carry a new timestamp or further fields (SEMANTICS, Identity).
     """
-    parts = [command.kind, command.currency, command.game_no, str(command.amount), command.status]
-    for item in sorted(command.items, key=lambda item: item.bet_index):
-        parts += [item.bet_index, str(item.amount), str(item.winloss), str(item.winloss_before)]
+    parts: list[str | int] = [command.kind, command.currency, command.game_no, command.amount, command.status]
+    for item in sorted(command.items, key=_bet_index):
+        parts += (item.bet_index, item.amount, item.winloss, item.winloss_before)
     return digest("fingerprint", *parts)

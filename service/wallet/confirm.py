@@ -19,8 +19,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service import keys, metrics
-from service.entry.protocols import Cause, LedgerReader, ShardHead
+from service.entry.protocols import Cause, LedgerReader
 from service.lane import connection_pool
+from service.wallet.event import Event
 
 SWEEP_S: Final = 0.1
 SWEEP_MAX: Final = 500
@@ -37,22 +38,21 @@ class Fate(Enum):
     COMMITTED = auto()
     LOST = auto()  # its epoch ended first: it was not committed, and never can be
     CONFLICT = auto()  # SQL holds another event under the same identity
+    OVERDUE = auto()  # not known by the deadline
 
 
 class Attempt:
     """One execution that may leave an entry, registered before the command is written."""
 
-    __slots__ = ("digest", "epoch", "fate", "fingerprint", "seq", "shard", "started_s", "token")
+    __slots__ = ("epoch", "event", "fate", "seq", "sweep_s", "token")
 
-    def __init__(self, token: str, shard: int, epoch: int, digest: bytes, fingerprint: bytes) -> None:
+    def __init__(self, token: str, event: Event, epoch: int) -> None:
         loop = asyncio.get_running_loop()
         self.token = token
-        self.shard = shard
+        self.event = event
         self.epoch = epoch
-        self.digest = digest
-        self.fingerprint = fingerprint
         self.seq = 0  # known once Redis has answered
-        self.started_s = loop.time()
+        self.sweep_s = loop.time() + SWEEP_S
         self.fate: asyncio.Future[Fate] = loop.create_future()
 
     def settle(self, fate: Fate) -> None:
@@ -93,35 +93,35 @@ class Confirmations:
         self._by_digest: dict[bytes, Attempt] = {}
         self._watermarks: set[_Watermark] = set()
 
-    def register(self, shard: int, epoch: int, digest: bytes, fingerprint: bytes) -> Attempt:
+    def register(self, event: Event, epoch: int) -> Attempt:
         """A new attempt. `forget` it in any case."""
-        attempt = Attempt(f"{self.worker}.{next(self._numbers):x}", shard, epoch, digest, fingerprint)
+        attempt = Attempt(f"{self.worker}.{next(self._numbers):x}", event, epoch)
         self._attempts[attempt.token] = attempt
         return attempt
 
     def executed(self, attempt: Attempt, seq: int) -> None:
         """Redis has written the attempt's entry at `seq`: copies of the event may join it."""
         attempt.seq = seq
-        self._by_digest[attempt.digest] = attempt
+        self._by_digest[attempt.event.digest] = attempt
 
     def forget(self, attempt: Attempt) -> None:
         """Nobody waits for this attempt any more."""
         del self._attempts[attempt.token]
-        if self._by_digest.get(attempt.digest) is attempt:
-            del self._by_digest[attempt.digest]
+        if self._by_digest.get(attempt.event.digest) is attempt:
+            del self._by_digest[attempt.event.digest]
 
-    async def duplicate(self, shard: int, epoch: int, seq: int, digest: bytes, fingerprint: bytes) -> Fate:
+    async def duplicate(self, event: Event, epoch: int, seq: int) -> Fate:
         """The fate of an event that Redis has seen before, whose entry is at `seq`."""
-        twin = self._by_digest.get(digest)
+        twin = self._by_digest.get(event.digest)
         if twin is not None and twin.epoch == epoch:
             return await asyncio.shield(twin.fate)
-        if await self.reached(shard, epoch, seq) is Fate.LOST:
+        if await self.reached(event.shard, epoch, seq) is Fate.LOST:
             return Fate.LOST
-        found = (await self._ledger.find_events([digest])).events.get(digest)
+        found = (await self._ledger.find_events([event.digest])).events.get(event.digest)
         if found is None:
-            await self._ask_recovery(shard, Cause.FORK)
+            await self._ask_recovery(event.shard, Cause.FORK)
             return Fate.LOST
-        return Fate.COMMITTED if found.fingerprint == fingerprint else Fate.CONFLICT
+        return Fate.COMMITTED if found.fingerprint == event.fingerprint else Fate.CONFLICT
 
     async def reached(self, shard: int, epoch: int, seq: int) -> Fate:
         """Wait until SQL has committed `seq` of this epoch, or the epoch is over."""
@@ -184,8 +184,11 @@ class Confirmations:
         while True:
             await asyncio.sleep(SWEEP_S)
             metrics.UNCONFIRMED.set(len(self._attempts))
-            overdue = loop.time() - SWEEP_S
-            waiting = list(islice((a for a in self._attempts.values() if a.started_s < overdue), SWEEP_MAX))
+            now_s = loop.time()
+            for attempt in self._attempts.values():
+                if attempt.event.give_up_s < now_s:
+                    attempt.settle(Fate.OVERDUE)
+            waiting = list(islice((a for a in self._attempts.values() if a.sweep_s < now_s), SWEEP_MAX))
             if waiting or self._watermarks:
                 try:
                     await self._sweep(waiting)
@@ -194,23 +197,18 @@ class Confirmations:
                     log.exception("sweep_failed", remedy="can this process read the ledger?")
 
     async def _sweep(self, waiting: Sequence[Attempt]) -> None:
-        found = await self._ledger.find_events([attempt.digest for attempt in waiting])
+        found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])
         for shard, head in enumerate(found.heads):
             self._observe(shard, head.epoch, head.seq)
         forked: set[int] = set()
         for attempt in waiting:
-            record = found.events.get(attempt.digest)
+            event, head = attempt.event, found.heads[attempt.event.shard]
+            record = found.events.get(event.digest)
             if record is not None:
-                same = record.fingerprint == attempt.fingerprint
-                attempt.settle(Fate.COMMITTED if same else Fate.CONFLICT)
-            elif _is_over(attempt, found.heads[attempt.shard]):
-                attempt.settle(Fate.LOST)
-            elif 0 < attempt.seq <= found.heads[attempt.shard].seq:
-                forked.add(attempt.shard)  # SQL has passed this seq with something else
+                attempt.settle(Fate.COMMITTED if record.fingerprint == event.fingerprint else Fate.CONFLICT)
+            elif head.epoch > attempt.epoch:
+                attempt.settle(Fate.LOST)  # its epoch has ended: it can never be committed
+            elif 0 < attempt.seq <= head.seq:
+                forked.add(event.shard)  # SQL has passed this seq with something else
         for shard in forked:
             await self._ask_recovery(shard, Cause.FORK)
-
-
-def _is_over(attempt: Attempt, head: ShardHead) -> bool:
-    """Whether the attempt's epoch has ended, so that its entry can never be committed."""
-    return head.epoch > attempt.epoch

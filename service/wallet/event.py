@@ -46,12 +46,23 @@ _SCRIPT_OF: Final[Mapping[Kind, str]] = {
 class Event:
     """A command with what is computed once for all its attempts."""
 
-    __slots__ = ("command", "digest", "fingerprint", "payload", "policy", "round_digest", "script", "shard")
+    __slots__ = (
+        "command",
+        "digest",
+        "fingerprint",
+        "give_up_s",
+        "payload",
+        "policy",
+        "round_digest",
+        "script",
+        "shard",
+    )
 
-    def __init__(self, command: Command, policy: Policy, shard: int) -> None:
+    def __init__(self, command: Command, policy: Policy, shard: int, give_up_s: float) -> None:
         self.command = command
         self.policy = policy
         self.shard = shard
+        self.give_up_s = give_up_s  # by the clock of the event loop
         self.digest = event_digest(command)
         self.fingerprint = fingerprint(command)
         self.round_digest = round_digest(command) if command.kind in BET_KINDS else None

@@ -92,7 +92,7 @@ def _steps(shard: int) -> Iterator[Step]:
 
 def _event_maker(shard: int) -> Callable[[Command], Event]:
     policy = Policy()
-    return lambda command: Event(command, policy, shard)
+    return lambda command: Event(command, policy, shard, 0.0)
 
 
 def _commands() -> Iterator[Command]:

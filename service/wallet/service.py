@@ -86,10 +86,10 @@ class WalletService:
 
         Always answers within the deadline; R1 when the outcome is unknown by then.
         """
-        event = Event(command, policy, self._shards.of(command.user_id))
+        give_up_s = asyncio.get_running_loop().time() + self._deadline_s
+        event = Event(command, policy, self._shards.of(command.user_id), give_up_s)
         try:
-            async with asyncio.timeout(self._deadline_s):
-                answer = await self._decide(event)
+            answer = await self._decide(event)
         except TimeoutError:
             return Answer(Code.R1, "deadline")
         except LaneError:
@@ -117,60 +117,46 @@ class WalletService:
 
     async def _decide(self, event: Event) -> Answer:
         """Attempt until there is an answer. Every further attempt follows one that left nothing."""
+        loop = asyncio.get_running_loop()
         must_look_up = event.command.provider == BACK_OFFICE or self._is_cold(event.command)
         lookup: Lookup | None = None
         while True:
             if must_look_up:
-                lookup = await self._look_up(event)
+                async with asyncio.timeout_at(event.give_up_s):
+                    lookup = await self._look_up(event)
                 answer = _answer_from(event, lookup)
                 if answer is not None:
                     return answer
             step = await self._attempt(event, lookup)
             if isinstance(step, Answer):
                 return step
+            if loop.time() >= event.give_up_s:
+                raise TimeoutError
             must_look_up = step is Next.LOOK_UP
 
     async def _attempt(self, event: Event, lookup: Lookup | None) -> Answer | Next:
-        """Execute once, and wait until what the decision rests on is committed."""
+        """Execute once, and wait until what the decision rests on is committed.
+
+        The usual path has no timer of its own: the lane's deadline bounds the execution, the sweep the wait.
+        """
         epoch = self._shards.epoch(event.shard)
         if event.command.kind is Kind.CREATE and (lookup is None or lookup.epoch != epoch):
             await self._shards.refresh()  # that there is no such player is only known for the lookup's own epoch
             return Next.LOOK_UP
-        attempt = self._confirmations.register(event.shard, epoch, event.digest, event.fingerprint)
+        attempt = self._confirmations.register(event, epoch)
         try:
             reply = await self._execute(event, epoch, attempt.token, lookup)
-            if reply is None:
-                return Next.AGAIN
-            outcome = Outcome(reply[0].decode())
-            if outcome is Outcome.MISS:
-                known = await self._loader.load(event.command.user_id)
-                return Next.AGAIN if known else Answer(Code.R3, "unknown_player")
-            if outcome in (Outcome.COLD, Outcome.EXISTS):
-                await self._confirmations.reached(event.shard, epoch, int(reply[1]))
-                return Next.LOOK_UP
-            verdict = parse_verdict(reply)
-            if outcome is Outcome.DONE:
+            if reply[0] == b"DONE":
+                verdict = parse_verdict(reply)
                 self._confirmations.executed(attempt, verdict.rests_on)
-                fate = await attempt.fate
-            else:
-                fate = await self._fate_of(event, epoch, verdict)
+                return await self._conclude(verdict, await attempt.fate)
+            async with asyncio.timeout_at(event.give_up_s):
+                return await self._follow(event, epoch, reply)
         finally:
             self._confirmations.forget(attempt)
-        return await self._conclude(verdict, fate)
 
-    async def _conclude(self, verdict: Verdict, fate: Fate) -> Answer | Next:
-        """What may be told now that the fate is known."""
-        if fate is Fate.LOST:
-            # It runs again, looked up first: its identity may be an old one that has left Redis, and it may be
-            # that which cost its epoch.
-            metrics.LOST_ATTEMPTS.inc()
-            await self._shards.refresh()
-            return Next.LOOK_UP
-        code, reason = (Code.R3, "conflict") if fate is Fate.CONFLICT else (Code(verdict.code), verdict.reason)
-        return Answer(code, reason, verdict.balance, verdict.debt, verdict.currency)
-
-    async def _execute(self, event: Event, epoch: int, token: str, lookup: Lookup | None) -> list[Any] | None:
-        """Run the script once; None if this process or Redis was not ready for it and nothing was done."""
+    async def _execute(self, event: Event, epoch: int, token: str, lookup: Lookup | None) -> list[Any]:
+        """Run the script once."""
         period = self._shards.period(event.shard)
         arguments = event.arguments(
             epoch=epoch,
@@ -183,13 +169,27 @@ class WalletService:
         try:
             reply: list[Any] = await self._lane.execute(*event.script.command(event.keys(epoch, period), arguments))
         except NoScriptError:
-            await self._shards.ask_recovery(self._lane, event.shard, Cause.NOSCRIPT)
-            await asyncio.sleep(RECOVERY_PAUSE_S)
-            return None
-        if reply[0] == b"FENCED":
-            await self._catch_up(event.shard, epoch, reply)
-            return None
+            return [b"NOSCRIPT"]
         return reply
+
+    async def _follow(self, event: Event, epoch: int, reply: list[Any]) -> Answer | Next:
+        """What a reply other than DONE asks for. None of them has left an entry."""
+        match reply[0]:
+            case b"FENCED":
+                await self._catch_up(event.shard, epoch, reply)
+                return Next.AGAIN
+            case b"NOSCRIPT":
+                await self._shards.ask_recovery(self._lane, event.shard, Cause.NOSCRIPT)
+                await asyncio.sleep(RECOVERY_PAUSE_S)
+                return Next.AGAIN
+            case b"MISS":
+                known = await self._loader.load(event.command.user_id)
+                return Next.AGAIN if known else Answer(Code.R3, "unknown_player")
+            case b"COLD" | b"EXISTS":
+                await self._confirmations.reached(event.shard, epoch, int(reply[1]))
+                return Next.LOOK_UP
+        verdict = parse_verdict(reply)
+        return await self._conclude(verdict, await self._fate_of(event, epoch, verdict))
 
     async def _catch_up(self, shard: int, epoch: int, reply: list[Any]) -> None:
         """The fence named another epoch or period: learn it, or ask for recovery if SQL agrees with us."""
@@ -201,12 +201,26 @@ class WalletService:
             await self._shards.ask_recovery(self._lane, shard, Cause.HEAD)
             await asyncio.sleep(RECOVERY_PAUSE_S)
 
+    async def _conclude(self, verdict: Verdict, fate: Fate) -> Answer | Next:
+        """What may be told now that the fate is known. Raises TimeoutError if it is not, at the deadline."""
+        match fate:
+            case Fate.OVERDUE:
+                raise TimeoutError
+            case Fate.LOST:
+                # It runs again, looked up first: its identity may be an old one that has left Redis, and it may be
+                # that which cost its epoch.
+                metrics.LOST_ATTEMPTS.inc()
+                await self._shards.refresh()
+                return Next.LOOK_UP
+            case Fate.CONFLICT:
+                return Answer(Code.R3, "conflict", verdict.balance, verdict.debt, verdict.currency)
+            case Fate.COMMITTED:
+                return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency)
+
     async def _fate_of(self, event: Event, epoch: int, verdict: Verdict) -> Fate:
         """Whether what the verdict rests on is committed."""
         if verdict.outcome is Outcome.DUP and verdict.code == Code.R0:
-            return await self._confirmations.duplicate(
-                event.shard, epoch, verdict.rests_on, event.digest, event.fingerprint
-            )
+            return await self._confirmations.duplicate(event, epoch, verdict.rests_on)
         if verdict.rests_on <= verdict.committed:
             return Fate.COMMITTED
         return await self._confirmations.reached(event.shard, epoch, verdict.rests_on)

@@ -71,7 +71,7 @@ def configure(
     """A provider from plain settings. Raises `ValueError`: what to change, and never a key."""
     try:
         _check(name, api_id, profile, reply_body, currencies)
-        keys = (Key.parse(api_key, cipher, key_encoding),)
+        keys: tuple[Key, ...] = (Key.parse(api_key, cipher, key_encoding),)
         if previous_api_key:
             keys += (Key.parse(previous_api_key, cipher, key_encoding),)
     except ValueError as problem:

@@ -103,7 +103,7 @@ REPLIES = {
 }
 
 
-@pytest.mark.parametrize("name", COMMANDS | REPLIES)
+@pytest.mark.parametrize("name", [*COMMANDS, *REPLIES])
 def test_a_sample_is_sealed_and_opened_byte_by_byte_as_openssl_does(name: str):
     """A sample is sealed and opened byte by byte as openssl does."""
     assert PROVIDER.seal(text_of(name), KEY) == body_of(name)
@@ -260,6 +260,7 @@ REJECTED = {
         "UTF-16": text_of("login").decode().encode("utf-16-le"),
         "bad UTF-8 in a field": swapped(b"player-1", b"player\xff", "login"),
         "bad UTF-8 in an unknown field": swapped(b"{", b'{"x":"\xff",', "login"),
+        "a surrogate as UTF-8 in an unknown field": swapped(b"{", b'{"x":"\xed\xa0\x80",', "login"),
         "bad UTF-8 in an unknown key": swapped(b"{", b'{"\xff":1,', "login"),
         "lone surrogate": swapped(b"player-1", b"\\ud800", "login"),
         "surrogate as UTF-8": swapped(b"player-1", b"\xed\xa0\x80", "login"),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.commands import Answer, Code, Command, Item, Kind
@@ -13,6 +13,7 @@ from service.money import AMOUNT_MAX
 from service.providers import DecryptionError, Echo, Invalid, Reply, configure
 from service.providers.strict_json import has_repeated_key
 
+REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"
 API_KEY = "k3y-of-32-bytes-for-tests-only!!"
 PROVIDER = configure(
@@ -195,6 +196,7 @@ def events(draw: st.DrawFn) -> Command:
     )
 
 
+@REPEATABLE
 @given(events())
 def test_every_event_survives_the_way_over_the_wire(event: Command):
     """Every event survives the way over the wire."""
@@ -204,6 +206,7 @@ def test_every_event_survives_the_way_over_the_wire(event: Command):
     assert PROFILE.decode(spaced, PROVIDER, 7).command == event
 
 
+@REPEATABLE
 @given(events(), st.data())
 def test_a_repeated_key_is_refused_wherever_it_stands(event: Command, data: st.DataObject):
     """A repeated key is refused wherever it stands."""

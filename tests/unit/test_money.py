@@ -4,21 +4,24 @@ import time
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.money import AMOUNT_MAX, SCALE_MAX, AmountError, format_minor, json_number, parse_minor, to_minor
 
+REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 MINOR = st.integers(-AMOUNT_MAX, AMOUNT_MAX)
 SCALE = st.integers(0, SCALE_MAX)
 
 
+@REPEATABLE
 @given(MINOR, SCALE)
 def test_every_amount_survives_the_way_to_json_and_back(minor: int, scale: int):
     """Every amount survives the way to json and back."""
     assert to_minor(Decimal(json_number(minor, scale)), scale) == minor
 
 
+@REPEATABLE
 @given(MINOR, SCALE)
 def test_every_amount_survives_the_way_to_text_and_back(minor: int, scale: int):
     """Every amount survives the way to text and back."""
@@ -28,6 +31,7 @@ def test_every_amount_survives_the_way_to_text_and_back(minor: int, scale: int):
         assert parse_minor(text, scale) == minor
 
 
+@REPEATABLE
 @given(MINOR, SCALE)
 def test_a_json_number_has_neither_exponent_nor_trailing_zeros(minor: int, scale: int):
     """A json number has neither exponent nor trailing zeros."""
@@ -36,6 +40,7 @@ def test_a_json_number_has_neither_exponent_nor_trailing_zeros(minor: int, scale
     assert "." not in text or text[-1] not in "0."
 
 
+@REPEATABLE
 @given(st.decimals(allow_nan=True, allow_infinity=True), SCALE)
 def test_whatever_is_taken_is_exactly_that_amount(value: Decimal, scale: int):
     """Whatever is taken is exactly that amount."""

@@ -37,8 +37,11 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
     except sqlite3.Error as error:
         raise StoreError(f"cannot open the ledger {path}: {error}") from error
     try:
-        for pragma in ("foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON", "temp_store = MEMORY"):
-            connection.execute(f"PRAGMA {pragma}")
+        # recursive_triggers: without it REPLACE deletes past the trigger that keeps entries.
+        for pragma in ("foreign_keys", "recursive_triggers", "cell_size_check"):
+            connection.execute(f"PRAGMA {pragma} = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")
         if write:
             connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: an fsync before every commit returns
             connection.execute("PRAGMA fullfsync = ON")  # where fsync alone is no barrier (macOS)

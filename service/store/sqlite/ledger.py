@@ -7,7 +7,7 @@ import hashlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,13 @@ from service.commands import Command
 from service.entry.fold import Wallet
 from service.entry.ledger import Entry
 from service.entry.protocols import Found, Lookup, ShardHead, Snapshot
+from service.store.audit import Finding
 from service.store.errors import StoreError
 from service.store.sqlite import committing, reading
 from service.store.sqlite.connection import BUSY_TIMEOUT_MS, connect, transaction
 from service.store.sqlite.lease import WriterLease
 from service.store.sqlite.lifecycle import WRITE, LedgerInfo, read_checked
+from service.store.sqlite.verifying import Progress, verify
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +33,9 @@ READERS: Final = 2
 
 PENDING_MAX: Final = 1_024
 """Reads and writes that may wait; one more is refused."""
+
+STOP_EVERY: Final = 10_000
+"""Steps of SQLite's virtual machine after which a verification looks whether it was stopped."""
 
 
 class SqliteLedger:
@@ -131,6 +136,28 @@ class SqliteLedger:
     async def registered_scripts(self) -> Mapping[str, str]:
         """SHA → text of every registered script."""
         return await self._read(reading.registered_scripts)
+
+    async def verify(self, progress: Progress = lambda _done, _total: None) -> AsyncGenerator[Finding]:
+        """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.
+
+        `progress(done, total)`, in rows, is called in that thread. To stop early close the generator.
+        """
+        if self._closed:
+            raise StoreError("the ledger is closed")
+        loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="ledger-verify")
+        stopped = threading.Event()
+        connection = connect(self.path, write=False)
+        connection.set_progress_handler(stopped.is_set, STOP_EVERY)
+        findings = verify(connection, self.path, progress)
+        try:
+            while finding := await loop.run_in_executor(pool, next, findings, None):
+                yield finding
+        finally:
+            stopped.set()
+            await asyncio.shield(loop.run_in_executor(pool, findings.close))
+            pool.shutdown()
+            connection.close()
 
     # ------------------------------------------------------------------ writes
 

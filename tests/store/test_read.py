@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from hashlib import sha1
+
+import pytest
+
+from service.commands import Kind
+from service.entry.bets import Bet, BetState
+from service.entry.protocols import EventRecord, ShardHead
+from service.store import LeaseHeld, StoreError
+from tests.store.books import CURRENCIES, PROVIDER, START_MS, Book, user_of
+
+HOUR_MS = 3_600_000
+
+
+def record(entry) -> EventRecord:
+    """What SQL keeps of the entry's event."""
+    return EventRecord(entry.event_digest, entry.fingerprint, entry.seq)
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+async def test_a_new_ledger_is_empty(backend):
+    """Every shard has a head of epoch 0, nobody is known"""
+    store = backend.open()
+    try:
+        assert await store.heads() == [ShardHead(0, 0, "", "")] * 2
+        assert await store.wallet("nobody") is None
+        assert await store.entries("nobody", None, 10) == []
+        assert await store.trial_balance() == {}
+        assert await store.registered_scripts() == {}
+        snapshot = await store.load(1, "nobody", 0)
+        assert (snapshot.epoch, snapshot.seq, snapshot.wallet) == (0, 0, None)
+    finally:
+        await store.close()
+
+
+async def test_load_brings_the_window_and_all_open_rounds(store, book):
+    """An old round with an open bet comes whole, an old settled one not; all events since then, no older ones"""
+    book.post(book.command(Kind.LOGIN))
+    open_old = book.bet("open-old", a=100, b=50)
+    book.result("open-old", a=(100, 95))
+    book.bet("done-old", a=10)
+    book.result("done-old", a=(10, 0))
+    book.now_ms += 2 * HOUR_MS
+    recent = [
+        book.bet("recent", a=30),
+        book.result("recent", a=(30, -30)),
+        book.change("recent", a=(30, -30, 60)),
+        book.cancel("tomb", x=7),
+        book.deposit(1),
+    ]
+    await store.commit([book.take()])
+
+    snapshot = await store.load(0, book.user, book.now_ms - HOUR_MS)
+
+    assert (snapshot.epoch, snapshot.seq) == (1, len(book.entries))
+    assert snapshot.wallet == book.wallets[book.user]
+    assert snapshot.wallet.sessions == {PROVIDER: snapshot.wallet.sessions[PROVIDER]}
+    assert list(snapshot.events) == [record(entry) for entry in recent]
+    expected = {open_old.round_digest, recent[0].round_digest, recent[3].round_digest}
+    assert dict(snapshot.rounds) == {digest: book.rounds[digest] for digest in expected}
+    assert snapshot.rounds[open_old.round_digest]["b"] == Bet(BetState.OPEN, 50)
+
+
+async def test_load_of_a_round_touched_in_the_window_is_whole(store, book):
+    """A bet settled long ago belongs to a round of which another bet was settled just now"""
+    bet = book.bet("g", a=10, b=20)
+    book.result("g", a=(10, 5))
+    book.now_ms += 2 * HOUR_MS
+    book.result("g", b=(20, 5))
+    await store.commit([book.take()])
+    snapshot = await store.load(0, book.user, book.now_ms - HOUR_MS)
+    assert dict(snapshot.rounds) == {bet.round_digest: book.rounds[bet.round_digest]}
+    assert len(snapshot.events) == 1
+
+
+async def test_load_does_not_stop_at_a_clock_that_is_a_little_behind(store, book):
+    """Entries of two workers whose clocks differ: one that seems too old does not hide those before it"""
+    book.now_ms += 2 * HOUR_MS
+    since = book.now_ms
+    first = book.bet("g1", a=1)
+    book.now_ms -= 5_000
+    book.bet("g2", a=1)
+    book.now_ms += 10_000
+    last = book.bet("g3", a=1)
+    await store.commit([book.take()])
+    found = {event.seq for event in (await store.load(0, book.user, since)).events}
+    assert {first.seq, last.seq} <= found
+    assert 1 not in found
+
+
+async def test_load_is_of_one_player(store, book):
+    """Another player of the shard with the same game does not show"""
+    neighbour = user_of(0, book.shards, 1)
+    book.create(neighbour)
+    book.deposit(100, neighbour)
+    book.bet("g", a=10)
+    theirs = book.bet("g", neighbour, a=20)
+    await store.commit([book.take()])
+    snapshot = await store.load(0, neighbour, 0)
+    assert {event.seq for event in snapshot.events} == {3, 4, 6}
+    assert list(snapshot.rounds) == [theirs.round_digest]
+
+
+async def test_lookup_finds_the_event_and_folds_its_round(store, book):
+    """All bets of the round, whichever event they came with"""
+    first = book.bet("g", a=100)
+    book.bet("g", b=50)
+    result = book.result("g", a=(100, 95))
+    await store.commit([book.take()])
+    found = await store.lookup(0, first.command, first.event_digest, first.round_digest)
+    assert (found.epoch, found.seq, found.wallet) == (1, 5, book.wallets[book.user])
+    assert found.record == record(first)
+    assert dict(found.bets) == book.rounds[result.round_digest]
+
+
+async def test_lookup_of_what_is_not_there(store, book):
+    """No event, no bets; without a round no bets are asked for"""
+    await store.commit([book.take()])
+    unknown = book.bet("g", a=1)
+    found = await store.lookup(0, unknown.command, unknown.event_digest, unknown.round_digest)
+    assert (found.record, dict(found.bets), found.wallet.version) == (None, {}, 2)
+    deposit = book.entries[1]
+    found = await store.lookup(0, deposit.command, deposit.event_digest, None)
+    assert (found.record, dict(found.bets)) == (record(deposit), {})
+
+
+async def test_find_events_with_the_heads_of_the_same_snapshot(store, book, other):
+    """Committed ones by digest, unknown ones absent"""
+    await store.commit([book.take(), other.take()])
+    known, theirs, unknown = book.entries[0], other.entries[1], book.deposit(5)
+    found = await store.find_events([entry.event_digest for entry in (known, theirs, unknown)])
+    assert found.events == {known.event_digest: record(known), theirs.event_digest: record(theirs)}
+    assert [head.seq for head in found.heads] == [2, 2]
+    assert (await store.find_events([])).events == {}
+
+
+async def test_entries_come_newest_first_and_page_by_page(store, book):
+    """before_seq is exclusive"""
+    for amount in range(1, 8):
+        book.deposit(amount)
+    await store.commit([book.take()])
+    page = await store.entries(book.user, None, 4)
+    assert [entry.seq for entry in page] == [9, 8, 7, 6]
+    page = await store.entries(book.user, 6, 100)
+    assert [entry.seq for entry in page] == [5, 4, 3, 2, 1]
+    assert page[0].command == book.entries[4].command
+    assert (page[0].decision, page[0].shard, page[0].epoch) == (book.entries[4].decision, 0, 1)
+
+
+async def test_trial_balance_sums_to_zero_per_currency(store, book, other):
+    """Players, debts, cash and houses, each currency for itself"""
+    dollar = user_of(1, book.shards, 1)
+    other.create(dollar, "USD")
+    other.deposit(700, dollar)
+    other.bet("g", dollar, currency="USD", a=200)
+    book.bet("g", a=10_000)
+    book.result("g", a=(10_000, 1_000))
+    book.withdraw(11_000)
+    book.change("g", a=(10_000, 1_000, -10_000))
+    await store.commit([book.take(), other.take()])
+    balance = await store.trial_balance()
+    assert balance == {
+        "KRW": {"player": 5_000, "debt": -11_000, "cash": -4_000, "house:dowinn": 10_000},
+        "USD": {"player": 500, "debt": 0, "cash": -700, "house:dowinn": 200},
+    }
+    assert all(sum(accounts.values()) == 0 for accounts in balance.values())
+
+
+async def test_scripts_are_registered_by_any_process(store, backend):
+    """Two deployed versions side by side; to register again is nothing new; a wrong SHA is refused"""
+    texts = {sha1(text.encode(), usedforsecurity=False).hexdigest(): text for text in ("return 1", "return 2")}
+    worker = backend.open()
+    try:
+        await worker.register_scripts(dict(list(texts.items())[:1]))
+        await asyncio.gather(worker.register_scripts(texts), store.register_scripts(texts))
+        assert await store.registered_scripts() == texts
+        with pytest.raises(ValueError, match="SHA-1"):
+            await worker.register_scripts({"00": "return 3"})
+    finally:
+        await worker.close()
+
+
+# ---------------------------------------------------------------- beginning and end
+
+
+async def test_init_again_changes_nothing(backend, store, book):
+    """Also while the ledger is in use"""
+    await store.commit([book.take()])
+    assert backend.init() == backend.init() == store.uuid
+    assert (await store.heads())[0].seq == 2
+    assert store.shards == 2
+    assert dict(store.scales) == CURRENCIES
+
+
+async def test_another_number_of_shards_is_refused(backend):
+    """By init and by open, with what to do"""
+    for act in (lambda: backend.init(shards=16), lambda: backend.open(16)):
+        with pytest.raises(StoreError, match=r"has 2 shards and the settings say 16: .*set it back"):
+            act()
+
+
+async def test_a_used_currency_keeps_its_scale_and_stays(backend, store, book):
+    """Without players it may change and go"""
+    await store.commit([book.take()])
+    with pytest.raises(StoreError, match="KRW with 2 decimal digits and the settings say 0: set it back"):
+        backend.init(currencies={**CURRENCIES, "KRW": 0})
+    with pytest.raises(StoreError, match="players in KRW, which the settings do not have: put it back"):
+        backend.init(currencies={"USD": 2})
+    assert dict(backend.open().scales) == CURRENCIES
+    backend.init(currencies={"KRW": 2, "USD": 3, "EUR": 2})
+    reopened = backend.open(2, {"KRW": 2, "USD": 3, "EUR": 2})
+    assert dict(reopened.scales) == {"KRW": 2, "USD": 3, "EUR": 2}
+    await reopened.close()
+
+
+async def test_open_compares_the_currencies(backend, store, book):
+    """Settings that would need another init are refused with that advice"""
+    with pytest.raises(StoreError, match=r"EUR is new to the ledger .*run `wallet init`"):
+        backend.open(2, {**CURRENCIES, "EUR": 2})
+    with pytest.raises(StoreError, match="run `wallet init`"):
+        backend.open(2, {**CURRENCIES, "KRW": 0})
+    await store.commit([book.take()])
+    with pytest.raises(StoreError, match="players in KRW"):
+        backend.open(2, {"USD": 2})
+
+
+async def test_one_writer_at_a_time(backend, store):
+    """The lease is refused while another has it, and free again when that is released or its store closed"""
+    second = backend.open()
+    with pytest.raises(LeaseHeld, match="only one"):
+        second.acquire_lease()
+    await store.close()
+    with second.acquire_lease():
+        assert await second.open_epoch(0, 1, 2, "a", "b")
+    with pytest.raises(StoreError, match="lease"):
+        await second.open_epoch(0, 2, 3, "a", "b")
+    second.acquire_lease()
+    await second.close()
+    third = backend.open()
+    third.acquire_lease()
+    await third.close()
+
+
+async def test_after_close_no_thread_remains_and_calls_are_refused(backend, book):
+    """What was begun is finished first"""
+    before = set(threading.enumerate())
+    async with backend.open() as store:
+        store.acquire_lease()
+        await store.open_epoch(0, 0, 1, "r", "p")
+        commit = asyncio.create_task(store.commit([book.take()]))
+        reads = [asyncio.create_task(store.heads()) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert [finding async for finding in store.verify()] == []
+    assert set(threading.enumerate()) == before
+    await commit
+    await asyncio.gather(*reads)
+    await store.close()
+    with pytest.raises(StoreError, match="closed"):
+        await store.heads()
+    reopened = backend.open()
+    assert (await reopened.heads())[0].seq == 2
+    await reopened.close()
+
+
+async def test_a_cancelled_caller_leaves_the_store_usable(store, book):
+    """The commit may or may not have happened; sent again it has"""
+    task = asyncio.create_task(store.commit([book.entries]))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await store.commit([book.entries])
+    assert (await store.heads())[0].seq == 2
+
+
+async def test_readers_see_whole_commits_only(backend, store):
+    """While a writer commits, no snapshot has a wallet newer than its head, or one that its entries do not make"""
+    book = Book(0, 2)
+    book.create()
+    book.deposit(1_000_000)
+    await store.commit([book.take()])
+    worker = backend.open()
+    rounds_seen = 0
+
+    async def read() -> None:
+        nonlocal rounds_seen
+        while not done.is_set():
+            snapshot = await worker.load(0, book.user, START_MS)
+            assert snapshot.wallet.seq == snapshot.seq == len(snapshot.events)
+            open_stakes = sum(
+                bet.stake for bets in snapshot.rounds.values() for bet in bets.values() if bet.state is BetState.OPEN
+            )
+            assert snapshot.wallet.balance + open_stakes == 1_000_000
+            assert sum((await worker.trial_balance())["KRW"].values()) == 0
+            rounds_seen += 1
+
+    done = asyncio.Event()
+    readers = [asyncio.create_task(read()) for _ in range(3)]
+    for nth in range(40):
+        book.bet(f"g{nth}", a=5, b=5)
+        book.result(f"g{nth}", a=(5, 0))
+        await store.commit([book.take()])
+    done.set()
+    await asyncio.gather(*readers)
+    await worker.close()
+    assert rounds_seen > 3

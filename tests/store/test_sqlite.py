@@ -1,0 +1,346 @@
+"""What is SQLite's own: files, settings, migrations, crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from service.entry.fold import fold_wallet
+from service.entry.ledger import Entry
+from service.store import LeaseHeld, StoreError
+from service.store.sql import read_queries, statements
+from service.store.sqlite import SqliteLedger, init
+from service.store.sqlite.connection import connect
+from service.store.sqlite.lifecycle import MIGRATIONS, PACKAGE, READ
+from tests.store.books import CURRENCIES, Book
+
+ROOT = Path(__file__).parents[2]
+PACKAGE_DIR = ROOT / "service" / "store" / "sqlite"
+
+
+def schema_of(script: str) -> dict[str, str]:
+    """Name → definition of everything that a script makes, comments and spaces aside."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for statement in statements(script):
+            connection.execute(statement)
+        rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        lines = {
+            f"{kind} {name}": [line.partition("--")[0].strip() for line in sql.splitlines()] for kind, name, sql in rows
+        }
+        return {name: " ".join(filter(None, text)) for name, text in lines.items()}
+    finally:
+        connection.close()
+
+
+def test_the_migrations_make_the_schema():
+    """schema.sql is what all migrations in a row lead to"""
+    schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
+    assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
+    assert len(schema) == 14
+
+
+def test_every_statement_has_a_name_and_a_description():
+    """And can be prepared on the schema"""
+    connection = sqlite3.connect(":memory:")
+    for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
+        connection.execute(statement)
+    for file in ("read.sql", "write.sql", "verify.sql"):
+        queries = read_queries(PACKAGE, file)
+        assert queries
+        for name, query in queries.items():
+            places = max(query.count("?"), 2 if "?2" in query else 0)
+            distinct = 2 if "?2" in query else places
+            assert connection.execute(f"EXPLAIN {query}", [None] * distinct).fetchall(), name
+    connection.close()
+
+
+@pytest.mark.parametrize("name", ["cutoff", "events_since", "rounds_since", "round", "event", "entries", "wallet"])
+def test_no_read_of_a_webhook_walks_a_table(name):
+    """Each finds its rows by an index, whatever the ledger's size"""
+    connection = sqlite3.connect(":memory:")
+    for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
+        connection.execute(statement)
+    query = READ[name]
+    count = 2 if "?2" in query else query.count("?")
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", [0] * count)]
+    assert not [step for step in plan if step.startswith("SCAN") and "touched" not in step], plan
+    if name == "cutoff":
+        assert "COVERING INDEX entry_user" in plan[0]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "sql", ["UPDATE entry SET kind = 'bet'", "DELETE FROM entry", "REPLACE INTO entry SELECT * FROM entry"]
+)
+async def test_entries_are_append_only(backend, store, book, sql):
+    """By triggers, also for a REPLACE"""
+    await store.commit([book.take()])
+    connection = connect(backend.path, write=True)
+    with pytest.raises(sqlite3.IntegrityError):
+        connection.execute(sql)
+    connection.close()
+
+
+async def test_commits_are_synced_and_readers_read_only(backend, store):
+    """WAL, synchronous=FULL, foreign keys; a reader's connection cannot write"""
+    writer, reader = connect(backend.path, write=True), connect(backend.path, write=False)
+    try:
+        assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert writer.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert writer.execute("PRAGMA foreign_keys").fetchone() == (1,)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("UPDATE shard SET epoch = 9")
+    finally:
+        writer.close()
+        reader.close()
+
+
+def test_open_without_a_ledger_says_what_to_do(tmp_path):
+    """And makes no file"""
+    with pytest.raises(StoreError, match="run `wallet init`"):
+        SqliteLedger.open(tmp_path / "none.db")
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StoreError, match="run `wallet init`"):
+        SqliteLedger.open(tmp_path / "empty.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_init_makes_directories_and_survives_an_empty_file(tmp_path):
+    """As a crash before the one transaction leaves it"""
+    path = tmp_path / "a" / "b" / "ledger.db"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert init(path, 4, CURRENCIES) == init(path, 4, CURRENCIES)
+    assert init(tmp_path / "x" / "y.db", 1, {"KRW": 2})
+
+
+@pytest.mark.parametrize("place", ["/proc/ledger.db", "/dev/null/ledger.db", "/"])
+def test_init_where_nothing_can_be_written(place):
+    """One clear line"""
+    with pytest.raises(StoreError, match="cannot make the ledger"):
+        init(place, 4, CURRENCIES)
+
+
+def test_a_file_that_is_no_ledger_is_left_alone(tmp_path):
+    """Neither another program's database nor a text"""
+    foreign = tmp_path / "foreign.db"
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    with pytest.raises(StoreError, match="not a ledger"):
+        init(foreign, 4, CURRENCIES)
+    text = tmp_path / "text.db"
+    text.write_text("hello " * 1000)
+    for act in (lambda: init(text, 4, CURRENCIES), lambda: SqliteLedger.open(text)):
+        with pytest.raises(StoreError, match="is it a ledger"):
+            act()
+    assert text.read_text().startswith("hello")
+
+
+def test_a_newer_ledger_is_refused(backend):
+    """By open and by init"""
+    backend.tamper("UPDATE ledger SET schema_version = 99")
+    for act in (backend.open, backend.init):
+        with pytest.raises(StoreError, match="newer"):
+            act()
+
+
+async def test_a_reader_alone_opens_a_ledger_that_nobody_has_open(backend):
+    """Without -wal and -shm beside it, as after a clean shutdown"""
+    assert list(backend.path.parent.iterdir()) == [backend.path]
+    async with backend.open() as reader:
+        assert len(await reader.heads()) == 2
+
+
+async def test_reads_do_not_hold_up_the_event_loop(backend, store, book, monkeypatch):
+    """A slow disk delays the caller only"""
+    from service.store.sqlite import reading  # noqa: PLC0415
+
+    entered = threading.Event()
+    release = threading.Event()
+
+    def slow(connection):
+        entered.set()
+        release.wait(5)
+        return []
+
+    monkeypatch.setattr(reading, "heads", slow)
+    slow_read = asyncio.create_task(store.heads())
+    assert await asyncio.to_thread(entered.wait, 5)
+    assert await store.wallet("nobody") is None  # another thread
+    await store.commit([book.take()])
+    release.set()
+    assert await slow_read == []
+
+
+async def test_a_commit_waits_for_a_short_write_of_another_process(backend, store, book):
+    """busy_timeout covers a registration of scripts"""
+    other = sqlite3.connect(backend.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, other.execute, ["COMMIT"])
+    release.start()
+    await store.commit([book.take()])
+    release.join()
+    other.close()
+    assert (await store.heads())[0].seq == 2
+
+
+async def test_a_locked_ledger_is_a_store_error_and_passes(tmp_path, book):
+    """After the busy timeout; nothing is stored, and the next commit succeeds"""
+    path = tmp_path / "ledger.db"
+    init(path, 2, CURRENCIES)
+    async with SqliteLedger.open(path, busy_timeout_ms=50) as store:
+        store.acquire_lease()
+        await store.open_epoch(0, 0, 1, "r", "p")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            await store.commit([book.entries])
+        other.execute("COMMIT")
+        other.close()
+        await store.commit([book.entries])
+        assert (await store.heads())[0].seq == 2
+
+
+class _LosesTheAnswer(sqlite3.Connection):
+    """A connection whose COMMIT works, but reports that it failed."""
+
+    lose = True
+
+    def execute(self, sql, *args):
+        cursor = super().execute(sql, *args)
+        if sql == "COMMIT" and _LosesTheAnswer.lose:
+            raise sqlite3.OperationalError("disk I/O error")
+        return cursor
+
+
+async def test_a_commit_of_unknown_outcome_is_safe_to_send_again(backend, store, book, monkeypatch):
+    """It was committed, the caller does not know, and one effect remains"""
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, **kwargs, factory=_LosesTheAnswer))
+    monkeypatch.setattr(_LosesTheAnswer, "lose", False)
+    async with backend.open() as second:
+        await store.close()
+        second.acquire_lease()
+        monkeypatch.setattr(_LosesTheAnswer, "lose", True)
+        with pytest.raises(StoreError, match="disk I/O"):
+            await second.commit([book.entries])
+        monkeypatch.setattr(_LosesTheAnswer, "lose", False)
+        await second.commit([book.entries])
+        assert (await second.heads())[0].seq == 2
+        assert [finding async for finding in second.verify()] == []
+
+
+CRASHING_WRITER = """
+import asyncio, sys
+from service.store.sqlite import SqliteLedger
+from tests.store.books import Book
+
+async def main():
+    store = SqliteLedger.open(sys.argv[1])
+    store.acquire_lease()
+    books = [Book(0, 2), Book(1, 2)]
+    for shard, book in enumerate(books):
+        await store.open_epoch(shard, 0, 1, "r", "p")
+        book.create()
+        book.deposit(10**9)
+    round_no = 0
+    while True:
+        for book in books:
+            for _ in range(10):
+                round_no += 1
+                book.bet(f"g{round_no}", a=10, b=20)
+                book.result(f"g{round_no}", a=(10, 10))
+        await store.commit([book.take() for book in books])
+        print(*(len(book.entries) for book in books), flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("delay_ms", [50, 120, 333])
+async def test_a_killed_writer_leaves_a_prefix(tmp_path, delay_ms):
+    """SIGKILL in the middle of commits: all that was reported is there, and what is there is a whole beginning"""
+    path = tmp_path / "ledger.db"
+    init(path, 2, CURRENCIES)
+    writer = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs on this loop
+        [sys.executable, "-c", CRASHING_WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout
+    reported = [writer.stdout.readline()]
+    with pytest.raises(LeaseHeld, match=str(writer.pid)):
+        SqliteLedger.open(path).acquire_lease()
+    await asyncio.sleep(delay_ms / 1000)
+    writer.send_signal(signal.SIGKILL)
+    reported += writer.stdout.readlines()
+    writer.wait()
+    writer.stdout.close()
+    acknowledged = [int(count) for count in reported[-1].split()]
+
+    async with SqliteLedger.open(path) as store:
+        store.acquire_lease()  # the kernel gave it back
+        heads = await store.heads()
+        for shard, head in enumerate(heads):
+            assert acknowledged[shard] <= head.seq <= acknowledged[shard] + 20
+            user_id = Book(shard, 2).user
+            entries = await store.entries(user_id, None, 1_000_000)
+            assert [entry.seq for entry in reversed(entries)] == list(range(1, head.seq + 1))
+            wallet = None
+            for entry in reversed(entries):
+                wallet = fold_wallet(wallet, Entry(shard, entry.epoch, entry.seq, entry.payload, entry.decided))
+            assert await store.wallet(user_id) == wallet
+        assert [finding async for finding in store.verify()] == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_verify_survives_a_damaged_file(backend, store, book, seed):
+    """A page overwritten with noise: findings or a store error, never another exception"""
+    import random  # noqa: PLC0415
+
+    for nth in range(200):
+        book.bet(f"g{nth}", a=1)
+    await store.commit([book.take()])
+    await store.close()
+    noise = random.Random(seed)
+    raw = bytearray(backend.path.read_bytes())
+    page = noise.randrange(1, len(raw) // 4096) * 4096
+    raw[page : page + 4096] = noise.randbytes(4096)
+    backend.path.write_bytes(raw)
+    try:
+        async with backend.open() as damaged:
+            assert [finding async for finding in damaged.verify()]
+    except StoreError:
+        pass
+
+
+def test_the_loader_refuses_what_it_cannot_name(monkeypatch):
+    """A name twice, a statement without one"""
+    from service.store import sql  # noqa: PLC0415
+
+    class Text:
+        def __init__(self, text):
+            self.text = text
+
+        def joinpath(self, _):
+            return self
+
+        def read_text(self, _):
+            return self.text
+
+    for text, match in (
+        ("-- name: a\n-- What.\nSELECT 1;\n-- name: a\n-- What.\nSELECT 2;\n", "twice"),
+        ("SELECT 1;\n-- name: a\n-- What.\nSELECT 2;\n", "without a name"),
+    ):
+        monkeypatch.setattr(sql, "files", lambda _, text=text: Text(text))
+        with pytest.raises(ValueError, match=match):
+            sql.read_queries("any", "any.sql")
+    with pytest.raises(ValueError, match="unfinished"):
+        statements("SELECT 1;\nSELECT 2")

@@ -1,0 +1,183 @@
+# ruff: noqa: S608 - tables and columns are this file's own
+from __future__ import annotations
+
+from hashlib import sha1
+
+import pytest
+
+from service.commands import Kind
+from tests.store.books import user_of
+
+
+async def findings(store):
+    """All that verify has to say."""
+    return [finding async for finding in store.verify()]
+
+
+@pytest.fixture
+async def story(store, book, other):
+    """A ledger that has something in every table and column."""
+    book.post(book.command(Kind.LOGIN))
+    book.bet("g1", a=100, b=200)
+    book.result("g1", a=(100, 95))
+    book.change("g1", a=(100, 95, -100))
+    book.cancel("g2", never=5)
+    book.bet("g3", a=9_000)
+    book.result("g3", a=(9_000, 9_000))
+    book.withdraw(18_000)
+    book.change("g3", a=(9_000, 9_000, -9_000))
+    book.post(book.command(Kind.STATUS, status="blocked"))
+    dollar = user_of(1, 2, 1)
+    other.create(dollar, "USD")
+    other.deposit(50, dollar)
+    other.bet("g1", dollar, currency="USD", a=20)
+    text = "return 1"
+    await store.register_scripts({sha1(text.encode(), usedforsecurity=False).hexdigest(): text})
+    await store.commit([book.take(), other.take()])
+    assert await findings(store) == []
+    return book
+
+
+async def test_reports_progress_up_to_all(store, story):
+    """Done never goes back and ends at total"""
+    seen: list[tuple[int, int]] = []
+    assert [f async for f in store.verify(lambda done, total: seen.append((done, total)))] == []
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] > 0
+
+
+async def test_an_empty_ledger_is_sound(store):
+    """Nothing to find"""
+    assert await findings(store) == []
+
+
+async def test_stopping_early_leaves_nothing_behind(store, story, backend):
+    """The first finding may be enough"""
+    backend.tamper("UPDATE entry SET chain = zeroblob(16)")
+    verification = store.verify()
+    assert (await anext(verification)).shard == 0
+    await verification.aclose()
+
+
+NUMBERS = {
+    "entry": ["shard", "seq", "epoch", "balance_delta", "debt_delta", "received_ms"],
+    "wallet": ["shard", "version", "seq", "balance", "debt"],
+    "shard": ["shard", "seq"],
+    "bet": ["shard", "seq"],
+    "round": ["open_bets"],
+    "ledger": ["shards"],
+}
+BYTES = {
+    "entry": ["event_digest", "fingerprint", "round_digest", "payload", "decided", "chain"],
+    "shard": ["chain"],
+    "bet": ["bet_digest"],
+    "round": ["round_digest"],
+}
+TEXTS = {
+    "entry": ["user_id", "kind", "provider", "counterparty", "currency"],
+    "wallet": ["user_id", "currency", "status", "sessions"],
+    "round": ["user_id"],
+    "script": ["sha", "text"],
+}
+# One row of each table, and one that has all columns set.
+ROW = {
+    "entry": "shard = 0 AND seq = 4",
+    "wallet": "status = 'blocked'",
+    "shard": "shard = 0",
+    "bet": "seq = 7",
+    "round": "open_bets > 0 AND user_id IN (SELECT user_id FROM wallet WHERE status = 'blocked')",
+    "ledger": "shards = 2",
+    "script": "true",
+}
+
+
+def pairs(columns):
+    """(table, column) of each."""
+    return [(table, column) for table, names in columns.items() for column in names]
+
+
+@pytest.mark.parametrize("by", [1, -1, 1_000])
+@pytest.mark.parametrize(("table", "column"), pairs(NUMBERS))
+async def test_finds_a_changed_number(store, story, backend, table, column, by):
+    """Whatever column it is in"""
+    try:
+        assert backend.tamper(f"UPDATE {table} SET {column} = {column} + {by} WHERE {ROW[table]}") == 1
+    except backend.refused:
+        return  # a key that another row has
+    assert await findings(store)
+
+
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+@pytest.mark.parametrize(("table", "column"), pairs(BYTES))
+async def test_finds_a_changed_byte(store, story, backend, table, column, where):
+    """One byte of a digest, a payload, a decision or a chain link, at either end or between"""
+    ((value,),) = backend.rows(f"SELECT {column} FROM {table} WHERE {ROW[table]}")
+    at = {"first": 0, "middle": len(value) // 2, "last": len(value) - 1}[where]
+    changed = value[:at] + bytes([value[at] ^ 1]) + value[at + 1 :]
+    assert backend.tamper(f"UPDATE {table} SET {column} = ? WHERE {ROW[table]}", changed) == 1
+    assert await findings(store)
+
+
+async def test_finds_any_byte_of_an_entry(store, story, backend):
+    """Not one byte of payload or decision is outside the chain"""
+    ((payload, decided),) = backend.rows(f"SELECT payload, decided FROM entry WHERE {ROW['entry']}")
+    for column, value in (("payload", payload), ("decided", decided)):
+        for at in range(len(value)):
+            changed = value[:at] + bytes([value[at] ^ 0x01]) + value[at + 1 :]
+            backend.tamper(f"UPDATE entry SET {column} = ? WHERE {ROW['entry']}", changed)
+            assert (0, 4) in {(finding.shard, finding.seq) for finding in await findings(store)}
+        backend.tamper(f"UPDATE entry SET {column} = ? WHERE {ROW['entry']}", value)
+    assert await findings(store) == []
+
+
+@pytest.mark.parametrize("value", ["x", ""])
+@pytest.mark.parametrize(("table", "column"), pairs(TEXTS))
+async def test_finds_a_changed_text(store, story, backend, table, column, value):
+    """A byte more, or nothing at all"""
+    new = f"{column} || 'x'" if value else "''"
+    assert backend.tamper(f"UPDATE {table} SET {column} = {new} WHERE {ROW[table]}") == 1
+    assert await findings(store)
+
+
+@pytest.mark.parametrize(("table", "column"), pairs(TEXTS))
+async def test_survives_a_text_that_is_none(store, story, backend, table, column):
+    """Invalid UTF-8 is a finding, not a crash"""
+    assert backend.tamper(f"UPDATE {table} SET {column} = CAST(x'fffe' AS TEXT) WHERE {ROW[table]}") == 1
+    assert await findings(store)
+
+
+@pytest.mark.parametrize("table", ["entry", "wallet", "shard", "bet", "round"])
+async def test_finds_a_missing_row(store, story, backend, table):
+    """Every row of the story is needed"""
+    assert backend.tamper(f"DELETE FROM {table} WHERE {ROW[table]}") == 1
+    assert await findings(store)
+
+
+async def test_finds_a_cut_tail(store, story, backend):
+    """The newest entries of a shard taken away are missed by its head"""
+    backend.tamper("DELETE FROM entry WHERE shard = 0 AND seq > 9")
+    assert any(finding.shard == 0 and "head" in finding.text for finding in await findings(store))
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO bet VALUES (zeroblob(16), 0, 3)",
+        "INSERT INTO bet VALUES (zeroblob(16), 0, 4)",
+        "INSERT INTO bet VALUES (zeroblob(16), 9, 9)",
+        "INSERT INTO round SELECT zeroblob(16), user_id, 1 FROM wallet LIMIT 1",
+        "INSERT INTO wallet SELECT 'ghost', 0, 'KRW', 'active', 1, 1, 0, 0, '{}'",
+        "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '')",
+    ],
+)
+async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert):
+    """Bets, rounds, wallets and shards out of nothing"""
+    assert backend.tamper(insert) == 1
+    assert await findings(store)
+
+
+async def test_money_made_with_a_consistent_wallet_is_found(store, story, backend):
+    """Entry columns and wallet changed alike, the payload left alone: the trial balance alone would be content"""
+    backend.tamper("UPDATE entry SET balance_delta = balance_delta + 7 WHERE shard = 0 AND seq = 2")
+    backend.tamper("UPDATE wallet SET balance = balance + 7 WHERE status = 'blocked'")
+    assert {0} <= {finding.shard for finding in await findings(store)}

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from service import keys
 from service.app.process import SystemClock, Unstartable
-from service.entry.protocols import Cause
+from service.entry.protocols import Cause, Clock
 from service.lane import Lane, LaneError
 from service.scripts import load_scripts
 from service.settings import Settings
@@ -24,7 +24,7 @@ from service.wallet.shards import Shards
 class Core:
     """The wallet of this process, and how it is."""
 
-    def __init__(self, wallet: WalletService, lane: Lane, ledger: SqliteLedger, clock: SystemClock) -> None:
+    def __init__(self, wallet: WalletService, lane: Lane, ledger: SqliteLedger, clock: Clock) -> None:
         self.wallet = wallet
         self.clock = clock
         self._lane = lane
@@ -55,12 +55,12 @@ class Core:
 
 
 @asynccontextmanager
-async def wallet_core(settings: Settings, ledger: SqliteLedger) -> AsyncIterator[Core]:
+async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | None = None) -> AsyncIterator[Core]:
     """Build the wallet and keep its tasks running. Yields once every script has worked on this Redis.
 
     Raises Unstartable if one does not.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
     shards = Shards(ledger, await ledger.heads())
     url = settings.redis_address

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 from service.app.process import Lifetime, SystemClock, Unstartable, first_of, open_ledger, run_process
+from service.entry.protocols import Clock
 from service.lane import Lane
 from service.recovery import ForeignRedis
 from service.scripts import load_scripts
@@ -42,7 +43,7 @@ def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
     return run_process("writer", settings, main, lifeline_fd)
 
 
-def build_writer(settings: Settings, ledger: SqliteLedger) -> Writer:
+def build_writer(settings: Settings, ledger: SqliteLedger, clock: Clock | None = None) -> Writer:
     """A writer of this ledger, which must hold the lease."""
     deadline_ms = settings.deadline_ms
     return Writer(
@@ -51,7 +52,7 @@ def build_writer(settings: Settings, ledger: SqliteLedger) -> Writer:
         redis_url=settings.redis_address,
         lane=Lane(settings.redis_address, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
         reading_lane=Lane(settings.redis_address, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
     )
 

@@ -9,7 +9,6 @@ a kept one 0.3 µs.
 from __future__ import annotations
 
 import os
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -98,24 +97,3 @@ class Aes256Gcm:
 CIPHERS: Final[Mapping[str, Callable[[bytes], Cipher]]] = MappingProxyType(
     {"aes-256-ecb": Aes256Ecb, "aes-256-gcm": Aes256Gcm}
 )
-
-KEY_ENCODINGS: Final[Mapping[str, Callable[[str], bytes]]] = MappingProxyType(
-    {
-        "utf8": str.encode,
-        "hex": bytes.fromhex,
-        "base64": lambda text: b64decode(text, validate=True),
-    }
-)
-
-
-def decode_key(text: str, encoding: str) -> bytes:
-    """The 32 bytes that a key's text stands for. Raises `ValueError`, whose text never contains the key."""
-    if encoding not in KEY_ENCODINGS:
-        raise ValueError(f"unknown key encoding {encoding!r}: choose one of {', '.join(KEY_ENCODINGS)}")
-    try:
-        key = KEY_ENCODINGS[encoding](text)
-    except ValueError:
-        raise ValueError(f"the key is not valid {encoding}") from None
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"the key is {len(key)} bytes long as {encoding}; it must be exactly {KEY_BYTES} bytes")
-    return key

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
-from service.cipher import CIPHERS, DecryptionError, decode_key
+from service.cipher import CIPHERS, DecryptionError
+from service.settings.kinds import decode_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,10 @@ class Key:
         """A key from its configured text. Raises `ValueError`, whose text never contains the key."""
         if cipher not in CIPHERS:
             raise ValueError(f"unknown cipher {cipher!r}: choose one of {', '.join(CIPHERS)}")
-        key = decode_key(text, encoding)
+        try:
+            key = decode_key(text, encoding)
+        except ValueError as problem:
+            raise ValueError(f"the key {problem}") from None
         if not fits_header(text):
             raise ValueError("the key travels in a header: no control characters, no outer white space")
         return cls(text, text.encode(), CIPHERS[cipher](key))

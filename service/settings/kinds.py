@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
@@ -17,20 +18,24 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KeyEncoding = Literal["utf8", "hex", "base64"]
 
 
-def decode_key(text: str, encoding: KeyEncoding) -> bytes:
+_KEY_DECODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
+    "utf8": str.encode,
+    "hex": bytes.fromhex,
+    "base64": partial(base64.b64decode, validate=True),
+}
+
+
+def decode_key(text: str, encoding: str) -> bytes:
     """The 32 bytes of an AES-256 key. Raises ValueError, which does not tell the key."""
+    if encoding not in _KEY_DECODERS:
+        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(_KEY_DECODERS)}")
     try:
-        if encoding == "utf8":
-            raw = text.encode()
-        elif encoding == "hex":
-            raw = bytes.fromhex(text)
-        else:
-            raw = base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
+        raw = _KEY_DECODERS[encoding](text)
+    except ValueError:  # binascii.Error and UnicodeError are such
         raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
     if len(raw) != AES_KEY_BYTES:
         raise ValueError(
-            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {AES_KEY_BYTES}; "
+            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {AES_KEY_BYTES} bytes; "
             "copy the provider's key whole, or set key_encoding"
         )
     return raw

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.cipher import CIPHERS, DecryptionError, decode_key
+from service.cipher import CIPHERS, DecryptionError
+from service.settings.kinds import decode_key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 KEY = bytes(range(32))

@@ -26,7 +26,7 @@ from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from service import metrics
 
 RECONNECT_FIRST_S: Final = 0.01
-RECONNECT_MAX_S: Final = 1.0
+RECONNECT_MAX_S: Final = 0.25
 CONNECT_TIMEOUT_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
@@ -126,14 +126,17 @@ class Lane:
 
     async def run(self) -> None:
         """Connect, serve until the connection breaks, connect again, for ever."""
-        delay_s = RECONNECT_FIRST_S
+        delay_s, silent = RECONNECT_FIRST_S, False
         while True:
             try:
                 connection = await self._connect()
             except (RedisError, OSError) as error:
                 metrics.LANE_FAULTS.labels("connect").inc()
-                log.warning("redis_unreachable", error=str(error), retry_in_s=delay_s, remedy="is Redis running?")
+                if not silent:
+                    log.warning("redis_unreachable", error=str(error), remedy="is Redis running? It is tried again")
+                silent = True  # until it was there: one line says it
             else:
+                silent = False
                 if await self._serve(connection):
                     delay_s = RECONNECT_FIRST_S
             await asyncio.sleep(delay_s)

@@ -8,7 +8,8 @@ would miss: a new writer reads on from SQL's seq.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +35,8 @@ SCRIPTS_EVERY_S: Final = 0.5
 
 PAUSE_S: Final = 0.2
 """After a fault, before the next attempt."""
+
+_REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +76,7 @@ class Writer:
         self._heads: list[ShardHead] = []
         self._server: Server | None = None
         self._suspects: dict[int, Cause] = {}
+        self._opened: Counter[Cause] = Counter()
         self._loaded: set[str] = set()
         self._scripts_due_s = 0.0
         self._tick_due_s = 0.0
@@ -238,8 +242,10 @@ class Writer:
             self._suspects.setdefault(shard, cause)
             raise
         self._heads[shard] = head
-        log.info("epoch_opened", shard=shard, epoch=head.epoch, seq=head.seq, cause=cause)
+        self._opened[cause] += 1
         if not self._suspects:
+            log.warning("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
+            self._opened.clear()
             self._loaded.clear()
             self._scripts_due_s = 0.0
             await self._load_new_scripts()
@@ -285,9 +291,11 @@ class Writer:
 
     async def _on_request(self, text: str) -> None:
         """A worker asks: `<shard> <epoch> <cause>`. Only a proven fork is taken on its word."""
-        shard_text, epoch, cause = text.split()
-        shard = int(shard_text)
-        if shard >= len(self._heads) or int(epoch) != self._heads[shard].epoch:
+        match = _REQUEST.fullmatch(text)
+        if match is None:
+            return
+        shard, epoch, cause = int(match[1]), int(match[2]), match[3]
+        if shard >= len(self._heads) or epoch != self._heads[shard].epoch:
             return
         if cause == Cause.FORK:
             self._suspects[shard] = Cause.FORK

@@ -21,6 +21,7 @@ from service.store.errors import StoreError
 from service.wallet.confirm import Confirmations, Fate
 from service.wallet.event import Event
 from service.wallet.load import Loader
+from service.wallet.seldom import SeldomLog
 from service.wallet.shards import Shards
 
 FUTURE_MS: Final = 5 * 60 * 1000
@@ -80,6 +81,7 @@ class WalletService:
         self._deadline_s = deadline_ms / 1000
         self._hot_window_ms = hot_window_ms
         self._pending_max = pending_max
+        self._seldom = SeldomLog()
 
     async def apply(self, command: Command, policy: Policy) -> Answer:
         """Decide a command and wait until the decision rests on committed entries.
@@ -96,11 +98,13 @@ class WalletService:
             return Answer(Code.R1, "redis")
         except StoreError as error:
             metrics.FAULTS.labels("ledger").inc()
-            log.error("ledger_unavailable", error=str(error), remedy="is the disk there, and readable?")
+            self._seldom.error("ledger_unavailable", error=str(error), remedy="is the disk there, and readable?")
             return Answer(Code.R1, "ledger")
         except ResponseError as error:
             metrics.FAULTS.labels("script").inc()
-            log.error("script_failed", script=event.script.name, error=str(error), remedy="see docs/operations.md")
+            self._seldom.error(
+                "script_failed", script=event.script.name, error=str(error), remedy="see docs/operations.md"
+            )
             return Answer(Code.R1, "redis")
         if answer.reason in ANOMALIES:
             metrics.ANOMALIES.labels(command.provider, answer.reason).inc()

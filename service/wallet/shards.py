@@ -22,6 +22,7 @@ class Shards:
         self._heads = list(heads)
         self._periods = [0] * len(heads)
         self._refreshing: asyncio.Task[None] | None = None
+        self._refused: Server | None = None
 
     def of(self, user_id: str) -> int:
         """The shard of a player."""
@@ -60,7 +61,9 @@ class Shards:
         metrics.LANE_FAULTS.labels("other_server").inc()
         for shard in range(len(self._heads)):
             await lane.send("PUBLISH", keys.RECOVER_CHANNEL, f"{shard} {self.epoch(shard)} {Cause.SERVER}")
-        log.warning("redis_is_another_server", remedy="none after a restart or fail-over: the writer opens new epochs")
+        if self._refused != server:
+            log.warning("redis_is_another_server", remedy="none after a restart or fail-over: the writer opens epochs")
+        self._refused = server
         return False
 
     async def ask_recovery(self, lane: Lane, shard: int, cause: Cause) -> None:

@@ -119,7 +119,7 @@ class Lane:
         elif len(self._waiting) >= self._in_flight_max:
             future.set_exception(Refused("too many commands in flight to Redis"))
         else:
-            self._outgoing.append(pack_command(args))
+            self._outgoing.append(pack_command(args))  # type: ignore[arg-type]  # its stub says one argument
             self._waiting.append(_InFlight(future, loop.time()))
             self._wake.set()
         return future
@@ -149,34 +149,35 @@ class Lane:
         await self._pool.disconnect()
 
     async def _connect(self) -> AbstractConnection:
-        connection = self._pool.make_connection()
-        await connection.connect()
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
         return connection
 
     async def _serve(self, connection: AbstractConnection) -> bool:
         """Serve one connection to its end. True if its server was admitted."""
         self._connection = connection
         self._wake.clear()
-        tasks = [
+        check = asyncio.create_task(self._check_server())
+        tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(job)
-            for job in (self._write(connection), self._read(connection), self._watch_deadline(), self._check_server())
+            for job in (self._write(connection), self._read(connection), self._watch_deadline())
         ]
         admitted = False
         fault: BaseException | None = None
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if tasks[3] in done and tasks[3].exception() is None:
-                admitted = tasks[3].result()
+            done, _ = await asyncio.wait({check, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            if check in done and check.exception() is None:
+                admitted = check.result()
                 if admitted:
                     self._usable.set()
-                    done, _ = await asyncio.wait(tasks[:3], return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             fault = next((task.exception() for task in done if task.exception()), None)
         finally:
             self._usable.clear()
             self._connection = None
-            for task in tasks:
+            for task in (check, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(check, *tasks, return_exceptions=True)
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
             self._fail_all()
@@ -237,7 +238,9 @@ class Lane:
 
 
 async def server_identity(lane: Lane) -> Server:
-    """Ask the server who it is."""
+    """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
     text = (await lane.send("INFO", "server")) + b"\r\n" + (await lane.send("INFO", "replication"))
     fields = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
+    if fields["role"] != "master":
+        raise ReadOnlyError("the server is a replica")
     return Server(fields["run_id"], fields["master_replid"])

@@ -249,9 +249,13 @@ def parse_contract(name: str, source: str) -> Contract:
             sections[section] = match[2]
         elif match and section:
             sections[section] += " " + match[3]
+    words = {part: tuple(sections.get(part, "").split()) for part in ("KEYS", "ARGV", "ITEMS", "WRITES")}
     return Contract(
-        lines[0].removeprefix(prefix),
-        *(tuple(sections.get(part, "").split()) for part in ("KEYS", "ARGV", "ITEMS", "WRITES")),
+        purpose=lines[0].removeprefix(prefix),
+        keys=words["KEYS"],
+        argv=words["ARGV"],
+        items=words["ITEMS"],
+        writes=words["WRITES"],
         returns=sections["RETURNS"],
         example=sections["EXAMPLE"],
     )

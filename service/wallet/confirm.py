@@ -36,7 +36,7 @@ class Fate(Enum):
     """What became of an attempt."""
 
     COMMITTED = auto()
-    LOST = auto()  # its epoch ended first: it was not committed, and never can be
+    LOST = auto()  # not by this attempt: its epoch ended first, or SQL has the event already; only SQL knows which
     CONFLICT = auto()  # SQL holds another event under the same identity
     OVERDUE = auto()  # not known by the deadline
 
@@ -114,14 +114,21 @@ class Confirmations:
         """The fate of an event that Redis has seen before, whose entry is at `seq`."""
         twin = self._by_digest.get(event.digest)
         if twin is not None and twin.epoch == epoch:
-            return await asyncio.shield(twin.fate)
-        if await self.reached(event.shard, epoch, seq) is Fate.LOST:
-            return Fate.LOST
-        found = (await self._ledger.find_events([event.digest])).events.get(event.digest)
-        if found is None:
-            await self._ask_recovery(event.shard, Cause.FORK)
-            return Fate.LOST
-        return Fate.COMMITTED if found.fingerprint == event.fingerprint else Fate.CONFLICT
+            await asyncio.wait([twin.fate])
+            if not twin.fate.cancelled() and twin.fate.result() is not Fate.OVERDUE:  # else its caller gave up
+                return twin.fate.result()
+        while True:
+            found = await self._ledger.find_events([event.digest])
+            head, record = found.heads[event.shard], found.events.get(event.digest)
+            if record is not None:
+                return Fate.COMMITTED if record.fingerprint == event.fingerprint else Fate.CONFLICT
+            if head.epoch > epoch:
+                return Fate.LOST
+            if head.seq >= seq:
+                await self._ask_recovery(event.shard, Cause.FORK)
+                await asyncio.sleep(SWEEP_S)
+                return Fate.LOST
+            await self.reached(event.shard, epoch, seq)
 
     async def reached(self, shard: int, epoch: int, seq: int) -> Fate:
         """Wait until SQL has committed `seq` of this epoch, or the epoch is over."""
@@ -137,6 +144,7 @@ class Confirmations:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen_for_ever())
             group.create_task(self._sweep_for_ever())
+            group.create_task(self._give_up_for_ever())
 
     async def _listen_for_ever(self) -> None:
         while True:
@@ -183,18 +191,25 @@ class Confirmations:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
-            metrics.UNCONFIRMED.set(len(self._attempts))
             now_s = loop.time()
-            for attempt in self._attempts.values():
-                if attempt.event.give_up_s < now_s:
-                    attempt.settle(Fate.OVERDUE)
-            waiting = list(islice((a for a in self._attempts.values() if a.sweep_s < now_s), SWEEP_MAX))
+            waiting = list(islice((a for a in self._attempts.values() if a.seq and a.sweep_s < now_s), SWEEP_MAX))
             if waiting or self._watermarks:
                 try:
                     await self._sweep(waiting)
                 except Exception:
                     metrics.FAULTS.labels("sweep").inc()
                     log.exception("sweep_failed", remedy="can this process read the ledger?")
+
+    async def _give_up_for_ever(self) -> None:
+        """Deadlines hold even while SQL does not answer the sweep."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            metrics.UNCONFIRMED.set(len(self._attempts))
+            now_s = loop.time()
+            for attempt in self._attempts.values():
+                if attempt.event.give_up_s < now_s:
+                    attempt.settle(Fate.OVERDUE)
 
     async def _sweep(self, waiting: Sequence[Attempt]) -> None:
         found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])
@@ -204,11 +219,13 @@ class Confirmations:
         for attempt in waiting:
             event, head = attempt.event, found.heads[attempt.event.shard]
             record = found.events.get(event.digest)
-            if record is not None:
-                attempt.settle(Fate.COMMITTED if record.fingerprint == event.fingerprint else Fate.CONFLICT)
-            elif head.epoch > attempt.epoch:
-                attempt.settle(Fate.LOST)  # its epoch has ended: it can never be committed
-            elif 0 < attempt.seq <= head.seq:
+            if head.epoch > attempt.epoch:
+                attempt.settle(Fate.LOST)
+            elif record is not None:
+                # Another entry with this event's identity is no proof for this one, nor are its numbers right.
+                same = (record.seq, record.fingerprint) == (attempt.seq, event.fingerprint)
+                attempt.settle(Fate.COMMITTED if same else Fate.LOST)
+            elif attempt.seq <= head.seq:
                 forked.add(event.shard)  # SQL has passed this seq with something else
         for shard in forked:
             await self._ask_recovery(shard, Cause.FORK)

@@ -6,16 +6,17 @@ Every path that ends without proof gives R1, never a reversal: the provider's re
 from __future__ import annotations
 
 import asyncio
-from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
+from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
 from service import metrics
 from service.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
 from service.entry.protocols import Cause, Clock, LedgerReader, Lookup
 from service.lane import Lane, LaneError
+from service.money import AMOUNT_MAX
 from service.scripts import Outcome, Verdict, parse_verdict
 from service.store.errors import StoreError
 from service.wallet.confirm import Confirmations, Fate
@@ -31,12 +32,18 @@ RECOVERY_PAUSE_S: Final = 0.02
 """Between two looks at a shard that is being recovered."""
 
 
-class Next(Enum):
-    """What follows an attempt that gave no answer."""
+class LookUp(NamedTuple):
+    """The attempt gave no answer: again, with what SQL knows once it has reached `seq` of `epoch`."""
 
-    AGAIN = auto()
-    LOOK_UP = auto()  # again, with what SQL knows
+    epoch: int = 0
+    seq: int = 0
 
+
+AGAIN: Final = None
+"""The attempt gave no answer: again, as it is."""
+
+SEQ_MAX: Final = AMOUNT_MAX
+"""As a look-up's seq: newer than all that Redis can have forgotten."""
 
 ANOMALIES: Final = frozenset(
     {
@@ -122,38 +129,42 @@ class WalletService:
     async def _decide(self, event: Event) -> Answer:
         """Attempt until there is an answer. Every further attempt follows one that left nothing."""
         loop = asyncio.get_running_loop()
-        must_look_up = event.command.provider == BACK_OFFICE or self._is_cold(event.command)
-        lookup: Lookup | None = None
+        command, lookup, step = event.command, None, None
+        if command.kind is Kind.CREATE or command.provider == BACK_OFFICE or self._is_cold(command):
+            step = LookUp()
         while True:
-            if must_look_up:
+            if step is not AGAIN:
                 async with asyncio.timeout_at(event.give_up_s):
-                    lookup = await self._look_up(event)
+                    lookup = await self._look_up(event, step)
                 answer = _answer_from(event, lookup)
                 if answer is not None:
                     return answer
-            step = await self._attempt(event, lookup)
-            if isinstance(step, Answer):
-                return step
+            following = await self._attempt(event, lookup)
+            if isinstance(following, Answer):
+                return following
             if loop.time() >= event.give_up_s:
                 raise TimeoutError
-            must_look_up = step is Next.LOOK_UP
+            step = following
 
-    async def _attempt(self, event: Event, lookup: Lookup | None) -> Answer | Next:
+    async def _attempt(self, event: Event, lookup: Lookup | None) -> Answer | LookUp | None:
         """Execute once, and wait until what the decision rests on is committed.
 
         The usual path has no timer of its own: the lane's deadline bounds the execution, the sweep the wait.
         """
         epoch = self._shards.epoch(event.shard)
-        if event.command.kind is Kind.CREATE and (lookup is None or lookup.epoch != epoch):
-            await self._shards.refresh()  # that there is no such player is only known for the lookup's own epoch
-            return Next.LOOK_UP
+        if lookup is not None and lookup.epoch != epoch:
+            return LookUp()
         attempt = self._confirmations.register(event, epoch)
         try:
             reply = await self._execute(event, epoch, attempt.token, lookup)
             if reply[0] == b"DONE":
                 verdict = parse_verdict(reply)
                 self._confirmations.executed(attempt, verdict.rests_on)
-                return await self._conclude(verdict, await attempt.fate)
+                fate = await attempt.fate
+                if fate is Fate.COMMITTED:
+                    return _answer_of(verdict)
+                async with asyncio.timeout_at(event.give_up_s):
+                    return await self._conclude(verdict, fate)
             async with asyncio.timeout_at(event.give_up_s):
                 return await self._follow(event, epoch, reply)
         finally:
@@ -176,22 +187,21 @@ class WalletService:
             return [b"NOSCRIPT"]
         return reply
 
-    async def _follow(self, event: Event, epoch: int, reply: list[Any]) -> Answer | Next:
+    async def _follow(self, event: Event, epoch: int, reply: list[Any]) -> Answer | LookUp | None:
         """What a reply other than DONE asks for. None of them has left an entry."""
         match reply[0]:
             case b"FENCED":
                 await self._catch_up(event.shard, epoch, reply)
-                return Next.AGAIN
+                return AGAIN
             case b"NOSCRIPT":
                 await self._shards.ask_recovery(self._lane, event.shard, Cause.NOSCRIPT)
                 await asyncio.sleep(RECOVERY_PAUSE_S)
-                return Next.AGAIN
+                return AGAIN
             case b"MISS":
                 known = await self._loader.load(event.command.user_id)
-                return Next.AGAIN if known else Answer(Code.R3, "unknown_player")
+                return AGAIN if known else Answer(Code.R3, "unknown_player")
             case b"COLD" | b"EXISTS":
-                await self._confirmations.reached(event.shard, epoch, int(reply[1]))
-                return Next.LOOK_UP
+                return LookUp(epoch, int(reply[1]))
         verdict = parse_verdict(reply)
         return await self._conclude(verdict, await self._fate_of(event, epoch, verdict))
 
@@ -205,7 +215,7 @@ class WalletService:
             await self._shards.ask_recovery(self._lane, shard, Cause.HEAD)
             await asyncio.sleep(RECOVERY_PAUSE_S)
 
-    async def _conclude(self, verdict: Verdict, fate: Fate) -> Answer | Next:
+    async def _conclude(self, verdict: Verdict, fate: Fate) -> Answer | LookUp:
         """What may be told now that the fate is known. Raises TimeoutError if it is not, at the deadline."""
         match fate:
             case Fate.OVERDUE:
@@ -215,11 +225,11 @@ class WalletService:
                 # that which cost its epoch.
                 metrics.LOST_ATTEMPTS.inc()
                 await self._shards.refresh()
-                return Next.LOOK_UP
+                return LookUp()
             case Fate.CONFLICT:
                 return Answer(Code.R3, "conflict", verdict.balance, verdict.debt, verdict.currency)
             case Fate.COMMITTED:
-                return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency)
+                return _answer_of(verdict)
 
     async def _fate_of(self, event: Event, epoch: int, verdict: Verdict) -> Fate:
         """Whether what the verdict rests on is committed."""
@@ -229,9 +239,22 @@ class WalletService:
             return Fate.COMMITTED
         return await self._confirmations.reached(event.shard, epoch, verdict.rests_on)
 
-    async def _look_up(self, event: Event) -> Lookup:
-        metrics.LOOKUPS.inc()
-        return await self._ledger.lookup(event.shard, event.command, event.digest, event.round_digest)
+    async def _look_up(self, event: Event, asked: LookUp) -> Lookup:
+        """What SQL knows, not older than asked for.
+
+        If Redis has asked, the answer stays good while the wallet goes on: what was written since is in Redis and
+        stays there for a hot window. A busy player would outrun it for ever otherwise.
+        """
+        while True:
+            metrics.LOOKUPS.inc()
+            lookup = await self._ledger.lookup(event.shard, event.command, event.digest, event.round_digest)
+            if lookup.epoch != self._shards.epoch(event.shard):
+                await self._shards.refresh()
+            if lookup.epoch != asked.epoch:
+                return lookup
+            if lookup.seq >= asked.seq:
+                return structs.replace(lookup, seq=SEQ_MAX)
+            await self._confirmations.reached(event.shard, asked.epoch, asked.seq)
 
     def _is_cold(self, command: Command) -> bool:
         """Whether the event may be older than what Redis remembers; a bet's odd clock is counted (SEMANTICS row 35)."""
@@ -239,6 +262,10 @@ class WalletService:
         if command.kind is Kind.BET and abs(age_ms) > FUTURE_MS:
             metrics.CLOCK_SKEW.labels(command.provider).inc()
         return not -FUTURE_MS <= age_ms <= self._hot_window_ms
+
+
+def _answer_of(verdict: Verdict) -> Answer:
+    return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency)
 
 
 def _answer_from(event: Event, lookup: Lookup) -> Answer | None:

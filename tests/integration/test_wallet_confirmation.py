@@ -1,0 +1,200 @@
+"""R0 means committed: what is answered while the writer is away, and how the truth is learnt afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.commands import Answer, Code, Kind
+from service.wallet.confirm import Confirmations
+from tests.integration.harness import gather, until, world
+
+
+async def test_without_a_writer_nothing_is_acknowledged_and_nothing_is_lost():
+    """R1 by the deadline; when the writer is back the retry is a duplicate, R0, and there was one movement."""
+    async with world(deadline_ms=400) as w:
+        user = await w.player("p", 1000)
+        await w.stop_writer()
+        bet = w.bet(user, "g", 100)
+        before_s = time.monotonic()
+        answer = await w.apply(bet)
+        assert (answer.code, answer.reason) == (Code.R1, "deadline")
+        assert 0.3 < time.monotonic() - before_s < 0.8
+        again = asyncio.create_task(w.apply(bet))
+        await until(lambda: w.workers[0].wallet._confirmations._attempts)
+        await w.start_writer()
+        assert (await again).code is Code.R0
+        answer = await w.apply(bet)
+        assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 900)
+        assert (await w.check([user]))[user].balance == 900
+
+
+async def test_the_deadline_holds_when_redis_answers_nothing():
+    """A frozen Redis is R1 within the deadline and a half."""
+    async with world(deadline_ms=400) as w:
+        proxy = await w.proxy()
+        await w.worker(proxy.url)
+        user = await w.player("p", 1000, worker=1)
+        proxy.forward_replies = False
+        before_s = time.monotonic()
+        answers = await gather(*(w.apply(w.bet(user, f"g{n}", 10), 1) for n in range(20)))
+        assert {answer.code for answer in answers} == {Code.R1}
+        assert time.monotonic() - before_s < 0.65
+        proxy.heal()
+        await w.settle(w.bet(user, "last", 10), 1)
+        await w.check([user])
+
+
+async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
+    """Neither the sweep nor the loads may hold an answer back."""
+    async with world(deadline_ms=400) as w:
+        user = await w.player("p", 1000)
+        await w.stop_writer()
+        ledger = w.workers[0]._ledger
+        stuck = asyncio.Event()
+
+        async def never(*_args, **_more):
+            await stuck.wait()
+
+        for name in ("find_events", "load", "lookup", "heads"):
+            monkeypatch.setattr(ledger, name, never)
+        bets = [asyncio.create_task(w.apply(w.bet(user, f"g{n}", 10))) for n in range(3)]
+        bets += [asyncio.create_task(w.apply(w.bet("unknown", "g", 10)))]
+        bets += [asyncio.create_task(w.apply(w.bet(user, "old", 10, at_ms=1)))]
+        before_s = time.monotonic()
+        assert {answer.code for answer in await gather(*bets)} == {Code.R1}
+        assert time.monotonic() - before_s < 0.7
+        monkeypatch.undo()
+        stuck.set()
+        await w.start_writer()
+        await w.check([user])
+
+
+async def test_the_sweep_confirms_when_the_messages_are_lost(monkeypatch):
+    """A worker that hears nothing from the writer asks SQL."""
+
+    async def deaf(_self):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Confirmations, "_listen", deaf)
+    async with world() as w:
+        user = await w.player("p", 1000)
+        answers = await gather(*(w.apply(w.bet(user, f"g{n}", 10)) for n in range(20)))
+        assert {answer.code for answer in answers} == {Code.R0}
+        answers = await gather(*(w.apply(w.bet(user, "g0", 10, tid="x")) for _ in range(5)))
+        assert {answer.code for answer in answers} == {Code.R0}
+        assert (await w.check([user]))[user].balance == 800
+
+
+async def test_cut_subscriptions_are_made_again():
+    """CLIENT KILL of all subscribers while bets are under way: every answer is R0."""
+    async with world(workers=2) as w:
+        user = await w.player("p", 10_000)
+        for cut in range(4):
+            bets = [asyncio.create_task(w.apply(w.bet(user, f"g{cut}-{n}", 10), n % 2)) for n in range(50)]
+            await w.redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            assert {answer.code for answer in await gather(*bets)} == {Code.R0}
+        assert (await w.check([user]))[user].balance == 10_000 - 4 * 50 * 10
+
+
+async def test_a_copy_waits_for_the_commit_like_the_original():
+    """While the entry is not committed a copy, in this worker or another, is not answered R0 either."""
+    async with world(workers=2, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        await w.stop_writer()
+        bet = w.bet(user, "g", 100)
+        jobs = [asyncio.create_task(w.apply(bet, n % 2)) for n in range(10)]
+        await until(lambda: w.pending())
+        await asyncio.sleep(0.3)  # three sweeps: time to be wrong
+        assert not any(job.done() for job in jobs)
+        await w.start_writer()
+        assert {answer.code for answer in await gather(*jobs)} == {Code.R0}
+        assert (await w.check([user]))[user].balance == 900
+
+
+async def test_a_copy_outlives_its_original():
+    """The original's caller goes away; the copy that had joined it still gets the answer when the entry is there."""
+    async with world(deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        await w.stop_writer()
+        bet = w.bet(user, "g", 100)
+        original = asyncio.create_task(w.apply(bet))
+        await until(lambda: w.pending())
+        copy = asyncio.create_task(w.apply(bet))
+        await until(lambda: len(w.workers[0].wallet._confirmations._attempts) == 2)
+        await asyncio.sleep(0.1)
+        original.cancel()
+        await w.start_writer()
+        assert (await copy).code is Code.R0
+        assert (await w.check([user]))[user].balance == 900
+
+
+async def test_a_decline_waits_for_what_it_rests_on():
+    """Funds spent by a bet that is not committed: R4 only once it is."""
+    async with world(deadline_ms=4000) as w:
+        user = await w.player("p", 100)
+        await w.stop_writer()
+        first = asyncio.create_task(w.apply(w.bet(user, "g", 100)))
+        await until(lambda: w.pending())
+        second = asyncio.create_task(w.apply(w.bet(user, "h", 100)))
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        await w.start_writer()
+        assert ((await first).code, (await second).code) == (Code.R0, Code.R4)
+        await w.check([user])
+
+
+@pytest.mark.parametrize("same_worker", [True, False])
+async def test_lost_attempts_run_again(same_worker):
+    """Redis is emptied while entries wait for the writer: the same callers get R0, copies too, one movement each."""
+    async with world(workers=2, deadline_ms=5000) as w:
+        user = await w.player("p", 1000)
+        await w.stop_writer()
+        bets = [w.bet(user, f"g{n}", 100) for n in range(5)]
+        jobs = [asyncio.create_task(w.apply(bet)) for bet in bets]
+        await until(lambda: w.pending())
+        jobs += [asyncio.create_task(w.apply(bet, 0 if same_worker else 1)) for bet in bets]
+        await asyncio.sleep(0.05)
+        await w.redis.flushall()
+        await w.start_writer()
+        answers: list[Answer] = await gather(*jobs)
+        assert {answer.code for answer in answers} == {Code.R0}
+        assert (await w.check([user]))[user].balance == 500
+
+
+async def test_a_repeated_event_is_answered_at_once():
+    """A committed event needs no wait for the next sweep."""
+    async with world() as w:
+        user = await w.player("p", 1000)
+        bet = w.bet(user, "g", 100)
+        await w.apply(bet)
+        await w.quiet()
+        before_s = time.monotonic()
+        for _ in range(20):
+            assert (await w.apply(bet)).reason == "duplicate"
+        assert time.monotonic() - before_s < 0.5
+
+
+async def test_a_cold_event_is_answered_at_once():
+    """An old event whose wallet is at rest needs no wait for the next sweep."""
+    async with world() as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        before_s = time.monotonic()
+        for n in range(20):
+            answer = await w.apply(w.bets(Kind.CANCEL, user, f"g{n}", 100, at_ms=1))
+            assert answer.code is Code.R0
+        assert time.monotonic() - before_s < 1.0
+
+
+async def test_nothing_is_logged_as_a_fault_on_the_usual_path():
+    """Nothing for an operator, once the first epochs are open."""
+    async with world(workers=2) as w:
+        with capture_logs() as logs:
+            user = await w.player("p", 1000)
+            await gather(*(w.apply(w.bet(user, f"g{n}", 10), n % 2) for n in range(50)))
+            await w.check([user])
+    assert [log for log in logs if log["log_level"] in ("warning", "error")] == []

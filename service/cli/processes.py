@@ -1,0 +1,113 @@
+"""Start the service, whole or one process of it; prepare it; look at its settings.
+
+Each command imports its own part when it runs: a worker need not pay for the supervisor, and the counters of all
+processes are only shared if the parent names their directory before the first of them is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from service.settings import Settings, ensure_demo, load_settings
+
+if TYPE_CHECKING:
+    from service.supervise.parent import Listening
+
+Fd = Annotated[int | None, typer.Option("--fd", hidden=True)]
+LifelineFd = Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)]
+
+config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+log = structlog.get_logger(__name__)
+
+
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Invent a provider and two players with money, unless WALLET_CONFIG is set.")
+    ] = False,
+) -> None:
+    """Start everything and keep it running: Redis (unless WALLET_REDIS_URL is set), writer, workers, back office."""
+    from service.app.process import configure_logging
+    from service.cli import demo as demonstration
+    from service.supervise.parent import Supervisor
+
+    settings = load_settings()  # before anything is written: what is wrong changes nothing
+    if demo and ensure_demo():
+        settings = load_settings()
+    configure_logging(settings.log_level)
+    _ensure_ledger(settings)
+    greeting: list[asyncio.Task[None]] = []
+
+    def on_ready(listening: Listening) -> None:
+        log.info("ready", webhook=listening.webhook_url, admin=listening.admin_url)
+        if demo:
+            greeting.append(asyncio.create_task(demonstration.greet(settings, listening)))
+
+    raise typer.Exit(asyncio.run(Supervisor(settings, on_ready).run()))
+
+
+def serve(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
+    """Answer webhooks: one worker. Start as many as you like."""
+    from service.app.serve import run_worker
+
+    raise typer.Exit(run_worker(load_settings(), fd=fd, lifeline_fd=lifeline_fd))
+
+
+def write(lifeline_fd: LifelineFd = None) -> None:
+    """Commit what the workers decide to the ledger: exactly one per ledger."""
+    from service.app.write import run_writer
+
+    raise typer.Exit(run_writer(load_settings(), lifeline_fd=lifeline_fd))
+
+
+def admin(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
+    """Serve the back office: players and their money, health, metrics."""
+    from service.app.admin import run_admin
+
+    raise typer.Exit(run_admin(load_settings(), fd=fd, lifeline_fd=lifeline_fd))
+
+
+def init() -> None:
+    """Make the ledger, or bring it up to date with this program and the settings. Harmless to repeat."""
+    from service.settings.secret_files import create_data_dir
+    from service.store.sqlite import init as init_ledger
+
+    settings = load_settings()
+    if settings.ledger_url is None:
+        create_data_dir(settings.data_dir)
+    uuid = init_ledger(settings.ledger_path, settings.shards, settings.currencies)
+    typer.echo(f"{settings.ledger_path}: ledger {uuid}, {settings.shards} shards, {', '.join(settings.currencies)}")
+
+
+@config.command("check")
+def check() -> None:
+    """Say whether the settings are right; if not, which one is wrong (exit status 78)."""
+    from service.app.serve import build_providers
+
+    settings = load_settings()
+    providers = ", ".join(build_providers(settings)) or "none"
+    typer.echo(f"ok: {settings.config or 'no file, the environment and defaults only'}; providers: {providers}")
+
+
+@config.command("show")
+def show() -> None:
+    """All settings as they are in force, as JSON; secrets are starred out."""
+    typer.echo(load_settings().model_dump_json(indent=2))
+
+
+def _ensure_ledger(settings: Settings) -> None:
+    """Make the ledger if there is none; refuse one that contradicts the settings. Raises StoreError."""
+    from service.settings.secret_files import create_data_dir
+    from service.store.sqlite import init as init_ledger
+    from service.store.sqlite.lifecycle import read_checked
+
+    path = settings.ledger_path
+    if path.exists():
+        read_checked(path, settings.shards, settings.currencies)
+        return
+    create_data_dir(settings.data_dir)
+    uuid = init_ledger(path, settings.shards, settings.currencies)
+    log.info("ledger_made", path=str(path), uuid=uuid, shards=settings.shards)

@@ -34,19 +34,22 @@ def up(
     from service.cli import demo as demonstration
     from service.supervise.parent import Supervisor
 
-    settings = load_settings()  # before anything is written: what is wrong changes nothing
-    if demo and ensure_demo():
-        settings = load_settings()
+    settings = load_settings()
     configure_logging(settings.log_level)
-    _ensure_ledger(settings)
+    _check_ledger(settings)
     greeting: list[asyncio.Task[None]] = []
+
+    def prepare() -> None:
+        if demo:
+            ensure_demo()
+        _ensure_ledger(settings)
 
     def on_ready(listening: Listening) -> None:
         log.info("ready", webhook=listening.webhook_url, admin=listening.admin_url)
         if demo:
-            greeting.append(asyncio.create_task(demonstration.greet(settings, listening)))
+            greeting.append(asyncio.create_task(demonstration.greet(load_settings(), listening)))
 
-    raise typer.Exit(asyncio.run(Supervisor(settings, on_ready).run()))
+    raise typer.Exit(asyncio.run(Supervisor(settings, on_ready, prepare=prepare).run()))
 
 
 def serve(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
@@ -98,16 +101,19 @@ def show() -> None:
     typer.echo(load_settings().model_dump_json(indent=2))
 
 
-def _ensure_ledger(settings: Settings) -> None:
-    """Make the ledger if there is none; refuse one that contradicts the settings. Raises StoreError."""
-    from service.settings.secret_files import create_data_dir
-    from service.store.sqlite import init as init_ledger
+def _check_ledger(settings: Settings) -> None:
+    """Refuse a ledger that contradicts the settings, before anything is written. Raises StoreError."""
     from service.store.sqlite.lifecycle import read_checked
 
+    if settings.ledger_path.exists():
+        read_checked(settings.ledger_path, settings.shards, settings.currencies)
+
+
+def _ensure_ledger(settings: Settings) -> None:
+    """Make the ledger if there is none. Raises StoreError."""
+    from service.store.sqlite import init as init_ledger
+
     path = settings.ledger_path
-    if path.exists():
-        read_checked(path, settings.shards, settings.currencies)
-        return
-    create_data_dir(settings.data_dir)
-    uuid = init_ledger(path, settings.shards, settings.currencies)
-    log.info("ledger_made", path=str(path), uuid=uuid, shards=settings.shards)
+    if not path.exists():
+        uuid = init_ledger(path, settings.shards, settings.currencies)
+        log.info("ledger_made", path=str(path), uuid=uuid, shards=settings.shards)

@@ -47,6 +47,9 @@ class Listening:
 class Supervisor:
     """One `wallet up`. `on_ready` is called once, when every child has said that it is ready.
 
+    `prepare` is called before any child starts, when the ports and the data directory are held: what it makes is
+    only made if the service can start.
+
     `environ` is what the children get: pass the one that the settings were loaded from.
     """
 
@@ -55,11 +58,13 @@ class Supervisor:
         settings: Settings,
         on_ready: Callable[[Listening], None] = lambda _: None,
         *,
+        prepare: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
         roles: Callable[[Settings, int, int], list[Sequence[Role]]] = default_roles,
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
+        self._prepare = prepare
         self._environ = environ
         self._roles = roles
         self._stages: list[list[Child]] = []
@@ -93,16 +98,17 @@ class Supervisor:
 
     def _take_ground(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
         settings = self._settings
-        create_data_dir(settings.data_dir)
-        stack.enter_context(locked(settings.lock_path))
-        settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
-        stop_left_behind(settings.pid_dir)
-        if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
-            private_directory(settings.redis_socket_path.parent)
         webhook = listen(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
         stack.enter_context(closing(webhook))
         admin = listen(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
         stack.enter_context(closing(admin))
+        create_data_dir(settings.data_dir)
+        stack.enter_context(locked(settings.lock_path))
+        self._prepare()
+        settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
+        stop_left_behind(settings.pid_dir)
+        if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
+            private_directory(settings.redis_socket_path.parent)
         emptied_directory(settings.metrics_dir)
         os.environ[METRICS_VARIABLE] = str(settings.metrics_dir)
         admin_token(settings)

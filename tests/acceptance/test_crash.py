@@ -1,0 +1,83 @@
+"""Kill the service's processes under load: it carries on by itself, and no acknowledged cent is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import subprocess
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service_process import WALLET, RunningService, wait_until
+
+PLAYERS = 16
+ROUNDS = 40
+ROLES = ("valkey", "writer", "worker-0")
+SEED = int(os.environ.get("WALLET_TEST_SEED", random.SystemRandom().randrange(2**31)))
+
+
+@pytest.mark.timeout(180)
+def test_killed_processes_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """SIGKILL of Valkey, the writer and a worker, in turn and at once, while a simulation with retries plays.
+
+    Every answer is right, every acknowledged event is in the ledger exactly once, balances equal the fold.
+    """
+    print(f"seed: WALLET_TEST_SEED={SEED}")
+    acks = tmp_path / "acks.jsonl"
+    with RunningService(tmp_path) as service:
+        arguments = ["--players", str(PLAYERS), "--rounds", str(ROUNDS), "--seed", str(SEED), "--acks", str(acks)]
+        simulation = subprocess.Popen(
+            [*WALLET, "simulate", *arguments, "--json"],
+            env={**service.environ, **service.ports()},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for number, roles in enumerate([("valkey",), ("writer",), ("worker-0",), ROLES]):
+                _wait_for_acks(acks, 100 * (number + 1), simulation)
+                killed = {role: service.kill(role) for role in roles}
+                for role, pid in killed.items():
+                    wait_until(lambda role=role, pid=pid: service.is_replaced(role, pid), 20.0, f"a new {role}")
+            output, _ = simulation.communicate(timeout=120)
+        finally:
+            simulation.kill()
+        assert simulation.returncode == 0, output
+        assert json.loads(output)["mismatches"] == []
+        verified = service.wallet("verify")
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    _assert_acknowledged_once(acks, tmp_path / "var" / "ledger.sqlite3")
+
+
+def _wait_for_acks(acks: Path, count: int, simulation: subprocess.Popen[str]) -> None:
+    """So many more events were acknowledged: every kill meets a service at work."""
+    before = _lines(acks)
+
+    def enough() -> bool:
+        assert simulation.poll() is None, "the simulation ended before all kills: play more rounds"
+        return _lines(acks) >= before + 50 and _lines(acks) >= count
+
+    wait_until(enough, 60.0, f"{count} acknowledged events")
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _assert_acknowledged_once(acks: Path, ledger: Path) -> None:
+    acknowledged = {
+        (ack["user_id"], ack["transaction_id"]): Decimal(ack["balance"])
+        for ack in map(json.loads, acks.read_text().splitlines())
+    }
+    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+        payloads = connection.execute("SELECT payload FROM entry WHERE provider = 'acme'").fetchall()
+    connection.close()
+    entries = Counter((event["user_id"], event["transaction_id"]) for (raw,) in payloads for event in [json.loads(raw)])
+    assert acknowledged
+    missing = acknowledged.keys() - entries.keys()
+    assert not missing, f"acknowledged and not in the ledger: {sorted(missing)[:5]}"
+    assert max(entries.values()) == 1

@@ -1,0 +1,505 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from service.adminclient import AdminClient, AdminError, Refused, Unreachable
+from service.cli.demo import SEED
+from service.commands import Answer, Code, Command, Item, Kind, Policy
+from service.simulator import Chaos, Limits, Simulation, SimulationError, simulate
+from service.simulator.oracle import Oracle
+from service.simulator.run import endpoint
+from tests.unit.fake_wallet import TOKEN, FakeWallet, fake_provider, problem
+
+
+@pytest.fixture
+async def play(aiohttp_server_of):
+    """Let the simulator play against a fake wallet."""
+
+    async def run(wallet: FakeWallet, **changes):
+        url = await aiohttp_server_of(wallet)
+        given = {
+            "provider": wallet.provider,
+            "webhook_url": url,
+            "admin_url": url,
+            "admin_token": TOKEN,
+            "seed": 7,
+            "players": 3,
+            "rounds": 6,
+            "chaos": Chaos.of(0.3, 0.3),
+            "limits": Limits(retry_s=5),
+        }
+        return await simulate(Simulation(**{**given, **changes}))
+
+    return run
+
+
+@pytest.fixture
+async def aiohttp_server_of():
+    """Serve a fake wallet in this loop; its URL."""
+    servers = []
+
+    async def serve(wallet: FakeWallet) -> str:
+        server = TestServer(wallet.app())
+        await server.start_server()
+        servers.append(server)
+        return str(server.make_url("")).rstrip("/")
+
+    yield serve
+    for server in servers:
+        await server.close()
+
+
+class TestAHonestWallet:
+    async def test_passes_with_every_kind_of_event_and_answer(self, play):
+        report = await play(FakeWallet(), players=10, rounds=10)
+        assert report["ok"], report["mismatches"]
+        assert set(report["events"]) == {
+            "login",
+            "logout",
+            "bet",
+            "bet_cancel",
+            "bet_result",
+            "bet_result_change",
+            "result_change",
+        }
+        assert set(report["events"]["bet"]) == {"R0", "R1", "R3", "R4"}
+        assert report["rounds"] == 100
+        assert report["retries"] == 0
+        assert report["trial_balance"] == {"KRW": "0.00"}
+        json.dumps(report)
+
+    @pytest.mark.parametrize(
+        "policy",
+        [Policy(session_required=False), Policy(cancel_unknown="r3"), Policy(change_overdraw="reject")],
+        ids=["no session", "cancel_unknown r3", "overdraw reject"],
+    )
+    async def test_passes_whatever_the_provider_s_policy(self, play, policy):
+        report = await play(FakeWallet(fake_provider(policy=policy)), chaos=Chaos.of(0.5, 0.3))
+        assert report["ok"], report["mismatches"]
+
+    async def test_is_asked_the_same_again_with_the_same_seed(self, play):
+        """Ids and times differ between runs; what is played does not."""
+
+        async def played(seed: int) -> list:
+            wallet = FakeWallet()
+            await play(wallet, players=1, seed=seed)
+            return [(command.kind, command.items) for command in wallet.seen]
+
+        assert await played(1) == await played(1) != await played(2)
+
+    async def test_may_be_interrupted_without_anything_being_lost(self, play):
+        """Answers that never come, R1 before and after the deed, a proxy's 502: the retry decides."""
+        wallet, count = FakeWallet(), 0
+
+        async def before(request: web.Request) -> web.Response | None:
+            nonlocal count
+            count += 1
+            if count % 11 == 0 and request.transport is not None:
+                request.transport.close()
+            return web.Response(status=502) if count % 13 == 0 else None
+
+        def meddle(command: Command, answer: Answer, _: Oracle) -> Answer:
+            return Answer(Code.R1, "deadline") if count % 7 == 0 else answer
+
+        wallet.before, wallet.meddle = before, meddle
+        report = await play(wallet, limits=Limits(retry_s=20), rounds=4)
+        assert report["ok"], report["mismatches"]
+        assert report["retries"] > 5
+        assert report["unanswered"] > 0
+
+    async def test_may_forget_a_decline_only_with_a_redis_that_was_lost(self, play):
+        """Row 6: kept while the epoch lasts. Without any disturbance forgetting is a mismatch."""
+
+        def forget(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+            if command.kind is Kind.BET and answer.code is Code.R4 and answer.reason == "1":
+                ruling = oracle.judge_afresh(command)
+                return Answer(ruling.code, ruling.row, ruling.balance)
+            return answer
+
+        chaos = Chaos(insufficient=1.0)
+        wallet = FakeWallet()
+        wallet.meddle = forget
+        report = await play(wallet, chaos=chaos)
+        assert not report["ok"]
+        assert report["mismatches"][0]["row"] == "1"
+
+        forgetful, calls = FakeWallet(), 0
+
+        async def disturb(request: web.Request) -> web.Response | None:
+            nonlocal calls
+            calls += "webhook" in request.path
+            return web.Response(status=503) if calls == 1 else None
+
+        forgetful.before, forgetful.meddle = disturb, forget
+        report = await play(forgetful, chaos=chaos, players=1)
+        assert report["ok"], report["mismatches"]
+        assert report["forgotten_declines"] == 6
+
+    async def test_is_played_with_a_player_who_exists(self, play):
+        wallet = FakeWallet()
+        wallet.create("ann", "USD", 500_00)
+        report = await play(wallet, user_id="ann")
+        assert report["ok"], report["mismatches"]
+        assert {command.user_id for command in wallet.seen} == {"ann"}
+
+    async def test_shows_every_kind_of_event_in_the_session_that_the_demo_proposes(self, play):
+        wallet = FakeWallet()
+        wallet.create("ann", "KRW", 1_000_000_00)
+        report = await play(wallet, user_id="ann", rounds=1, seed=SEED, chaos=Chaos.of(0.1, 0.1))
+        kinds = Counter(command.kind for command in wallet.seen)
+        assert kinds == dict.fromkeys((Kind.LOGIN, Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE, Kind.LOGOUT), 1)
+        assert report["ok"]
+
+    async def test_leaves_a_line_for_each_acknowledgement(self, play, tmp_path: Path):
+        acks = tmp_path / "acks.jsonl"
+        report = await play(FakeWallet(), acks=acks)
+        lines = [json.loads(line) for line in acks.read_text().splitlines()]
+        assert len(lines) == sum(counts.get("R0", 0) for counts in report["events"].values())
+        assert set(lines[0]) == {"user_id", "transaction_id", "event_type", "balance"}
+
+
+def _higher(balance_by: int):
+    def meddle(command: Command, answer: Answer, _: Oracle) -> Answer:
+        if command.kind is Kind.RESULT and answer.balance is not None:
+            return msgspec.structs.replace(answer, balance=answer.balance + balance_by)
+        return answer
+
+    return meddle
+
+
+def _credits_twice(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    """A repeated result is paid again, silently: only the next answer shows it."""
+    if command.kind is Kind.RESULT and answer.reason == "1":
+        oracle.balance += 1000
+    return answer
+
+
+def _drops_bets(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    """Says R0 with the right balance, and keeps nothing."""
+    if command.kind is Kind.BET and answer.code is Code.R0:
+        oracle.balance += sum(item.amount for item in command.items)
+    return answer
+
+
+def _drops_last_change(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    """What the last answers of all rested on is gone; only the state at the end shows it."""
+    if command.kind is Kind.LOGOUT:
+        oracle.balance += 1
+    return answer
+
+
+def _forgets_debt(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    oracle.debt = 0
+    return answer
+
+
+def _takes_too_much(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    return msgspec.structs.replace(answer, code=Code.R0) if answer.code is Code.R4 else answer
+
+
+def _refuses_results(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    return Answer(Code.R3, "no") if command.kind is Kind.RESULT else answer
+
+
+def _says_no_balance(command: Command, answer: Answer, oracle: Oracle) -> Answer:
+    return msgspec.structs.replace(answer, balance=None)
+
+
+class TestALyingWallet:
+    @pytest.mark.parametrize(
+        "lie",
+        [
+            _higher(1),
+            _higher(-1),
+            _credits_twice,
+            _drops_bets,
+            _drops_last_change,
+            _forgets_debt,
+            _takes_too_much,
+            _refuses_results,
+            _says_no_balance,
+        ],
+        ids=lambda lie: lie.__name__.strip("_"),
+    )
+    async def test_is_found_out(self, play, lie):
+        wallet = FakeWallet()
+        wallet.meddle = lie
+        report = await play(wallet, chaos=Chaos.of(0.6, 0.5), limits=Limits(retry_s=0.2))
+        assert not report["ok"]
+        assert report["mismatch_count"] >= len(report["mismatches"]) > 0
+
+    async def test_is_found_out_by_its_books(self, play):
+        wallet = FakeWallet()
+        wallet.balanced = False
+        report = await play(wallet)
+        assert [mismatch["what"] for mismatch in report["mismatches"]] == ["trial balance in KRW"]
+
+    async def test_is_found_out_when_it_never_decides(self, play):
+        wallet = FakeWallet()
+        wallet.meddle = lambda *_: Answer(Code.R1, "deadline")
+        report = await play(wallet, players=1, limits=Limits(retry_s=0.2))
+        (mismatch,) = report["mismatches"]
+        assert "no decision within 0.2 s" in mismatch["got"]
+
+    async def test_is_found_out_when_it_does_not_accept_the_key(self, play):
+        report = await play(FakeWallet(), players=1, provider=fake_provider(api_key="f" * 32))
+        assert "as for a wrong key" in report["mismatches"][0]["got"]
+
+    async def test_is_found_out_when_it_does_not_seal(self, play):
+        wallet = FakeWallet()
+
+        async def unsealed(request: web.Request) -> web.Response | None:
+            return web.Response(text="R0") if "webhook" in request.path else None
+
+        wallet.before = unsealed
+        report = await play(wallet, players=1)
+        assert "does not open" in report["mismatches"][0]["got"]
+
+    async def test_has_ten_of_its_lies_shown(self, play):
+        wallet = FakeWallet()
+        wallet.meddle = _refuses_results
+        report = await play(wallet, players=15)
+        assert report["mismatch_count"] == 15
+        assert len(report["mismatches"]) == 10
+
+
+class TestARunThatCannotBegin:
+    async def test_says_that_there_is_no_back_office(self, play, unused_tcp_port):
+        with pytest.raises(Unreachable, match=r"no back office at .*: connection refused"):
+            await play(FakeWallet(), admin_url=f"http://127.0.0.1:{unused_tcp_port}")
+
+    async def test_says_that_the_token_is_wrong(self, play):
+        with pytest.raises(Refused, match="Bearer"):
+            await play(FakeWallet(), admin_token="another")
+
+    async def test_says_that_there_is_no_such_player(self, play):
+        with pytest.raises(Refused, match="create the player first"):
+            await play(FakeWallet(), user_id="nobody")
+
+    async def test_says_that_the_player_is_blocked(self, play):
+        wallet = FakeWallet()
+        wallet.create("ann")
+        wallet.status["ann"] = "blocked"
+        with pytest.raises(SimulationError, match="ann is blocked"):
+            await play(wallet, user_id="ann")
+
+    async def test_says_that_the_currency_is_not_the_provider_s(self, play):
+        with pytest.raises(SimulationError, match="never sends EUR: only KRW, USD"):
+            await play(FakeWallet(), currency="EUR")
+
+    @pytest.mark.parametrize("url", ["", "localhost", "ftp://x/", "http://", "http://x:99999/"])
+    async def test_says_that_the_url_is_none(self, play, url):
+        with pytest.raises(SimulationError, match="is not the http:// URL of a webhook"):
+            await play(FakeWallet(), webhook_url=url)
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """Where nobody listens."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class TestTheEndpoint:
+    @pytest.mark.parametrize(
+        ("given", "used"),
+        [
+            ("http://h:1", "http://h:1/webhook/demo"),
+            ("http://h:1/", "http://h:1/webhook/demo"),
+            ("https://h/operator/hook", "https://h/operator/hook"),
+        ],
+    )
+    def test_is_completed_only_if_it_has_no_path(self, given, used):
+        simulation = Simulation(provider=fake_provider(), webhook_url=given, admin_url="", admin_token="", seed=1)
+        assert endpoint(simulation) == used
+
+
+class TestTheAdminClient:
+    async def test_repeats_a_movement_of_unknown_outcome_under_its_key(self, aiohttp_server_of):
+        """The first call is done and its answer lost, the second gets 503: the third finds it done, once."""
+        wallet, calls = FakeWallet(), 0
+        wallet.create("ann")
+
+        async def before(request: web.Request) -> web.Response | None:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                wallet.players["ann"].deposit(5_00)
+                wallet.movements["ann", request.headers["Idempotency-Key"]] = {"user_id": "ann"}
+                assert request.transport is not None
+                request.transport.close()
+            return problem(503, "outcome-unknown", "repeat") if calls == 2 else None
+
+        wallet.before = before
+        async with AdminClient(await aiohttp_server_of(wallet), TOKEN) as admin:
+            done = await admin.deposit("ann", "5.00")
+        assert (calls, done["balance"], done["replayed"]) == (3, "5.00", True)
+
+    async def test_gives_up_after_its_patience(self, aiohttp_server_of):
+        wallet = FakeWallet()
+        wallet.create("ann")
+
+        async def before(_: web.Request) -> web.Response:
+            return problem(503, "outcome-unknown", "the outcome is unknown")
+
+        wallet.before = before
+        async with AdminClient(await aiohttp_server_of(wallet), TOKEN, patience_s=0.3) as admin:
+            with pytest.raises(Refused, match="unknown"):
+                await admin.deposit("ann", "5.00")
+
+    async def test_keeps_an_id_apart_from_the_path(self, aiohttp_server_of):
+        wallet = FakeWallet()
+        for user_id in ("a/b", "100%", "ä ö", "{x}?y#z"):
+            wallet.create(user_id)
+            async with AdminClient(await aiohttp_server_of(wallet), TOKEN) as admin:
+                assert (await admin.show(user_id)).user_id == user_id
+
+    async def test_says_that_something_else_answers(self):
+        async def hello(_: web.Request) -> web.Response:
+            return web.Response(text="hello")
+
+        app = web.Application()
+        app.router.add_get("/{any:.*}", hello)
+        async with TestServer(app) as server, AdminClient(str(server.make_url("")), TOKEN, patience_s=0) as admin:
+            with pytest.raises(AdminError, match=r"is no back office \(HTTP 200\)"):
+                await admin.show("ann")
+
+    async def test_waits_for_a_back_office_only_if_told_to(self, unused_tcp_port, monkeypatch):
+        slept = []
+
+        async def sleep(seconds: float) -> None:
+            slept.append(seconds)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        url = f"http://127.0.0.1:{unused_tcp_port}"
+        async with AdminClient(url, TOKEN, patience_s=0.5) as admin:
+            with pytest.raises(Unreachable):
+                await admin.show("ann")
+        assert not slept
+        async with AdminClient(url, TOKEN, patience_s=0.5, persistent=True) as admin:
+            with pytest.raises(Unreachable):
+                await admin.show("ann")
+        assert slept
+
+
+# ---------------------------------------------------------------------- the oracle, row by row
+
+
+def event(kind: Kind, *items: Item, at_s: int = 1000, tx: str = "", game: str = "g") -> Command:
+    """A new event of ann's."""
+    event.count += 1  # type: ignore[attr-defined]
+    return Command(
+        kind=kind,
+        provider="demo",
+        user_id="ann",
+        transaction_id=tx or f"t{event.count}",  # type: ignore[attr-defined]
+        timestamp_ms=at_s * 1000,
+        received_ms=0,
+        currency="KRW" if items else "",
+        game_no=game if items else "",
+        items=items,
+    )
+
+
+event.count = 0  # type: ignore[attr-defined]
+
+
+def item(index: str = "1", amount: int = 100, winloss: int = 0, before: int = 0) -> Item:
+    """One bet."""
+    return Item(index, "banker", amount, winloss, before)
+
+
+@pytest.fixture
+def oracle() -> Oracle:
+    """A player with 1000 who is logged in."""
+    oracle = Oracle(Policy(), 1000)
+    assert oracle.judge(event(Kind.LOGIN))[:2] == (Code.R0, 1000)
+    return oracle
+
+
+class TestTheOracle:
+    def test_takes_a_stake_once(self, oracle):
+        bet = event(Kind.BET, item())
+        assert oracle.judge(bet) == (Code.R0, 900, "30", False)
+        assert oracle.judge(bet) == (Code.R0, 900, "1", False)
+        other = msgspec.structs.replace(bet, items=(item(amount=101),))
+        assert oracle.judge(other)[:3] == (Code.R3, 900, "2")
+        assert oracle.judge(event(Kind.BET, item()))[:3] == (Code.R0, 900, "4")
+        assert oracle.judge(event(Kind.BET, item(amount=101)))[:3] == (Code.R3, 900, "5")
+
+    def test_takes_all_of_a_batch_or_nothing(self, oracle):
+        assert oracle.judge(event(Kind.BET, item("1", 600), item("2", 401)))[:3] == (Code.R4, 1000, "31")
+        assert oracle.judge(event(Kind.BET, item("1", 600), item("2", 400)))[:3] == (Code.R0, 0, "30")
+
+    def test_keeps_a_decline_when_money_comes(self, oracle):
+        bet = event(Kind.BET, item(amount=1001))
+        assert oracle.judge(bet)[:3] == (Code.R4, 1000, "31")
+        oracle.deposit(1)
+        assert oracle.judge(bet) == (Code.R4, 1001, "1", True)
+        assert oracle.judge_afresh(bet) == (Code.R0, 0, "30", False)
+
+    def test_asks_for_a_session(self):
+        oracle = Oracle(Policy(), 1000)
+        bet = event(Kind.BET, item())
+        assert oracle.judge(bet)[:3] == (Code.R1, 1000, "33")
+        oracle.judge(event(Kind.LOGIN, at_s=5))
+        assert oracle.judge(event(Kind.LOGOUT, at_s=5))[2] == "24"
+        assert oracle.judge(bet)[:3] == (Code.R0, 900, "30")
+
+    def test_refunds_what_is_open_and_refuses_what_is_settled(self, oracle):
+        oracle.judge(event(Kind.BET, item("1"), item("2", 200)))
+        assert oracle.judge(event(Kind.CANCEL, item("1", 99)))[:3] == (Code.R3, 700, "41")
+        assert oracle.judge(event(Kind.CANCEL, item("1")))[:3] == (Code.R0, 800, "40")
+        assert oracle.judge(event(Kind.CANCEL, item("1")))[:3] == (Code.R0, 800, "42")
+        assert oracle.judge(event(Kind.RESULT, item("2", 200, 190)))[:3] == (Code.R0, 1190, "50")
+        assert oracle.judge(event(Kind.CANCEL, item("2", 200)))[:3] == (Code.R3, 1190, "44")
+        assert oracle.judge(event(Kind.RESULT, item("1")))[:3] == (Code.R3, 1190, "55")
+
+    def test_refuses_a_bet_that_was_cancelled_before_it_came(self, oracle):
+        assert oracle.judge(event(Kind.CANCEL, item()))[:3] == (Code.R0, 1000, "43")
+        assert oracle.judge(event(Kind.BET, item()))[:3] == (Code.R3, 1000, "34")
+
+    def test_settles_once(self, oracle):
+        early = event(Kind.RESULT, item(winloss=95))
+        assert oracle.judge(early)[:3] == (Code.R1, 1000, "54")
+        oracle.judge(event(Kind.BET, item()))
+        assert oracle.judge(event(Kind.RESULT, item(winloss=-101)))[:3] == (Code.R3, 900, "51")
+        assert oracle.judge(early)[:3] == (Code.R0, 1095, "50")
+        assert oracle.judge(event(Kind.RESULT, item(winloss=95)))[:3] == (Code.R0, 1095, "52")
+        assert oracle.judge(event(Kind.RESULT, item(winloss=94)))[:3] == (Code.R3, 1095, "53")
+
+    def test_applies_changes_in_the_order_of_their_values(self, oracle):
+        """Delivered 2, 1, 2, and then both again under new ids."""
+        oracle.judge(event(Kind.BET, item()))
+        oracle.judge(event(Kind.RESULT, item(winloss=-100)))
+        first, second = item(winloss=0, before=-100), item(winloss=50, before=0)
+        late = event(Kind.CHANGE, second, at_s=20)
+        assert oracle.judge(late)[:3] == (Code.R1, 900, "64")
+        assert oracle.judge(event(Kind.CHANGE, first, at_s=19))[:3] == (Code.R0, 1000, "61")
+        assert oracle.judge(late)[:3] == (Code.R0, 1050, "61")
+        assert oracle.judge(event(Kind.CHANGE, first, at_s=19))[:3] == (Code.R0, 1050, "60")
+        assert oracle.judge(event(Kind.CHANGE, first, at_s=30))[:3] == (Code.R0, 1050, "63")
+        back = item(winloss=-100, before=50)
+        assert oracle.judge(event(Kind.CHANGE, back, at_s=14))[:3] == (Code.R1, 1050, "62")
+        assert oracle.judge(event(Kind.CHANGE, back, at_s=15))[:3] == (Code.R0, 900, "61")
+
+    def test_lets_a_change_make_debts_which_game_credits_pay(self, oracle):
+        oracle.judge(event(Kind.BET, item()))
+        oracle.judge(event(Kind.RESULT, item(winloss=800)))
+        oracle.judge(event(Kind.BET, item(amount=1700), game="h"))
+        assert oracle.judge(event(Kind.CHANGE, item(winloss=-100, before=800)))[:3] == (Code.R0, 0, "61")
+        assert oracle.debt == 800
+        oracle.deposit(50)
+        assert (oracle.balance, oracle.debt) == (50, 800)
+        assert oracle.judge(event(Kind.CANCEL, item(amount=1700), game="h"))[:3] == (Code.R0, 950, "40")
+        assert oracle.debt == 0

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_killed_processes_lose_nothing_that_was_acknowledged(tmp_path: Path) -> 
                 _wait_for_acks(acks, 100 * (number + 1), simulation)
                 killed = {role: service.kill(role) for role in roles}
                 for role, pid in killed.items():
-                    wait_until(lambda role=role, pid=pid: service.is_replaced(role, pid), 20.0, f"a new {role}")
+                    wait_until(partial(service.is_replaced, role, pid), 20.0, f"a new {role}")
             output, _ = simulation.communicate(timeout=120)
         finally:
             simulation.kill()

@@ -1,0 +1,415 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from service import __version__
+from service.cli import app
+from service.cli.connect import url_of
+from service.cli.demo import command, greet
+from service.settings import SettingsError, ensure_demo, load_settings
+from service.supervise.parent import Listening
+from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
+
+PROVIDER = f'[providers.demo]\nprofile = "dowinn-v3"\napi_id = "op"\napi_key = "{KEY}"\n'
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path, monkeypatch) -> Path:
+    """A data directory of its own, and no other variable of the service."""
+    for name in os.environ:
+        if name.startswith("WALLET_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WALLET_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def wallet(monkeypatch):
+    """Run the command with these words and variables."""
+
+    def run(*words: str, **variables: str):
+        with monkeypatch.context() as patch:
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            return CliRunner().invoke(app, list(words))
+
+    return run
+
+
+@pytest.fixture
+def fake():
+    """A wallet in memory."""
+    return FakeWallet()
+
+
+@pytest.fixture
+def service(fake, data_dir, monkeypatch):
+    """A fake wallet that the settings point to. Its URL."""
+    with serving(fake) as url:
+        data_dir.mkdir()
+        (data_dir / "wallet.toml").write_text(PROVIDER)
+        monkeypatch.setenv("WALLET_ADMIN_TOKEN", TOKEN)
+        port = url.rpartition(":")[2]
+        monkeypatch.setenv("WALLET_ADMIN_PORT", port)
+        monkeypatch.setenv("WALLET_WEBHOOK_PORT", port)
+        yield url
+
+
+def refused(result, status: int) -> str:
+    """The one line on stderr."""
+    assert result.exit_code == status, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert result.stderr.startswith("wallet: ")
+    return result.stderr
+
+
+class TestTheCommand:
+    def test_tells_its_version(self, wallet):
+        assert wallet("--version").stdout == f"wallet {__version__}\n"
+
+    def test_explains_itself(self, wallet):
+        told = wallet("--help").stdout
+        for name in (
+            "up",
+            "serve",
+            "write",
+            "admin",
+            "init",
+            "config",
+            "player",
+            "trial-balance",
+            "verify",
+            "simulate",
+        ):
+            assert re.search(rf"\b{name}\b", told)
+        assert "lifeline" not in wallet("serve", "--help").stdout
+
+    def test_refuses_what_it_does_not_know(self, wallet):
+        assert wallet("fly").exit_code == 2
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "up",
+            "up --demo",
+            "serve",
+            "write",
+            "admin",
+            "init",
+            "config check",
+            "config show",
+            "player show ann",
+            "player deposit ann 5",
+            "trial-balance",
+            "verify",
+            "simulate",
+        ],
+    )
+    def test_refuses_bad_settings_in_one_line_and_changes_nothing(self, wallet, words, data_dir):
+        line = refused(wallet(*words.split(), WALLET_WORKERS="many"), 78)
+        assert "WALLET_WORKERS" in line
+        assert not data_dir.exists()
+
+
+class TestConfig:
+    def test_is_checked(self, wallet, data_dir):
+        assert wallet("config", "check").stdout.startswith("ok: no file")
+        data_dir.mkdir()
+        (data_dir / "wallet.toml").write_text(PROVIDER)
+        assert wallet("config", "check").stdout == f"ok: {data_dir / 'wallet.toml'}; providers: demo\n"
+
+    def test_is_shown_without_secrets(self, wallet, data_dir):
+        data_dir.mkdir()
+        (data_dir / "wallet.toml").write_text(PROVIDER)
+        shown = wallet("config", "show", WALLET_ADMIN_TOKEN="s3cret", WALLET_REDIS_URL="redis://:s3cret@h/").stdout
+        assert json.loads(shown)["providers"]["demo"]["api_id"] == "op"
+        assert KEY not in shown
+        assert "s3cret" not in shown
+
+
+class TestInit:
+    def test_makes_the_ledger_once(self, wallet, data_dir):
+        first, second = wallet("init").stdout, wallet("init").stdout
+        assert first == second
+        assert "16 shards, KRW, USD, JPY, PHP, EUR" in first
+        assert (data_dir / "ledger.sqlite3").exists()
+
+    def test_refuses_another_number_of_shards(self, wallet):
+        wallet("init")
+        assert "has 16 shards and the settings say 8" in refused(wallet("init", WALLET_SHARDS="8"), 78)
+
+
+class TestUp:
+    @pytest.fixture
+    def supervisor(self, monkeypatch):
+        """Nothing is started; `started` holds the settings that would have been."""
+        started = []
+
+        class Double:
+            def __init__(self, settings, on_ready, prepare):
+                started.append(settings)
+                self.prepare = prepare
+
+            async def run(self) -> int:
+                self.prepare()
+                return 3
+
+        monkeypatch.setattr("service.supervise.parent.Supervisor", Double)
+        return started
+
+    def test_makes_the_ledger_if_there_is_none(self, wallet, supervisor, data_dir):
+        result = wallet("up")
+        assert result.exit_code == 3
+        assert (data_dir / "ledger.sqlite3").exists()
+        assert not (data_dir / "wallet.toml").exists()
+        assert supervisor[0].providers == {}
+
+    def test_invents_a_provider_for_the_demo_once(self, wallet, supervisor, data_dir):
+        wallet("up", "--demo")
+        files = {name: (data_dir / name).read_text() for name in ("wallet.toml", "demo.key", "admin.token")}
+        wallet("up", "--demo")
+        assert files == {name: (data_dir / name).read_text() for name in files}
+        assert list(supervisor[1].providers) == ["demo"]
+
+    def test_invents_nothing_beside_a_configuration(self, wallet, supervisor, data_dir, tmp_path):
+        given = tmp_path / "given.toml"
+        given.write_text("workers = 2\n")
+        wallet("up", "--demo", WALLET_CONFIG=str(given))
+        assert supervisor[0].workers == 2
+        assert not (data_dir / "wallet.toml").exists()
+        assert not (data_dir / "demo.key").exists()
+
+    def test_refuses_a_ledger_that_contradicts_the_settings(self, wallet, supervisor):
+        wallet("init")
+        assert "has 16 shards" in refused(wallet("up", WALLET_SHARDS="8"), 78)
+        assert not supervisor
+
+    def test_leaves_the_counters_to_be_imported_after_their_directory_is_named(self):
+        """prometheus-client decides at its first import whether it counts for all processes."""
+        script = "import sys, service.cli, service.cli.demo, service.supervise.parent, service.app.process\n"
+        script += "sys.exit('prometheus_client' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+class TestAProcess:
+    @pytest.mark.parametrize(
+        ("words", "runner", "expected"),
+        [
+            ("serve --fd 5 --lifeline-fd 6", "serve.run_worker", {"fd": 5, "lifeline_fd": 6}),
+            ("serve", "serve.run_worker", {"fd": None, "lifeline_fd": None}),
+            ("write --lifeline-fd 6", "write.run_writer", {"lifeline_fd": 6}),
+            ("admin --fd 5 --lifeline-fd 6", "admin.run_admin", {"fd": 5, "lifeline_fd": 6}),
+        ],
+    )
+    def test_gets_what_its_parent_hands_down(self, wallet, monkeypatch, words, runner, expected):
+        got = {}
+
+        def run(_, **given) -> int:
+            got.update(given)
+            return 7
+
+        monkeypatch.setattr(f"service.app.{runner}", run)
+        assert wallet(*words.split()).exit_code == 7
+        assert got == expected
+
+
+@pytest.mark.usefixtures("service")
+class TestPlayer:
+    def test_is_created_shown_and_blocked(self, wallet, fake):
+        assert wallet("player", "create", "ann", "KRW").stdout == "ann: active, KRW 0.00\n"
+        assert wallet("player", "block", "ann").stdout == "ann: blocked, KRW 0.00\n"
+        assert wallet("player", "unblock", "ann").stdout == "ann: active, KRW 0.00\n"
+        fake.players["ann"].debt = 5
+        assert wallet("player", "show", "ann").stdout == "ann: active, KRW 0.00, owes 0.05\n"
+        shown = json.loads(wallet("player", "show", "ann", "--json").stdout)
+        assert (shown["balance"], shown["debt"]) == ("0.00", "0.05")
+
+    def test_has_money_moved(self, wallet, fake):
+        fake.create("ann")
+        assert wallet("player", "deposit", "ann", "5").stdout == "ann: deposit KRW 5, now 5.00\n"
+        assert wallet("player", "deposit", "ann", "5").stdout == "ann: deposit KRW 5, now 10.00\n"
+        assert wallet("player", "withdraw", "ann", "2.50").stdout == "ann: withdraw KRW 2.50, now 7.50\n"
+        assert json.loads(wallet("player", "withdraw", "ann", "1", "--json").stdout)["balance"] == "6.50"
+
+    def test_has_money_moved_once_under_one_key(self, wallet, fake):
+        fake.create("ann")
+        wallet("player", "deposit", "ann", "5", "--key", "k")
+        again = wallet("player", "deposit", "ann", "5", "--key", "k").stdout
+        assert again == "ann: deposit KRW 5, now 5.00 (done before, nothing moved)\n"
+
+    def test_is_refused_in_the_words_of_the_back_office(self, wallet, fake):
+        fake.create("ann")
+        assert refused(wallet("player", "withdraw", "ann", "5"), 1) == "wallet: nothing was moved\n"
+        assert refused(wallet("player", "show", "bob"), 1) == "wallet: create the player first\n"
+
+    def test_is_told_the_key_when_the_outcome_stays_unknown(self, wallet, fake, monkeypatch):
+        monkeypatch.setattr("service.adminclient.PAUSE_FIRST_S", 60)
+        fake.create("ann")
+
+        async def before(_: web.Request) -> web.Response:
+            return problem(503, "outcome-unknown", "unknown")
+
+        fake.before = before
+        line = refused(wallet("player", "deposit", "ann", "5", "--key", "k1"), 1)
+        assert line == "wallet: the outcome is unknown: repeat it with --key k1\n"
+
+    def test_needs_a_service_and_its_token(self, wallet, tmp_path):
+        gone = wallet("player", "show", "ann", "--admin-url", "http://127.0.0.1:9")
+        assert "no back office at http://127.0.0.1:9: connection refused" in refused(gone, 1)
+        wrong = tmp_path / "token"
+        wrong.write_text("another\n")
+        assert "Bearer" in refused(wallet("player", "show", "ann", "--admin-token-file", str(wrong)), 1)
+        missing = wallet("player", "show", "ann", WALLET_ADMIN_TOKEN="")
+        assert "start the wallet first" in refused(missing, 78)
+        assert not list(tmp_path.rglob("admin.token"))
+
+    def test_may_be_somewhere_else_altogether(self, wallet, fake, service, tmp_path):
+        """URL and token given, the settings here do not matter."""
+        fake.create("ann")
+        (tmp_path / "token").write_text(TOKEN + "\n")
+        words = ("player", "show", "ann", "--admin-url", service, "--admin-token-file", str(tmp_path / "token"))
+        assert wallet(*words, WALLET_WORKERS="many").exit_code == 0
+
+
+@pytest.mark.usefixtures("service")
+class TestTrialBalance:
+    def test_is_a_table_or_json(self, wallet):
+        result = wallet("trial-balance")
+        assert result.exit_code == 0
+        assert re.search(r"^KRW +5\.00 +0\.00 +-5\.00 +0\.00 +0\.00$", result.stdout, re.MULTILINE)
+        assert json.loads(wallet("trial-balance", "--json").stdout)["balanced"] is True
+
+    def test_fails_if_it_is_not_zero(self, wallet, fake):
+        fake.balanced = False
+        assert wallet("trial-balance").exit_code == 1
+
+
+class TestVerify:
+    def test_needs_a_ledger(self, wallet, data_dir):
+        line = refused(wallet("verify"), 78)
+        assert line == f"wallet: there is no ledger at {data_dir / 'ledger.sqlite3'}: run `wallet init`\n"
+        assert not data_dir.exists()
+
+    def test_finds_nothing_in_a_new_ledger_and_does_not_need_redis(self, wallet):
+        wallet("init")
+        result = wallet("verify")
+        assert result.exit_code == 0, result.output
+        assert "0 entries, 0 findings" in result.stdout
+        assert "Redis: not compared" in result.stdout
+        told = json.loads(wallet("verify", "--json").stdout)
+        assert told["ok"]
+        assert told["redis"]["reachable"] is False
+
+    def test_tells_what_does_not_fit(self, wallet, data_dir):
+        wallet("init")
+        with sqlite3.connect(data_dir / "ledger.sqlite3") as ledger:
+            ledger.execute("UPDATE shard SET seq = 3 WHERE shard = 5")
+        ledger.close()
+        result = wallet("verify")
+        assert result.exit_code == 1
+        assert "shard 5, entry 0: is not where the head says" in result.stdout
+        assert result.stdout.endswith("NOT OK\n")
+        told = json.loads(wallet("verify", "--json").stdout)
+        assert (told["ok"], told["ledger"]["finding_count"]) == (False, 1)
+
+
+@pytest.mark.usefixtures("service")
+class TestSimulate:
+    def test_tells_that_every_answer_was_right(self, wallet):
+        result = wallet("simulate", "--players", "2", "--rounds", "2", "--seed", "1")
+        assert result.exit_code == 0, result.output
+        assert "every answer was right" in result.stdout
+        assert "seed 1" in result.stdout
+
+    def test_shows_what_was_not(self, wallet, fake):
+        fake.meddle = lambda _command, answer, _oracle: type(answer)(answer.code, "", 1, 0, "KRW")
+        result = wallet("simulate", "--players", "2", "--rounds", "2")
+        assert result.exit_code == 1
+        assert "2 MISMATCHES" in result.stdout
+        assert "expected R0, balance 20000.00" in result.stdout
+
+    def test_is_one_json_document(self, wallet):
+        told = json.loads(wallet("simulate", "--players", "1", "--rounds", "1", "--json", "--verbose").stdout)
+        assert told["ok"] is True
+
+    def test_shows_requests_and_answers_in_the_clear(self, wallet, fake):
+        fake.create("ann", "KRW", 1_000_000)
+        told = wallet("simulate", "--user", "ann", "--rounds", "0", "--verbose").stdout
+        assert re.search(r'→ \{"transaction_id":"0_sim_.*\n← \{"code":"R0","event_type":"login"', told)
+        assert KEY not in told
+
+    def test_asks_which_provider_is_meant(self, wallet, data_dir):
+        line = refused(wallet("simulate", "--provider", "acme"), 78)
+        assert "there is no 'acme' in the settings, only demo" in line
+        (data_dir / "wallet.toml").write_text("")
+        assert "the settings have no provider" in refused(wallet("simulate"), 78)
+        (data_dir / "wallet.toml").write_text(PROVIDER + PROVIDER.replace(".demo", ".other"))
+        assert "choose one of demo, other" in refused(wallet("simulate"), 78)
+
+    def test_refuses_what_cannot_begin(self, wallet):
+        assert "create the player first" in refused(wallet("simulate", "--user", "nobody"), 1)
+        assert "never sends EUR" not in refused(wallet("simulate", "--url", "nowhere"), 1)
+
+
+class TestTheDemo:
+    async def test_makes_its_players_once_and_says_what_to_try(self, fake, capsys, monkeypatch, data_dir):
+        monkeypatch.setenv("WALLET_ADMIN_TOKEN", TOKEN)
+        ensure_demo()
+        with serving(fake) as url:
+            for _ in range(2):
+                await greet(load_settings(), Listening(url, url))
+        assert {name: oracle.balance for name, oracle in fake.players.items()} == {
+            "demo-1": 100_000_000,
+            "demo-2": 100_000_000,
+        }
+        told = capsys.readouterr().out
+        assert f"{url}/webhook/demo" in told
+        assert f"simulate --user demo-1 --rounds 1 --seed 286 --verbose --url {url} --admin-url {url}" in told
+
+    async def test_goes_on_without_its_players(self, fake, capsys, monkeypatch):
+        monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another")
+        ensure_demo()
+        with serving(fake) as url:
+            await greet(load_settings(), Listening(url, url))
+        assert "the demo players could not be made" in capsys.readouterr().err
+
+    def test_proposes_a_command_that_reads_the_same_settings(self, data_dir, monkeypatch, tmp_path):
+        ensure_demo()
+        listening = Listening("http://127.0.0.1:8080", "http://127.0.0.1:8081")
+        assert command(listening).startswith(f"WALLET_DATA_DIR={data_dir} ")
+        assert "--url" not in command(listening)
+        monkeypatch.delenv("WALLET_DATA_DIR")
+        monkeypatch.chdir(tmp_path)
+        ensure_demo()
+        assert "WALLET" not in command(listening)
+
+
+class TestAnAddress:
+    @pytest.mark.parametrize(
+        ("host", "url"),
+        [
+            ("127.0.0.1", "http://127.0.0.1:80"),
+            ("0.0.0.0", "http://127.0.0.1:80"),  # noqa: S104 - a setting, not a listener
+            ("::", "http://[::1]:80"),
+            ("example.org", "http://example.org:80"),
+        ],
+    )
+    def test_is_one_that_can_be_called(self, host, url):
+        assert url_of(host, 80, "--url") == url
+
+    def test_must_be_known(self):
+        with pytest.raises(SettingsError, match="--admin-url"):
+            url_of("127.0.0.1", 0, "--admin-url")

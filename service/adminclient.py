@@ -152,7 +152,8 @@ class AdminClient:
             raise Unreachable(f"what answers at {self._url} is no back office (HTTP {status})") from None
         if status >= _ERRORS_FROM:
             kind = str(answered.get("type", "")).rpartition(":")[2]
-            raise Refused(status, kind, str(answered.get("detail") or answered.get("title") or f"HTTP {status}"))
+            told = [str(answered[name]) for name in ("title", "detail") if answered.get(name)]
+            raise Refused(status, kind, ": ".join(told) or f"HTTP {status}")
         return answered
 
 

@@ -148,7 +148,7 @@ class FakeWallet:
 
 def problem(status: int, kind: str, detail: str) -> web.Response:
     """What the back office answers when it refuses."""
-    body = {"type": f"urn:problem-type:{kind}", "title": kind, "status": status, "detail": detail}
+    body = {"type": f"urn:problem-type:{kind}", "title": f"No, {kind}", "status": status, "detail": detail}
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/problem+json")
 
 

@@ -252,8 +252,11 @@ class TestPlayer:
 
     def test_is_refused_in_the_words_of_the_back_office(self, wallet, fake):
         fake.create("ann")
-        assert refused(wallet("player", "withdraw", "ann", "5"), 1) == "wallet: nothing was moved\n"
-        assert refused(wallet("player", "show", "bob"), 1) == "wallet: create the player first\n"
+        assert (
+            refused(wallet("player", "withdraw", "ann", "5"), 1)
+            == "wallet: No, insufficient-funds: nothing was moved\n"
+        )
+        assert refused(wallet("player", "show", "bob"), 1) == "wallet: No, unknown-player: create the player first\n"
 
     def test_is_told_the_key_when_the_outcome_stays_unknown(self, wallet, fake, monkeypatch):
         monkeypatch.setattr("service.adminclient.PAUSE_FIRST_S", 60)

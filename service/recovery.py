@@ -6,6 +6,7 @@ acknowledged. Wallets come back one by one, when they are next needed.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -47,10 +48,21 @@ async def open_epoch(
                 metrics.RECOVERIES.labels(cause).inc()
                 return ShardHead(epoch, head.seq, server.run_id, server.replid)
             case Outcome.FOREIGN:
-                raise ForeignRedis(
-                    f"this Redis belongs to ledger {detail.decode()}, not to {ledger_uuid}: "
-                    "point WALLET_REDIS_URL at another server, or empty this one"
-                )
+                raise _foreign(detail, ledger_uuid)
+
+
+async def check_owner(lane: Lane, shards: int, ledger_uuid: str) -> None:
+    """Raises ForeignRedis if some head belongs to another ledger. Changes nothing."""
+    for owner in await asyncio.gather(*(lane.execute("HGET", keys.head(shard), "ledger") for shard in range(shards))):
+        if owner is not None and owner != ledger_uuid.encode():
+            raise _foreign(owner, ledger_uuid)
+
+
+def _foreign(owner: bytes, ledger_uuid: str) -> ForeignRedis:
+    return ForeignRedis(
+        f"this Redis belongs to ledger {owner.decode(errors='replace')}, not to {ledger_uuid}: "
+        "point WALLET_REDIS_URL at another server, or empty this one"
+    )
 
 
 async def _next_epoch(lane: Lane, shard: int, in_sql: int) -> int:

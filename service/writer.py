@@ -21,7 +21,7 @@ from service import keys, metrics
 from service.entry.ledger import Entry
 from service.entry.protocols import Cause, Clock, EpochMoved, LedgerConflict, LedgerStore, ShardHead
 from service.lane import Lane, LaneError, Server, connection_pool
-from service.recovery import ForeignRedis, load_scripts_into, open_epoch, unlink_older_generations
+from service.recovery import ForeignRedis, check_owner, load_scripts_into, open_epoch, unlink_older_generations
 from service.scripts import ConfirmArgs, Outcome, load_scripts
 
 BLOCK_MS: Final = 100
@@ -75,7 +75,9 @@ class Writer:
         self.ready = asyncio.Event()
         self._heads: list[ShardHead] = []
         self._server: Server | None = None
+        self._written: dict[int, int] = {}
         self._suspects: dict[int, Cause] = {}
+        self._heads_doubted = self._owner_doubted = self._scripts_doubted = True
         self._opened: Counter[Cause] = Counter()
         self._loaded: set[str] = set()
         self._scripts_due_s = 0.0
@@ -85,6 +87,7 @@ class Writer:
     async def admit(self, server: Server, lane: Lane) -> bool:  # noqa: ARG002 - the lane's contract
         """For the lanes: any server will do, but one that SQL did not record costs new epochs."""
         self._server = server
+        self._owner_doubted = True
         self._heads = list(await self._ledger.heads())
         for shard, head in enumerate(self._heads):
             if (head.run_id, head.replid) != server:
@@ -93,11 +96,15 @@ class Writer:
 
     async def run(self) -> None:
         """Write for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._lane.run())
-            group.create_task(self._reading_lane.run())
-            group.create_task(self._listen_for_ever())
-            group.create_task(self._cycle_for_ever())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._lane.run())
+                group.create_task(self._reading_lane.run())
+                group.create_task(self._listen_for_ever())
+                group.create_task(self._cycle_for_ever())
+        finally:
+            if self._cleaning:
+                self._cleaning.cancel()
 
     async def _cycle_for_ever(self) -> None:
         while True:
@@ -109,19 +116,17 @@ class Writer:
                 raise
             except (LaneError, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
-                await self._start_over()
             except Exception:
                 metrics.FAULTS.labels("writer").inc()
                 log.exception("writer_fault", remedy="nothing is lost; is the disk full, the database locked?")
-                await self._start_over()
-
-    async def _start_over(self) -> None:
-        """Believe nothing but SQL."""
-        await asyncio.sleep(PAUSE_S)
-        self._heads = list(await self._ledger.heads())
+            else:
+                continue
+            self._heads_doubted = True
+            await asyncio.sleep(PAUSE_S)
 
     async def _cycle(self) -> None:
         """One round: recover what is suspect, read, commit, confirm."""
+        await self._settle_doubts()
         await self._load_new_scripts()
         while self._suspects:
             await self._recover(*self._suspects.popitem())
@@ -136,15 +141,37 @@ class Writer:
         if not self._suspects:
             self.ready.set()
 
+    async def _settle_doubts(self) -> None:
+        """After a fault believe nothing but SQL; on a new connection see whose Redis it is; look for lost scripts."""
+        if self._heads_doubted:
+            self._heads = list(await self._ledger.heads())
+            self._written.clear()
+            self._heads_doubted = False
+        if self._owner_doubted:
+            await check_owner(self._lane, len(self._heads), self._ledger_uuid)
+            self._owner_doubted = False
+        if self._scripts_doubted:
+            if self._loaded and not all(await self._lane.execute("SCRIPT", "EXISTS", *self._loaded)):
+                self._suspects.update(dict.fromkeys(range(len(self._heads)), Cause.NOSCRIPT))
+            self._scripts_doubted = False
+
     async def _read(self) -> dict[int, list[Entry]]:
-        """What the streams hold after SQL's seq, by shard."""
-        names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in enumerate(self._heads)}
-        positions = (f"{head.epoch}-{head.seq}" for head in self._heads)
+        """What the streams hold after SQL's seq, by shard. Entries known to be written and not there are a gap."""
+        heads = list(self._heads)
+        names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in enumerate(heads)}
+        positions = (f"{head.epoch}-{head.seq}" for head in heads)
         per_stream = max(64, self._limits.batch_max // len(names))
         reply = await self._reading_lane.execute(
             "XREAD", "COUNT", per_stream, "BLOCK", BLOCK_MS, "STREAMS", *names, *positions
         )
-        return {names[name]: [_entry(names[name], *row) for row in rows] for name, rows in reply or ()}
+        found = {names[name]: [_entry(names[name], *row) for row in rows] for name, rows in reply or ()}
+        for shard, seq in self._written.items():
+            if shard not in found and seq > heads[shard].seq:
+                self._suspects.setdefault(shard, Cause.GAP)
+        for shard in [shard for shard, rows in found.items() if any(row.epoch != heads[shard].epoch for row in rows)]:
+            self._suspects.setdefault(shard, Cause.FORK)
+            del found[shard]
+        return found
 
     async def _commit(self, batches: Sequence[list[Entry]]) -> None:
         """Commit all shards at once; if one of them cannot be, each by itself, and recover that one."""
@@ -216,13 +243,15 @@ class Writer:
     def _judge_confirmation(self, shard: int, reply: Any) -> None:
         """Redis must agree on the epoch, and must not know less than SQL."""
         if isinstance(reply, NoScriptError):
-            self._suspects.setdefault(shard, Cause.NOSCRIPT)
+            self._scripts_doubted = True
         elif isinstance(reply, BaseException):
             raise reply
         elif reply[0].decode() == Outcome.FENCED:
             self._suspects.setdefault(shard, Cause.HEAD)
-        elif int(reply[1]) < self._heads[shard].seq:
-            self._suspects.setdefault(shard, Cause.FORK)
+        else:
+            self._written[shard] = int(reply[1])
+            if self._written[shard] < self._heads[shard].seq:
+                self._suspects.setdefault(shard, Cause.FORK)
 
     async def _recover(self, shard: int, cause: Cause) -> None:
         """A new epoch for one shard, on the server that the lane is connected to."""
@@ -242,6 +271,7 @@ class Writer:
             self._suspects.setdefault(shard, cause)
             raise
         self._heads[shard] = head
+        self._written.pop(shard, None)
         self._opened[cause] += 1
         if not self._suspects:
             log.warning("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
@@ -281,7 +311,7 @@ class Writer:
                 async with client.pubsub(ignore_subscribe_messages=True) as subscription:
                     await subscription.subscribe(keys.RECOVER_CHANNEL)
                     async for message in subscription.listen():
-                        await self._on_request(message["data"].decode())
+                        self._on_request(message["data"].decode())
             except (RedisError, OSError, LaneError) as error:
                 log.info("writer_resubscribes", error=str(error))
             finally:
@@ -289,7 +319,7 @@ class Writer:
                 await client.connection_pool.disconnect()
             await asyncio.sleep(PAUSE_S)
 
-    async def _on_request(self, text: str) -> None:
+    def _on_request(self, text: str) -> None:
         """A worker asks: `<shard> <epoch> <cause>`. Only a proven fork is taken on its word."""
         match = _REQUEST.fullmatch(text)
         if match is None:
@@ -300,13 +330,12 @@ class Writer:
         if cause == Cause.FORK:
             self._suspects[shard] = Cause.FORK
         elif cause == Cause.NOSCRIPT:
-            shas = list(await self._ledger.registered_scripts())
-            if not all(await self._lane.execute("SCRIPT", "EXISTS", *shas)):
-                self._scripts_due_s = 0.0
-                self._suspects.update(dict.fromkeys(range(len(self._heads)), Cause.NOSCRIPT))
+            self._scripts_doubted = True  # judged between cycles, never while a recovery is loading them
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
+    """What is no entry of ours becomes one that the ledger refuses by name."""
     epoch, seq = entry_id.split(b"-")
     values = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Entry(shard, int(epoch), int(seq), values[b"e"], values[b"d"], values[b"t"].decode())
+    token = values.get(b"t", b"").decode(errors="replace")
+    return Entry(shard, int(epoch), int(seq), values.get(b"e", b""), values.get(b"d", b""), token)

@@ -33,6 +33,10 @@ WAIT_S = 20.0
 """How long a condition may take. Never reached by a test that passes."""
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of random name in it
+"""Where an fsync costs nothing, if this machine has it: a busy disk would stretch every scenario."""
+
+
 class ShiftedClock:
     """The machine's clock, moved by the test."""
 
@@ -164,6 +168,7 @@ class World:
         self.writing: asyncio.Task[None] | None = None
         self.writer: Any = None
         self.workers: list[Core] = []
+        self._worker_stacks: list[AsyncExitStack] = []
         self._numbers = count(1)
 
     # ------------------------------------------------------------------ parts
@@ -215,11 +220,18 @@ class World:
             self.writing = None
 
     async def worker(self, redis_url: str | None = None, **updates: Any) -> Core:
-        ledger = await self.stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
+        stack = AsyncExitStack()
+        self._worker_stacks.append(stack)
+        ledger = await stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
         settings = self._settings(redis_url).model_copy(update=updates)
-        core = await self.stack.enter_async_context(wallet_core(settings, ledger, self.clock))
+        core = await stack.enter_async_context(wallet_core(settings, ledger, self.clock))
         self.workers.append(core)
         return core
+
+    async def close_workers(self) -> None:
+        while self._worker_stacks:
+            await self._worker_stacks.pop().aclose()
+        self.workers.clear()
 
     async def proxy(self) -> Proxy:
         proxy = Proxy(self.directory / f"p{next(self._numbers)}.sock", self.directory / "redis.sock")
@@ -234,10 +246,42 @@ class World:
         return self.settings.model_copy(update={"redis_url": load_settings(environ).redis_url})
 
     async def close(self) -> None:
+        await self.close_workers()
         await self.stop_writer()
         await self.stack.aclose()
         if self.server:
             self.server.close()
+
+    # ------------------------------------------------------------------ disasters
+
+    async def copy_keys(self, redis: Redis | None = None) -> dict[bytes, tuple[int, bytes]]:
+        """All that Redis holds, with what is left to live, ms (0: for ever)."""
+        found = {}
+        async for name in (redis or self.redis).scan_iter():
+            found[name] = (max(0, await self.redis.pttl(name)), await self.redis.dump(name))
+        return found
+
+    async def put_back(self, copied: dict[bytes, tuple[int, bytes]], redis: Redis | None = None) -> None:
+        """Roll Redis back to a copy, in one step."""
+        async with (redis or self.redis).pipeline(transaction=True) as pipe:
+            pipe.flushall()
+            for name, (ttl_ms, value) in copied.items():
+                pipe.restore(name, ttl_ms, value)
+            await pipe.execute()
+
+    async def fail_over(self, copied: dict[bytes, tuple[int, bytes]]) -> None:
+        """Another server, which holds this copy, takes the place of the one that dies."""
+        directory = self.directory / f"s{next(self._numbers)}"
+        directory.mkdir()
+        other = start_valkey(directory)
+        async with Redis.from_url(other.url) as client:
+            await self.put_back(copied, client)
+            for script in load_scripts().values():
+                await client.script_load(script.text)
+        assert self.server
+        self.server.kill()
+        (directory / "redis.sock").rename(self.directory / "redis.sock")
+        self.server = other
 
     # ------------------------------------------------------------------ commands
 
@@ -331,6 +375,16 @@ class World:
 
         await until(settled, "Redis and SQL at one")
 
+    async def old_keys(self) -> list[str]:
+        """Keys of epochs that are over."""
+        epochs = await self.epochs()
+        old = []
+        async for name in self.redis.scan_iter(match="{*}:[wril]:*"):
+            tag, epoch = keys.generation_of(name.decode())
+            if 0 <= int(tag) < len(epochs) and epoch < epochs[int(tag)]:
+                old.append(name.decode())
+        return old
+
     async def check(self, users: Iterable[str], *, load: bool = True) -> dict[str, Wallet]:
         """Everything adds up: the ledger with itself, entries with wallets, Redis with SQL."""
         users = list(users)
@@ -377,6 +431,58 @@ class World:
         return wallet
 
 
+class Bettor:
+    """A player whose every event is repeated until it is final, with what he must have in the end."""
+
+    def __init__(self, world: World, user: str, balance: int) -> None:
+        self._world = world
+        self.user = user
+        self.balance = balance
+        self.acknowledged: list[str] = []
+        self.rounds = 0
+
+    async def play(self, rounds: int, workers: int = 1) -> None:
+        """Bet 10, win 5 or lose all; every third bet is cancelled."""
+        for _ in range(rounds):
+            self.rounds += 1
+            n, game = self.rounds, f"{self.user}-{self.rounds}"
+            await self._do(self._world.bet(self.user, game, 10, tid=f"b-{game}"), n % workers, -10)
+            if n % 3 == 0:
+                await self._do(self._world.bets(Kind.CANCEL, self.user, game, 10, tid=f"c-{game}"), n % workers, 10)
+            else:
+                winloss = 5 if n % 2 else -10
+                item = Item("1", "P", 10, winloss)
+                result = self._world.bets(Kind.RESULT, self.user, game, item, tid=f"r-{game}")
+                await self._do(result, n % workers, 10 + winloss)
+
+    async def _do(self, command: Command, worker: int, moves: int) -> None:
+        answer = await self._world.settle(command, worker)
+        assert answer.code is Code.R0, (answer, command)
+        self.acknowledged.append(command.transaction_id)
+        self.balance += moves
+
+    async def verify(self, wallet: Wallet) -> None:
+        """What was acknowledged is in the ledger, once; and nothing else moved money."""
+        assert wallet.balance == self.balance, (wallet.balance, self.balance, self.user)
+        stored = [e.command.transaction_id for e in await self._world.stored(self.user)]
+        for transaction_id in self.acknowledged:
+            assert stored.count(transaction_id) == 1, (transaction_id, stored.count(transaction_id))
+
+
+async def bettors(world: World, number: int, balance: int = 10_000) -> list[Bettor]:
+    """So many players, with money."""
+    users = [f"player-{n}" for n in range(number)]
+    await gather(*(world.player(user, balance, n % len(world.workers)) for n, user in enumerate(users)))
+    return [Bettor(world, user, balance) for user in users]
+
+
+async def verify_all(world: World, players: list[Bettor]) -> None:
+    """Every book in order, and every player has what he must have."""
+    wallets = await world.check([player.user for player in players])
+    for player in players:
+        await player.verify(wallets[player.user])
+
+
 FREE = Policy(session_required=False)
 """Bets without a login."""
 
@@ -384,7 +490,7 @@ FREE = Policy(session_required=False)
 @asynccontextmanager
 async def world(*, workers: int = 1, writer: bool = True, **settings: Any) -> AsyncIterator[World]:
     """A running world of `workers` wallet cores."""
-    directory = Path(tempfile.mkdtemp(prefix="w-"))
+    directory = Path(tempfile.mkdtemp(prefix="w-", dir=MEMORY if MEMORY.is_dir() else None))
     made = World(directory, **settings)
     try:
         await made.open()

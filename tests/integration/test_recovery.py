@@ -1,0 +1,350 @@
+"""Redis is wiped, rolled back, replaced, tampered with: what was acknowledged is in the ledger, once."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+from structlog.testing import capture_logs
+
+from service import keys
+from service.commands import Code
+from service.lane import Lane
+from service.recovery import ForeignRedis
+from service.store.sqlite import SqliteLedger, init
+from tests.integration.harness import World, bettors, gather, until, verify_all, world
+
+
+async def lose_heads(w: World) -> None:
+    """The heads alone are deleted."""
+    await w.redis.delete(*(keys.head(shard) for shard in range(w.settings.shards)))
+
+
+async def flush_all(w: World) -> None:
+    """Everything is deleted, scripts stay."""
+    await w.redis.flushall()
+
+
+async def restart_empty(w: World) -> None:
+    """SIGKILL, and an empty server."""
+    w.restart_redis()
+
+
+async def flush_scripts(w: World) -> None:
+    """The scripts are gone, the data stay."""
+    await w.redis.script_flush()
+
+
+async def other_server_with_old_data(w: World) -> None:
+    """A replica that lags behind takes over."""
+    copied = await w.copy_keys()
+    await asyncio.sleep(0.1)
+    await w.fail_over(copied)
+
+
+async def roll_back(w: World) -> None:
+    """The same server goes on from an older state."""
+    copied = await w.copy_keys()
+    await asyncio.sleep(0.15)
+    await w.put_back(copied)
+
+
+async def roll_back_shard_heads(w: World) -> None:
+    """Only the heads are old: the stream refuses what comes."""
+    copied = {key: value for key, value in (await w.copy_keys()).items() if key.endswith(b":head")}
+    await asyncio.sleep(0.15)
+    for key, (ttl_ms, value) in copied.items():
+        await w.redis.restore(key, ttl_ms, value, replace=True)
+
+
+async def lose_streams(w: World) -> None:
+    """The ledger streams are deleted, whatever they held."""
+    for shard, epoch in enumerate(await w.epochs()):
+        await w.redis.delete(keys.stream(shard, epoch))
+
+
+async def lose_entries(w: World) -> None:
+    """The streams are emptied while entries wait."""
+    for shard, epoch in enumerate(await w.epochs()):
+        await w.redis.xtrim(keys.stream(shard, epoch), maxlen=0, approximate=False)
+
+
+async def future_epoch(w: World) -> None:
+    """The heads name an epoch that SQL never had."""
+    for shard in range(w.settings.shards):
+        await w.redis.hset(keys.head(shard), "epoch", "900")
+
+
+@pytest.mark.parametrize(
+    "disaster",
+    [
+        lose_heads,
+        flush_all,
+        restart_empty,
+        flush_scripts,
+        other_server_with_old_data,
+        roll_back,
+        roll_back_shard_heads,
+        lose_streams,
+        lose_entries,
+        future_epoch,
+    ],
+)
+async def test_play_goes_on_through_a_disaster(disaster):
+    """Twelve players in two workers, events in flight, each repeated until it is final; twice the same disaster."""
+    async with world(workers=2, shards=4, deadline_ms=1000) as w:
+        players = await bettors(w, 12)
+        for _ in range(2):
+            playing = [asyncio.create_task(player.play(12, workers=2)) for player in players]
+            await asyncio.sleep(0.05)
+            await disaster(w)
+            await gather(*playing)
+        await verify_all(w, players)
+        if disaster not in {lose_streams, lose_entries, roll_back_shard_heads, roll_back}:  # these may go unnoticed
+            assert min(await w.epochs()) > 1
+        await until(lambda: no_old_keys(w), "old generations unlinked")
+
+
+async def no_old_keys(w: World) -> bool:
+    """Whether clean-up is done."""
+    return not await w.old_keys()
+
+
+async def test_a_history_that_was_rolled_back_and_continued_is_a_fork():
+    """SQL has seq n+1 as one event, Redis as another: the other runs again in a new epoch, both are paid for."""
+    async with world(shards=1, deadline_ms=3000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        copied = await w.copy_keys()
+        first = await w.apply(w.bet(user, "a", 100))
+        assert (first.code, first.balance) == (Code.R0, 900)
+        await w.quiet()
+        await w.stop_writer()
+        await w.put_back(copied)
+        other = asyncio.create_task(w.apply(w.bet(user, "b", 30)))
+        await until(lambda: same_seq(w))
+        await w.start_writer()
+        answer = await other
+        assert (answer.code, answer.balance) == (Code.R0, 870)
+        assert (await w.check([user]))[user].balance == 870
+        assert await w.epochs() == [2]
+
+
+async def same_seq(w: World) -> bool:
+    """Whether Redis has written as far as SQL."""
+    return int((await w.head(0))["seq"]) == (await w.ledger.heads())[0].seq
+
+
+async def test_a_fork_is_found_by_the_repetition_even_if_its_first_caller_is_gone():
+    """Redis holds a record of an event that SQL never got, at a seq that SQL has passed."""
+    async with world(shards=1, deadline_ms=300) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        copied = await w.copy_keys()
+        await w.apply(w.bet(user, "a", 100))
+        await w.quiet()
+        await w.stop_writer()
+        await w.put_back(copied)
+        bet = w.bet(user, "b", 30)
+        assert (await w.apply(bet)).code is Code.R1
+        await w.start_writer()
+        answer = await w.settle(bet)
+        assert (answer.code, answer.balance) == (Code.R0, 870)
+        assert (await w.check([user]))[user].balance == 870
+
+
+async def test_a_fork_that_overtakes_sql_does_not_mix_with_it():
+    """Rolled back and continued beyond SQL's seq with the same amounts, so that versions and balances fit again."""
+    async with world(shards=1, deadline_ms=3000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        copied = await w.copy_keys()
+        for n in range(4):
+            assert (await w.apply(w.bet(user, f"a{n}", 100))).code is Code.R0
+        await w.quiet()
+        await w.stop_writer()
+        await w.put_back(copied)
+        bets = []
+        for n in range(6):  # two beyond SQL
+            bets.append(asyncio.create_task(w.apply(w.bet(user, f"b{n}", 100))))
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        await w.start_writer()
+        answers = await gather(*bets)
+        assert [answer.code for answer in answers] == [Code.R0] * 6
+        assert (await w.check([user]))[user].balance == 0
+        assert w.settings.shards == 1
+
+
+@pytest.mark.parametrize("lost", ["first", "middle", "last", "all"])
+async def test_missing_entries_are_a_gap(lost):
+    """Entries that SQL has not got yet are deleted from the stream: their events run again. A quiet shard, too."""
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        await w.stop_writer()
+        bets = [asyncio.create_task(w.apply(w.bet(user, f"g{n}", 100))) for n in range(3)]
+
+        async def written() -> bool:
+            return await w.pending() == 3
+
+        await until(written)
+        stream = keys.stream(0, 1)
+        ids = [entry_id for entry_id, _ in await w.redis.xrange(stream)][-3:]
+        doomed = {"first": ids[:1], "middle": ids[1:2], "last": ids[2:], "all": ids}[lost]
+        await w.redis.xdel(stream, *doomed)
+        await w.start_writer()
+        assert {answer.code for answer in await gather(*bets)} == {Code.R0}
+        assert (await w.check([user]))[user].balance == 700
+        assert await w.epochs() == [2]
+
+
+async def test_a_restored_backup_of_sql_is_continued_above_the_epoch_of_redis():
+    """SQL is put back to epoch 1 while Redis is in epoch 2: a third epoch, and play goes on from the backup."""
+    async with world(shards=2) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        backup = w.directory / "backup"
+        copy_ledger(w, backup)
+        await w.redis.flushall()
+        assert (await w.settle(w.bet(user, "a", 100))).code is Code.R0
+        await w.quiet()
+        await put_back_ledger(w, backup)
+        answer = await w.settle(w.bet(user, "b", 30))
+        assert (answer.code, answer.balance) == (Code.R0, 970)
+        assert (await w.check([user]))[user].balance == 970
+        assert (await w.epochs())[w.shard(user)] == 3
+
+
+async def test_a_restored_backup_of_the_same_epoch_is_filled_up_from_the_stream():
+    """What the stream still holds is committed again, so nothing acknowledged is lost."""
+    async with world(shards=1) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        backup = w.directory / "backup"
+        copy_ledger(w, backup)
+        bets = [w.bet(user, f"a{n}", 100) for n in range(3)]
+        for bet in bets:
+            assert (await w.apply(bet)).code is Code.R0
+        await w.quiet()
+        await put_back_ledger(w, backup)
+        assert (await w.settle(bets[1])).reason == "duplicate"
+        assert (await w.check([user]))[user].balance == 700
+        assert await w.epochs() == [1]
+
+
+def copy_ledger(w: World, to) -> None:
+    """As an operator would."""
+    source, target = sqlite3.connect(w.settings.ledger_path), sqlite3.connect(to)
+    with target:
+        source.backup(target)
+    source.close()
+    target.close()
+
+
+async def put_back_ledger(w: World, backup) -> None:
+    """Everything is stopped, the file replaced, everything started."""
+    await w.close_workers()
+    await w.stop_writer()
+    await w.ledger.close()
+    path = w.settings.ledger_path
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    backup.rename(path)
+    init(path, w.settings.shards, w.settings.currencies)
+    w.ledger = await w.stack.enter_async_context(SqliteLedger.open(path))
+    await w.start_writer()
+    await w.worker()
+
+
+async def test_the_redis_of_another_ledger_is_refused_and_left_alone():
+    """One clear error; not a key of it changes, even if it has fewer shards than we."""
+    async with world(shards=2) as theirs:
+        user = await theirs.player("p", 1000)
+        await theirs.quiet()
+        await theirs.close_workers()
+        await theirs.stop_writer()
+        before = {name: value for name, (_, value) in (await theirs.copy_keys()).items()}
+        async with world(writer=False, shards=4) as ours:
+            with pytest.raises(ExceptionGroup) as caught:
+                await ours.start_writer(theirs.settings.redis_address)
+            assert caught.group_contains(ForeignRedis, match="another server, or empty this one")
+            assert {name: value for name, (_, value) in (await theirs.copy_keys()).items()} == before
+            assert {head.run_id for head in await ours.ledger.heads()} == {""}
+        await theirs.start_writer()
+        await theirs.worker()
+        await theirs.check([user])
+
+
+async def test_an_interrupted_recovery_is_finished_by_the_next_writer(monkeypatch):
+    """The writer dies between SQL's new epoch and the gate, three times in a row."""
+    async with world(workers=2, shards=3, deadline_ms=1000) as w:
+        players = await bettors(w, 6)
+        real, left = Lane.execute, 3
+
+        def execute(self, *args):
+            nonlocal left
+            if left and args[0] == "EVAL":
+                left -= 1
+                raise ForeignRedis("as good as dead")
+            return real(self, *args)
+
+        monkeypatch.setattr(Lane, "execute", execute)
+        playing = [asyncio.create_task(player.play(8, workers=2)) for player in players]
+        await w.redis.flushall()
+        with pytest.raises(ExceptionGroup):
+            await w.writing
+        w.writing = None
+        for _ in range(2):
+            with pytest.raises(ExceptionGroup):
+                await w.start_writer()
+        await w.start_writer()
+        await gather(*playing)
+        await verify_all(w, players)
+
+
+async def test_one_wipe_costs_one_epoch():
+    """Workers that see the empty server first do not make the writer recover twice."""
+    async with world(workers=2, shards=4) as w:
+        players = await bettors(w, 8)
+        for wipe in (restart_empty, flush_scripts, flush_all, lose_heads):
+            before = await w.epochs()
+            playing = [asyncio.create_task(player.play(10, workers=2)) for player in players]
+            await wipe(w)
+            await gather(*playing)
+            await w.quiet()
+            assert await w.epochs() == [epoch + 1 for epoch in before], wipe
+        await verify_all(w, players)
+
+
+async def test_play_is_interrupted_for_less_than_a_second():
+    """From a wipe to the next R0, with 16 shards."""
+    async with world(deadline_ms=2000) as w:
+        user = await w.player("p", 1000)
+        loop = asyncio.get_running_loop()
+        for n, wipe in enumerate((flush_all, restart_empty, lose_heads)):
+            await wipe(w)
+            before_s = loop.time()
+            assert (await w.settle(w.bet(user, f"g{n}", 10))).code is Code.R0
+            assert loop.time() - before_s < 1.5
+        await w.check([user])
+
+
+async def test_garbage_on_the_channel_of_recovery_requests_is_ignored():
+    """And nothing but a fault that the writer can see itself, or a proven fork, costs an epoch."""
+    async with world(shards=2) as w:
+        user = await w.player("p", 1000)
+        with capture_logs():
+            for text in ("", "x", "9 9", "0 1 head", "0 1 server", "0 1 noscript", "99 1 fork", "0 7 fork", "a b c", "\xff"):
+                await w.redis.publish(keys.RECOVER_CHANNEL, text)
+            for n in range(5):
+                assert (await w.apply(w.bet(user, f"g{n}", 10))).code is Code.R0
+        await w.check([user])
+        assert await w.epochs() == [1, 1]
+
+
+async def test_scratch_keys_of_the_self_test_are_gone():
+    """Nothing of it stays in Redis."""
+    async with world(shards=2) as w:
+        assert [name async for name in w.redis.scan_iter(match="{-*")] == []

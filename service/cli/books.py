@@ -13,6 +13,7 @@ import typer
 from service.adminclient import AdminClient
 from service.cli.connect import AdminUrl, TokenFile, admin_client
 from service.settings import Settings, load_settings
+from service.store import StoreError
 
 if TYPE_CHECKING:
     from service.store.sqlite import SqliteLedger
@@ -23,6 +24,13 @@ SHOWN_MAX: Final = 100
 """Findings that are kept; the rest is counted."""
 
 CONNECT_LIMIT_S: Final = 2.0
+LEFT_ALONE: Final[dict[str, Any]] = {
+    "reachable": None,
+    "problem": "as you wished",
+    "compared": 0,
+    "difference_count": 0,
+    "differences": [],
+}
 
 
 def trial_balance(json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
@@ -40,12 +48,17 @@ async def _trial_balance(client: AdminClient) -> dict[str, Any]:
         return await admin.trial_balance()
 
 
-def verify(json: Json = False) -> None:
+def verify(
+    json: Json = False,
+    ledger_only: Annotated[
+        bool, typer.Option("--ledger-only", help="Leave Redis alone: for a copy, a backup.")
+    ] = False,
+) -> None:
     """Check the ledger: chain, gaps, wallets, rounds, sums; and Redis against it, if Redis is reachable.
 
     Reads the ledger's file: works while the service runs and while it does not. Exit status 1 on findings.
     """
-    found = asyncio.run(_verify(load_settings(), progress=not json))
+    found = asyncio.run(_verify(load_settings(), progress=not json, with_redis=not ledger_only))
     if json:
         typer.echo(jsonlib.dumps(found))
     else:
@@ -53,12 +66,12 @@ def verify(json: Json = False) -> None:
     raise typer.Exit(0 if found["ok"] else 1)
 
 
-async def _verify(settings: Settings, *, progress: bool) -> dict[str, Any]:
+async def _verify(settings: Settings, *, progress: bool, with_redis: bool) -> dict[str, Any]:
     from service.store.sqlite import SqliteLedger
 
     async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
         in_ledger = await _verify_ledger(ledger, progress=progress)
-        in_redis = await _compare_redis(settings, ledger)
+        in_redis = await _compare_redis(settings, ledger) if with_redis else LEFT_ALONE
     ok = not (in_ledger["finding_count"] or in_redis["difference_count"])
     return {"ok": ok, "ledger": in_ledger, "redis": in_redis}
 
@@ -107,7 +120,7 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
     from service.wallet.compare import Comparison, connect
 
     differences: list[dict[str, Any]] = []
-    count, reachable = 0, False
+    count, reachable, problem = 0, False, None
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(connect(settings.redis_address))
         comparison = Comparison(ledger, ledger.uuid, redis)
@@ -119,23 +132,19 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
                 count += 1
                 if count <= SHOWN_MAX:
                     differences.append(msgspec.to_builtins(difference))
+        except StoreError:
+            raise
         except (RedisError, OSError) as error:
-            return {"reachable": reachable, "problem": _problem(error), "difference_count": count} | {
-                "compared": comparison.compared,
-                "differences": differences,
-            }
+            problem = str(error) or type(error).__name__
     return {
-        "reachable": True,
+        "reachable": reachable,
+        "problem": problem,
         "compared": comparison.compared,
         "busy": comparison.busy,
         "idle_shards": comparison.idle_shards,
         "difference_count": count,
         "differences": differences,
     }
-
-
-def _problem(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 # ---------------------------------------------------------------------- tables
@@ -164,8 +173,8 @@ def _print_verified(found: dict[str, Any]) -> None:
     for currency, accounts in ledger["trial_balance"].items():
         parts = ", ".join(f"{name} {amount}" for name, amount in accounts.items() if name != "total")
         typer.echo(f"  {currency}: {parts}; in all {accounts['total']}")
-    if redis.get("problem"):
-        typer.echo(f"Redis: not compared ({redis['problem']})")
+    if redis["problem"]:
+        typer.echo(f"Redis: not compared, or not to the end ({redis['problem']})")
     else:
         busy = f", {redis['busy']} were too busy to compare" if redis["busy"] else ""
         typer.echo(f"Redis: {redis['compared']} wallets compared, {redis['difference_count']} differ{busy}")

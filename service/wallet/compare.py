@@ -64,6 +64,7 @@ class Comparison:
         self._ledger_uuid = ledger_uuid
         self._redis = redis
         self._wait_s = wait_s
+        self._stuck: set[int] = set()  # shards that were waited for in vain, once for all of their wallets
 
     async def differences(self) -> AsyncIterator[Difference]:
         """All differences. Raises redis.RedisError or a store error when one of the two goes away."""
@@ -128,7 +129,8 @@ class Comparison:
                 return None
             if head.seq >= seq:
                 return True
-            if asyncio.get_running_loop().time() > give_up_s:
+            if shard in self._stuck or asyncio.get_running_loop().time() > give_up_s:
+                self._stuck.add(shard)
                 return False
             await asyncio.sleep(POLL_S)
 

@@ -312,6 +312,7 @@ class TestVerify:
         assert result.exit_code == 0, result.output
         assert "0 entries, 0 findings" in result.stdout
         assert "Redis: not compared" in result.stdout
+        assert "(as you wished)" in wallet("verify", "--ledger-only").stdout
         told = json.loads(wallet("verify", "--json").stdout)
         assert told["ok"]
         assert told["redis"]["reachable"] is False

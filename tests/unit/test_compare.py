@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import fakeredis
@@ -145,3 +146,13 @@ class TestAComparison:
     async def test_another_ledger_s_redis_is_found(self, ledger, redis):
         await redis.hset(keys.head(0), mapping={"ledger": "uuid-2"})
         assert (await compared(ledger, redis))[1] == ["this Redis belongs to another ledger, uuid-2"]
+
+    async def test_a_shard_that_stands_still_is_waited_for_once(self, ledger, redis):
+        """As with an old copy of the ledger: every wallet has moved on, and each is told."""
+        ledger.seqs = [3]
+        for nth in range(50):
+            fields = {"version": 2, "seq": 4, "balance": 0, "debt": 0, "currency": "KRW", "status": "active"}
+            await redis.hset(keys.wallet(0, 3, f"bob-{nth}"), mapping=fields)
+        began_s = time.monotonic()
+        assert len((await compared(ledger, redis))[1]) == 50
+        assert time.monotonic() - began_s < 5

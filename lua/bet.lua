@@ -34,6 +34,10 @@ for _, item in ipairs(items) do
   end
 end
 
+if batch.overflow then
+  return decline('R3', 'overflow')
+end
+
 local now, open, fields = integer(ARGV[9]), read_session(), nil
 if #batch.bets > 0 then -- a batch that has its effect already is not judged again
   if wallet.blocked then

@@ -32,4 +32,7 @@ for _, item in ipairs(items) do
     keep()
   end
 end
+if batch.overflow then
+  return decline('R3', 'overflow')
+end
 return post_credit('cancel')

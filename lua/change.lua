@@ -65,6 +65,9 @@ for _, item in ipairs(items) do
     end
   end
 end
+if batch.overflow then
+  return decline('R3', 'overflow')
+end
 if later then
   return decline('R1', later)
 end

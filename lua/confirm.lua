@@ -11,15 +11,17 @@ local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'committed', 'period',
 if head[1] ~= ARGV[1] then
   return {'FENCED', head[1] or ''}
 end
-local committed = integer(ARGV[2])
-if committed > integer(head[3]) then
-  redis.call('HSET', KEYS[1], 'committed', ARGV[2])
-  redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1] .. '-' .. text_of(math.max(0, committed - integer(ARGV[3]))))
+local old, committed = integer(head[3]), math.max(integer(ARGV[2]), integer(head[3]))
+local tail, now, window = integer(ARGV[3]), integer(ARGV[4]), integer(ARGV[5])
+-- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
+redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1] .. '-' .. text_of(math.max(0, committed - tail)))
+if committed > old then
+  redis.call('HSET', KEYS[1], 'committed', text_of(committed))
 end
-local now, since, window = integer(ARGV[4]), integer(head[5]), integer(ARGV[5])
+local since = integer(head[5])
 if now >= since + window then
-  redis.call('HSET', KEYS[1], 'period', text_of(integer(head[4]) + 1), 'period_at', ARGV[4])
+  redis.call('HSET', KEYS[1], 'period', text_of(integer(head[4]) + 1), 'period_at', text_of(now))
 elseif now < since then -- the clock was set back: count from here
-  redis.call('HSET', KEYS[1], 'period_at', ARGV[4])
+  redis.call('HSET', KEYS[1], 'period_at', text_of(now))
 end
 return {'OK', head[2]}

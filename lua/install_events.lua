@@ -6,7 +6,9 @@
 -- RETURNS  OK | FENCED epoch period | EXISTS
 -- WRITES   events_now
 -- EXAMPLE  one event → OK, events_now digest = record
+-- @include numbers
 -- @include vacant
+local expiry_ms = text_of(2 * integer(ARGV[3]))
 redis.call('HSET', KEYS[3], unpack(ARGV, 4))
-redis.call('PEXPIRE', KEYS[3], 2 * ARGV[3])
+redis.call('PEXPIRE', KEYS[3], expiry_ms)
 return {'OK'}

@@ -6,9 +6,11 @@
 -- RETURNS  OK | FENCED epoch period | EXISTS
 -- WRITES   round
 -- EXAMPLE  one open bet → OK, round 1 = "O 3000", "" = 1
+-- @include numbers
 -- @include vacant
-redis.call('HSET', KEYS[3], '', ARGV[4], unpack(ARGV, 5))
-if ARGV[4] == '0' then
-  redis.call('PEXPIRE', KEYS[3], ARGV[3])
+local window_ms, open_bets = integer(ARGV[3]), integer(ARGV[4])
+redis.call('HSET', KEYS[3], '', text_of(open_bets), unpack(ARGV, 5))
+if open_bets == 0 then
+  redis.call('PEXPIRE', KEYS[3], text_of(window_ms))
 end
 return {'OK'}

@@ -47,6 +47,9 @@ for _, item in ipairs(items) do
     return decline('R3', 'settled_differently')
   end
 end
+if batch.overflow then
+  return decline('R3', 'overflow')
+end
 if orphan then
   return decline('R1', 'orphan')
 end

@@ -61,9 +61,6 @@ local function keep()
 end
 
 local function post_batch(reason, balance_delta, debt_delta, fields)
-  if batch.overflow then
-    return decline('R3', 'overflow')
-  end
   return post(#batch.bets > 0 and reason or 'repeated', {
     balance = balance_delta,
     debt = debt_delta,

@@ -1,8 +1,10 @@
 -- The only code that writes an entry. XADD first: if it is refused (OOM, READONLY, a seq that is not newer), nothing
 -- was written. All strings are made before it, as nothing after it may fail.
+local pending_max, window_ms = integer(ARGV[7]), integer(ARGV[8])
+
 local function record_event(code, seq)
   redis.call('HSET', KEYS[3], ARGV[3], ARGV[4] .. code .. seq)
-  redis.call('PEXPIRE', KEYS[3], 2 * integer(ARGV[8]))
+  redis.call('PEXPIRE', KEYS[3], text_of(2 * window_ms))
 end
 
 -- changes, each of which may be nil: balance and debt (deltas), effects (a letter an item), fields (name, value …: more
@@ -17,7 +19,7 @@ local function post(reason, changes)
     return decline('R1', 'overflow')
   end
   local q = integer(head[3])
-  if q - integer(head[4]) >= integer(ARGV[7]) then
+  if q - integer(head[4]) >= pending_max then
     return answer('BUSY', 'R1', 'backlog', '0')
   end
   local seq = text_of(q + 1)
@@ -39,7 +41,7 @@ local function post(reason, changes)
     if redis.call('HINCRBY', KEYS[6], '', changes.opened) > 0 then
       redis.call('PERSIST', KEYS[6])
     else
-      redis.call('PEXPIRE', KEYS[6], ARGV[8])
+      redis.call('PEXPIRE', KEYS[6], text_of(window_ms))
     end
   end
   balance, debt = new_balance, new_debt

@@ -1,0 +1,282 @@
+"""What the documents say is so: commands, links, tests, reasons, log events and metrics are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from service.cli import app
+from service.metrics_reference import reference
+from service.providers import Reason
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PYTHON = sorted((ROOT / "service").rglob("*.py"))
+LUA = [*sorted((ROOT / "lua").glob("*.lua")), *sorted((ROOT / "lua" / "include").glob("*.lua"))]
+
+_LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+
+page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+
+
+def section(name: str, heading: str) -> str:
+    """The text below one heading of a page, up to the next of its level or above."""
+    text = (ROOT / "docs" / name).read_text()
+    level = len(heading) - len(heading.lstrip("#"))
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"docs/{name} has no {heading!r}"
+    return re.split(rf"^#{{1,{level}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_column(table: str) -> list[str]:
+    """The code in the first column of every row of the tables in a text."""
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+# ---------------------------------------------------------------------- commands
+
+
+def shell_lines() -> Iterator[tuple[str, str]]:
+    """Every line of the pages' shell blocks, continued lines joined, with the page that has it."""
+    for path in PAGES:
+        for block in re.findall(r"^\s*```sh\n(.*?)^\s*```", path.read_text(), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                yield path.name, line.partition(" #")[0].strip()
+
+
+def inline_commands() -> Iterator[tuple[str, str]]:
+    """Every `wallet …` and `make …` within a sentence."""
+    for path in PAGES:
+        for words in re.findall(r"`((?:wallet|make) [a-z][^`]*)`", path.read_text()):
+            yield path.name, words
+
+
+def test_every_wallet_command_that_is_named_exists():
+    """Each `wallet …` of a page is a command of the program, with the options that it has."""
+    group = typer.main.get_command(app)
+    seen = 0
+    for where, line in [*shell_lines(), *inline_commands()]:
+        match = re.search(r"(?:^|[ /])wallet ((?:[a-z]|--)[^|;&]*)", line)
+        if not match or "curl" in line:
+            continue
+        words = match[1].split()
+        command = group
+        while words and hasattr(command, "commands") and not words[0].startswith("-"):
+            assert words[0] in command.commands, f"{where}: wallet {match[1]}"
+            command = command.commands[words.pop(0)]
+        options = {name for param in command.params for name in (*param.opts, *param.secondary_opts)} | {"--help", "-h"}
+        for word in words:
+            if word.startswith("-"):
+                assert word.partition("=")[0] in options, f"{where}: wallet {match[1]}: {word}"
+        seen += 1
+    assert seen > 10
+
+
+def test_every_make_target_that_is_named_exists():
+    """Each `make …` of a page is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        (where, word)
+        for where, line in [*shell_lines(), *inline_commands()]
+        if line.startswith("make ")
+        for word in line.split()[1:]
+        if re.fullmatch("[a-z-]+", word)
+    }
+    assert named
+    assert not {(where, word) for where, word in named if word not in targets}
+
+
+@page
+def test_every_module_that_is_run_exists(path):
+    """Each `python -m x.y` of a page is a module of this repository."""
+    for module in re.findall(r"python -m ([a-z_.]+)", path.read_text()):
+        place = ROOT / module.replace(".", "/")
+        assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
+
+
+# ---------------------------------------------------------------------- links and names
+
+
+def anchors(path: Path) -> set[str]:
+    """The fragments that a page's headings make, as the usual hosts spell them."""
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE):
+        plain = re.sub(r"[`*]", "", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
+    return found
+
+
+@page
+def test_every_link_leads_somewhere(path):
+    """Links within the repository name a file that is there and a heading that it has."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, fragment = target.partition("#")
+        file = (path.parent / name).resolve() if name else path
+        assert file.exists(), target
+        if fragment:
+            assert fragment in anchors(file), target
+
+
+@page
+def test_every_path_that_is_named_exists(path):
+    """A path of this repository in code type is there."""
+    for name in re.findall(r"`((?:service|lua|tests|benchmarks|docs|\.ci)/[\w./-]*)(?:::\w+)?`", path.read_text()):
+        assert (ROOT / name).exists(), name
+
+
+@page
+def test_no_line_is_too_long(path):
+    """A line fits an editor; a row of a table is one line, however long, and a generated page is as it is made."""
+    if path.name == "settings.md":
+        return
+    fenced = False
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        fenced ^= line.lstrip().startswith("```")
+        assert fenced or len(line) <= 130 or line.lstrip().startswith("|"), f"{path.name}:{number}: {len(line)}"
+
+
+# ---------------------------------------------------------------------- guarantees
+
+
+def test_every_guarantee_names_the_test_that_shows_it():
+    """Each row of README's table of faults ends with tests that exist."""
+    text = (ROOT / "README.md").read_text()
+    table = text.partition("| fault |")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines()[2:] if row.startswith("|")]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, function in named:
+            tree = ast.parse((ROOT / file).read_text())
+            functions = {
+                node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+            assert function in functions, f"{file}::{function}"
+
+
+# ---------------------------------------------------------------------- reasons
+
+
+def lua_reasons() -> set[tuple[str, str]]:
+    """(code, reason) of everything that a script can answer."""
+    found = set()
+    for path in LUA:
+        text = path.read_text()
+        found |= set(re.findall(r"decline(?:_for_good)?\('(R\d)', '(\w+)'\)", text))
+        found |= set(re.findall(r"answer\('\w+', '(R\d)', '(\w+)'", text))
+        found |= {("R0", reason) for reason in re.findall(r"post(?:_batch|_credit)?\('(\w+)'", text)}
+        found |= {("R0", reason) for reason in re.findall(r"reason or '(\w+)'", text)}
+        found |= {  # stored with the event: bet.lua, decline_for_good
+            (code, reason)
+            for reason in re.findall(r"answer\('DUP', code, '(\w+)'", text)
+            for code in ("R0", "R3", "R4")
+        }
+        for line in re.findall(r"\blater = (?!nil)(.*)", text):  # change.lua: the reason of an R1, found item by item
+            found |= {("R1", reason) for reason in re.findall(r"(?<!== )'(\w+)'", line)}
+    return found
+
+
+def python_reasons() -> set[tuple[str, str]]:
+    """(code, reason) of every Answer that Python makes: `Answer(Code.R1, "x")`, or the pair `Code.R1, "x"`."""
+    found = {("R3", reason.value) for reason in Reason}
+    for path in PYTHON:
+        if "simulator" in path.parts:  # pairs a code with a row of the case table
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            parts = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
+            if len(parts) < 2:
+                continue
+            code, reason = parts[:2]
+            if (
+                isinstance(code, ast.Attribute)
+                and isinstance(code.value, ast.Name)
+                and code.value.id == "Code"
+                and isinstance(reason, ast.Constant)
+                and isinstance(reason.value, str)
+            ):
+                found.add((code.attr, reason.value))
+    return found
+
+
+def test_the_scan_sees_every_reason_of_the_scripts():
+    """No script answers in a form that the scan does not know: every call that ends one is seen."""
+    for path in LUA:
+        for line in path.read_text().splitlines():
+            for call in re.findall(r"\b(?:decline|decline_for_good)\(.*", line):
+                known = re.match(r"\w+\('R\d', '\w+'\)|\w+\(code, reason\)|\w+\('R1', later\)", call)
+                assert known, f"{path.name}: {line.strip()}"
+            for call in re.findall(r"\b(?:post|post_batch|post_credit)\(.*", line):
+                known = re.match(r"\w+\('\w+'|\w+\(reason|\w+\(#batch.bets > 0 and reason or '\w+'", call)
+                assert known, f"{path.name}: {line.strip()}"
+
+
+def test_the_page_of_codes_has_just_the_reasons_of_the_code():
+    """Same reasons with the same codes, each once a table; `currency` is decided at two places."""
+    text = (ROOT / "docs" / "codes.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([R\d, ]+) \|", text, re.MULTILINE)
+    documented = {(code, reason) for reason, codes in rows for code in codes.split(", ")}
+    assert documented == lua_reasons() | python_reasons()
+    assert len(rows) == len({reason for reason, _ in rows})
+
+
+def test_every_row_that_is_cited_exists():
+    """Code, scripts, tests and pages cite rows of the case table that it has."""
+    rows = {int(row) for row in re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "semantics.md").read_text(), re.MULTILINE)}
+    for path in [*PYTHON, *LUA, *PAGES]:
+        for cited in re.findall(r"SEMANTICS rows? ([\d, –and]+|\d+ to \d+)", path.read_text()):
+            assert {int(number) for number in re.findall(r"\d+", cited)} <= rows, f"{path.name}: {cited}"
+
+
+# ---------------------------------------------------------------------- logs and metrics
+
+
+def log_events() -> set[str]:
+    """The first argument of every call of a logger."""
+    found = set()
+    for path in PYTHON:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in _LOG_LEVELS
+                and isinstance(node.func.value, ast.Name | ast.Attribute)
+                and re.search("log|audit|line|seldom", ast.unparse(node.func.value))
+                and node.args
+            ):
+                event = node.args[0]
+                if isinstance(event, ast.Constant):
+                    found.add(str(event.value))
+                else:  # only the helper that passes an event on
+                    assert isinstance(event, ast.Name), f"{path}: {ast.unparse(node)}"
+    return found
+
+
+def test_operations_explains_just_the_log_events_of_the_code():
+    """Each event that is logged has a row, and each row an event."""
+    documented = first_column(section("operations.md", "## Log events"))
+    assert set(documented) == log_events()
+    assert len(documented) == len(set(documented))
+
+
+def test_the_page_of_metrics_is_the_one_that_the_code_makes():
+    """Run `python -m service.metrics_reference > docs/metrics.md` after a change of service/metrics.py."""
+    assert (ROOT / "docs" / "metrics.md").read_text() == reference()
+
+
+def test_operations_names_just_the_metrics_and_settings_that_exist():
+    """What the pages call `wallet_…` is a metric, and `WALLET_…` a setting."""
+    metrics = set(first_column((ROOT / "docs" / "metrics.md").read_text()))
+    settings = set(re.findall(r"`(WALLET_\w+)`", (ROOT / "docs" / "settings.md").read_text()))
+    for path in PAGES:
+        text = path.read_text()
+        assert set(re.findall(r"`(wallet_\w+)", text)) <= metrics, path.name
+        if path.name != "settings.md":
+            assert set(re.findall(r"\bWALLET_[A-Z_]+[A-Z]", text)) <= settings, path.name

@@ -1,0 +1,207 @@
+"""gate and confirm: epochs, watermark, trimming, and the idempotency period."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+
+from service import keys
+from service.scripts import GateArgs
+from tests.lua.driver import HOUR, LEDGER, NOW, SHARD, Player
+from tests.lua.expect import seq_of
+from tests.lua.state import Kept, assert_same
+
+HEAD = keys.head(SHARD)
+
+
+def head_of(epoch: int, seq: int, committed: int, period: int = 0, period_at: int = NOW) -> Kept:
+    """A head, whole."""
+    numbers = {"epoch": epoch, "seq": seq, "committed": committed, "period": period, "period_at": period_at}
+    return Kept({**{name: str(number) for name, number in numbers.items()}, "ledger": LEDGER}, None)
+
+
+def mark(epoch: int, seq: int) -> Kept:
+    """A stream with nothing but the mark of its gate."""
+    return Kept([(f"{epoch}-{seq}", {"gate": "1"})], None)
+
+
+@pytest.mark.parametrize(("epoch", "seq"), [(1, 0), (7, 123)])
+def test_gate_on_an_empty_server(vacant, epoch, seq):
+    """The head, and a mark at the last seq, below which Redis itself refuses entries."""
+    run = vacant.open(epoch, seq)
+    assert run.reply == ["OK", "0"]
+    assert_same(run.after, {HEAD: head_of(epoch, seq, seq), keys.stream(SHARD, epoch): mark(epoch, seq)})
+
+
+def test_gate_over_a_lower_epoch(player):
+    """A new head; the period stays and starts anew; what the old epoch left stays for the cleaning."""
+    shard = player.shard
+    shard.wait(HOUR)
+    shard.confirm(2)
+    shard.wait(5)
+    run = shard.open(3, 2)
+    assert run.reply == ["OK", "1"]
+    expected = {**run.before, HEAD: head_of(3, 2, 2, 1, NOW + HOUR + 5), keys.stream(SHARD, 3): mark(3, 2)}
+    assert_same(run.after, expected)
+
+
+@pytest.mark.parametrize("epoch", [1, 4, 5])
+def test_gate_is_for_higher_epochs_only(vacant, epoch):
+    """STALE with the epoch that is there, nothing changed: an opening may be repeated."""
+    vacant.open(5, 9)
+    run = vacant.open(epoch, 9)
+    assert run.reply == ["STALE", "5"]
+    run.changed_nothing()
+
+
+def test_gate_compares_numbers(vacant):
+    """10 is more than 9."""
+    vacant.open(9)
+    assert vacant.open(10).reply == ["OK", "0"]
+    assert vacant.open(9).reply == ["STALE", "10"]
+
+
+def test_gate_of_another_ledger(shard):
+    """FOREIGN with its UUID, nothing changed, whatever the epoch."""
+    names = (HEAD, keys.stream(SHARD, 2))
+    run = shard.run("gate", names, GateArgs(2, 0, "another", NOW))
+    assert run.reply == ["FOREIGN", LEDGER]
+    run.changed_nothing()
+
+
+def test_gate_over_entries_left_behind(player):
+    """The head is lost, its stream is not: an error, nothing changed. The caller takes a higher epoch."""
+    player.shard.client.delete(HEAD)
+    with pytest.raises(redis.ResponseError, match="equal or smaller"):
+        player.shard.open(1, 0)
+    assert player.shard.open(2, 0).reply == ["OK", "0"]
+
+
+@pytest.mark.parametrize("bad", [GateArgs(1, -1, LEDGER, NOW), ("1e3", 0, LEDGER, NOW), (1, 0, LEDGER, "now")])
+def test_gate_bad_numbers(vacant, bad):
+    """An error, nothing changed."""
+    with pytest.raises(redis.ResponseError):
+        vacant.run("gate", (HEAD, keys.stream(SHARD, 1)), bad)
+
+
+def test_confirm_raises_the_watermark(player):
+    """Replies with the last seq; nothing else changes."""
+    run = player.shard.confirm(2)
+    assert run.reply == ["OK", "3"]
+    assert_same(run.after, {**run.before, HEAD: head_of(1, 3, 2)})
+
+
+@pytest.mark.parametrize("seq", [0, 1, 2])
+def test_confirm_never_lowers_the_watermark(player, seq):
+    """A late confirmation changes nothing."""
+    player.shard.confirm(2)
+    run = player.shard.confirm(seq)
+    assert run.reply == ["OK", "3"]
+    run.changed_nothing()
+
+
+@pytest.mark.parametrize(("tail", "left"), [(0, [3]), (1, [2, 3]), (2, [1, 2, 3]), (9, [1, 2, 3])])
+def test_confirm_trims(player, tail, left):
+    """`tail` entries stay behind the watermark, and all that is not committed does."""
+    player.shard.confirm(3, tail)
+    assert [entry.seq for entry in player.shard.entries()] == left
+
+
+def test_confirm_keeps_what_is_not_committed(player):
+    """Only what SQL has may go."""
+    player.shard.confirm(1, tail=0)
+    assert [entry.seq for entry in player.shard.entries()] == [1, 2, 3]
+
+
+def test_confirm_of_another_epoch(player):
+    """FENCED with the epoch, nothing changed."""
+    player.shard.epoch = 2
+    run = player.shard.confirm(3)
+    assert run.reply == ["FENCED", "1"]
+    run.changed_nothing()
+
+
+def test_confirm_without_a_head(vacant):
+    """FENCED without one."""
+    assert vacant.confirm(3).reply == ["FENCED", ""]
+
+
+@pytest.mark.parametrize("position", [1, 2, 3, 4])
+def test_confirm_bad_numbers(player, position):
+    """An error, nothing changed."""
+    args: list[int | str] = [1, 3, 0, NOW + HOUR, HOUR]
+    args[position] = "1e3"
+    with pytest.raises(redis.ResponseError, match="not an integer"):
+        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1)), args)
+
+
+def test_period_advances_after_one_window(shard):
+    """Not a millisecond earlier; it counts from then."""
+    shard.wait(HOUR - 1)
+    assert_same(shard.confirm(0).after, {HEAD: head_of(1, 0, 0), keys.stream(SHARD, 1): mark(1, 0)})
+    shard.wait(1)
+    assert shard.confirm(0).after[HEAD] == head_of(1, 0, 0, 1, NOW + HOUR)
+    shard.wait(HOUR - 1)
+    assert shard.confirm(0).after[HEAD] == head_of(1, 0, 0, 1, NOW + HOUR)
+
+
+def test_period_advances_one_at_a_time(shard):
+    """After a long silence only one: the previous period is still looked into."""
+    shard.wait(5 * HOUR)
+    assert shard.confirm(0).after[HEAD] == head_of(1, 0, 0, 1, NOW + 5 * HOUR)
+    shard.confirm(0)
+    assert shard.period == 1
+
+
+def test_period_and_a_clock_set_back(shard):
+    """It counts from the new time, so that a wrong clock does not stop it."""
+    shard.wait(-HOUR)
+    assert shard.confirm(0).after[HEAD] == head_of(1, 0, 0, 0, NOW - HOUR)
+    shard.wait(HOUR)
+    shard.confirm(0)
+    assert shard.period == 1
+
+
+def test_an_event_is_recognised_for_a_whole_window(player):
+    """Decided in the last moment of a period: a duplicate until the second advance, which is a window away."""
+    shard = player.shard
+    bet = player.bet(b1=3_000).ok()
+    declined = player.bet(b2=90_000).declined("R4", "funds", stored=True)
+    seq = seq_of(shard)
+    shard.wait(HOUR)
+    shard.confirm(0)
+    assert shard.period == 1
+    for _ in range(2):
+        bet.again().duplicate("R0", seq)
+        declined.again().duplicate("R4")
+        shard.wait(HOUR - 1)
+    assert shard.confirm(0).reply[0] == "OK"
+    assert shard.period == 2
+    bet.again().done("repeated", balance=7_000, effects="-")
+
+
+def test_a_conflict_is_recognised_across_the_advance(player):
+    """The previous period's fingerprints count."""
+    player.bet(b1=3_000, transaction_id="x").ok()
+    player.shard.wait(HOUR)
+    player.shard.confirm(0)
+    player.bet(b1=3_001, transaction_id="x").conflict()
+
+
+def test_events_outlive_both_periods(player):
+    """Two windows from the last event of the period (`done` compares); the old period's hash is not touched again."""
+    shard = player.shard
+    old = keys.events(SHARD, 1, player.user_id, 0)
+    shard.wait(HOUR)
+    shard.confirm(0)
+    shard.client.pexpire(old, HOUR)
+    step = player.deposit(5).done("deposit", balance=10_005)
+    assert step.after[old].like(step.before[old])
+    assert len(step.after[keys.events(SHARD, 1, player.user_id, 1)].value) == 1
+
+
+def test_players_periods_are_their_own(shard):
+    """One hash for each player."""
+    for name in ("kim", "lee"):
+        Player(shard, name).create().ok()
+    assert all(shard.client.hlen(keys.events(SHARD, 1, name, 0)) == 1 for name in ("kim", "lee"))

@@ -375,6 +375,10 @@ class World:
 
         await until(settled, "Redis and SQL at one")
 
+    async def trial(self, currency: str = "KRW") -> dict[str, int]:
+        """What every account of a currency holds."""
+        return dict((await self.ledger.trial_balance())[currency])
+
     async def old_keys(self) -> list[str]:
         """Keys of epochs that are over."""
         epochs = await self.epochs()

@@ -76,6 +76,7 @@ class Writer:
         self._heads: list[ShardHead] = []
         self._server: Server | None = None
         self._written: dict[int, int] = {}
+        self._anchors: dict[int, Entry] = {}
         self._suspects: dict[int, Cause] = {}
         self._heads_doubted = self._owner_doubted = self._scripts_doubted = True
         self._opened: Counter[Cause] = Counter()
@@ -171,13 +172,34 @@ class Writer:
         for shard in [shard for shard, rows in found.items() if any(row.epoch != heads[shard].epoch for row in rows)]:
             self._suspects.setdefault(shard, Cause.FORK)
             del found[shard]
+        await self._read_anchors(heads, found)
         return found
+
+    async def _read_anchors(self, heads: Sequence[ShardHead], found: dict[int, list[Entry]]) -> None:
+        """The last committed entries, as Redis has them: each is compared with SQL's in the commit of its successors.
+
+        A Redis that was rolled back and has gone on beyond SQL's seq would join its history to another one, where
+        versions and balances may fit by chance. The gate's mark stands for the end of what SQL had then.
+        """
+        self._anchors.clear()
+        at = [(keys.stream(shard, heads[shard].epoch), f"{heads[shard].epoch}-{heads[shard].seq}") for shard in found]
+        rows = await asyncio.gather(*(self._lane.execute("XRANGE", stream, seq, seq) for stream, seq in at))
+        for shard, row in zip(tuple(found), rows, strict=True):
+            if not row:
+                self._suspects.setdefault(shard, Cause.GAP)
+                del found[shard]
+            elif row[0][1][0] != b"gate":
+                self._anchors[shard] = _entry(shard, *row[0])
+
+    def _anchored(self, batch: list[Entry]) -> list[Entry]:
+        anchor = self._anchors.get(batch[0].shard)
+        return [anchor, *batch] if anchor else batch
 
     async def _commit(self, batches: Sequence[list[Entry]]) -> None:
         """Commit all shards at once; if one of them cannot be, each by itself, and recover that one."""
         metrics.WRITER_LAG.set(sum(map(len, batches)))
         try:
-            await self._ledger.commit(batches)
+            await self._ledger.commit([self._anchored(batch) for batch in batches])
         except LedgerConflict:
             for batch in batches:
                 await self._commit_shard(batch)
@@ -187,12 +209,12 @@ class Writer:
 
     async def _commit_shard(self, batch: list[Entry]) -> None:
         try:
-            await self._ledger.commit([batch])
+            await self._ledger.commit([self._anchored(batch)])
         except LedgerConflict as conflict:
             storable = conflict.cause in (Cause.REUSED, Cause.UNSTORABLE)
             before = [entry for entry in batch if storable and entry.seq < conflict.seq]
             if before:
-                await self._ledger.commit([before])
+                await self._ledger.commit([self._anchored(before)])
                 self._committed(before)
             log.error(
                 "ledger_conflict",
@@ -272,6 +294,8 @@ class Writer:
             raise
         self._heads[shard] = head
         self._written.pop(shard, None)
+        if self._suspects.get(shard) is Cause.FORK:  # asked for meanwhile, of the epoch that is over
+            del self._suspects[shard]
         self._opened[cause] += 1
         if not self._suspects:
             log.warning("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")

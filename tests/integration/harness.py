@@ -258,7 +258,9 @@ class World:
         """All that Redis holds, with what is left to live, ms (0: for ever)."""
         found = {}
         async for name in (redis or self.redis).scan_iter():
-            found[name] = (max(0, await self.redis.pttl(name)), await self.redis.dump(name))
+            ttl_ms, value = await self.redis.pttl(name), await self.redis.dump(name)
+            if value is not None:  # it has just been unlinked
+                found[name] = (max(0, ttl_ms), value)
         return found
 
     async def put_back(self, copied: dict[bytes, tuple[int, bytes]], redis: Redis | None = None) -> None:

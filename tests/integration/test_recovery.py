@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service import keys
-from service.commands import Code
+from service.commands import Code, Item, Kind
 from service.lane import Lane
 from service.recovery import ForeignRedis
 from service.store.sqlite import SqliteLedger, init
@@ -336,7 +336,18 @@ async def test_garbage_on_the_channel_of_recovery_requests_is_ignored():
     async with world(shards=2) as w:
         user = await w.player("p", 1000)
         with capture_logs():
-            for text in ("", "x", "9 9", "0 1 head", "0 1 server", "0 1 noscript", "99 1 fork", "0 7 fork", "a b c", "\xff"):
+            for text in (
+                "",
+                "x",
+                "9 9",
+                "0 1 head",
+                "0 1 server",
+                "0 1 noscript",
+                "99 1 fork",
+                "0 7 fork",
+                "a b c",
+                "\xff",
+            ):
                 await w.redis.publish(keys.RECOVER_CHANNEL, text)
             for n in range(5):
                 assert (await w.apply(w.bet(user, f"g{n}", 10))).code is Code.R0
@@ -348,3 +359,21 @@ async def test_scratch_keys_of_the_self_test_are_gone():
     """Nothing of it stays in Redis."""
     async with world(shards=2) as w:
         assert [name async for name in w.redis.scan_iter(match="{-*")] == []
+
+
+async def test_a_refund_of_a_bet_that_sql_never_took_is_not_committed():
+    """Rolled back; a bet at a seq that SQL has passed; its cancel beyond, where version, balance and round all fit."""
+    async with world(shards=1, deadline_ms=300) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        copied = await w.copy_keys()
+        assert (await w.apply(w.bet(user, "g", Item("1", "P", 100)))).code is Code.R0
+        await w.quiet()
+        await w.stop_writer()
+        await w.put_back(copied)
+        assert (await w.apply(w.bet(user, "g", Item("2", "P", 100)))).code is Code.R1
+        cancel = w.bets(Kind.CANCEL, user, "g", Item("2", "P", 100))
+        assert (await w.apply(cancel)).code is Code.R1
+        await w.start_writer()
+        assert (await w.settle(cancel)).code is Code.R0
+        assert (await w.check([user]))[user].balance == 900

@@ -33,7 +33,7 @@ WAIT_S = 20.0
 """How long a condition may take. Never reached by a test that passes."""
 
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of random name in it
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of random name in it
 """Where an fsync costs nothing, if this machine has it: a busy disk would stretch every scenario."""
 
 
@@ -218,6 +218,12 @@ class World:
             self.writing.cancel()
             await asyncio.gather(self.writing, return_exceptions=True)
             self.writing = None
+
+    async def writer_ends(self) -> None:
+        """Raises what ended it."""
+        writing, self.writing = self.writing, None
+        assert writing
+        await writing
 
     async def worker(self, redis_url: str | None = None, **updates: Any) -> Core:
         stack = AsyncExitStack()
@@ -496,7 +502,7 @@ FREE = Policy(session_required=False)
 @asynccontextmanager
 async def world(*, workers: int = 1, writer: bool = True, **settings: Any) -> AsyncIterator[World]:
     """A running world of `workers` wallet cores."""
-    directory = Path(tempfile.mkdtemp(prefix="w-", dir=MEMORY if MEMORY.is_dir() else None))
+    directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
     made = World(directory, **settings)
     try:
         await made.open()

@@ -24,6 +24,7 @@ SEED = 20
 
 @pytest.fixture(scope="module")
 def directory():
+    """Short enough for a socket."""
     path = Path(tempfile.mkdtemp(prefix="l-"))
     yield path
     shutil.rmtree(path)
@@ -31,12 +32,14 @@ def directory():
 
 @pytest.fixture(scope="module")
 def server(directory):
+    """One for all tests of this file."""
     with start_valkey(directory) as running:
         yield running
 
 
 @pytest.fixture
 async def redis(server):
+    """A client of its own, to look and to disturb."""
     async with Redis.from_url(server.url) as client:
         await client.flushall()
         yield client
@@ -44,6 +47,7 @@ async def redis(server):
 
 @pytest.fixture
 async def proxy(server, directory):
+    """Between lane and server."""
     proxy = Proxy(directory / "proxy.sock", server.socket_path)
     await proxy.start()
     yield proxy
@@ -52,6 +56,7 @@ async def proxy(server, directory):
 
 @asynccontextmanager
 async def connected(url: str, *, in_flight_max: int = 10_000, admit=None) -> AsyncIterator[Lane]:
+    """A running lane, usable unless `admit` has to say so first."""
     lane = Lane(url, deadline_ms=DEADLINE_MS, in_flight_max=in_flight_max)
     if admit:
         lane.admit_by(admit)
@@ -92,6 +97,7 @@ async def test_every_caller_gets_its_own_reply(server):
 
 
 async def wait_for(lane: Lane, word: bytes) -> bytes:
+    """A caller that can be cancelled."""
     return await lane.execute("ECHO", word)
 
 
@@ -149,6 +155,7 @@ async def test_nothing_is_executed_twice_while_connections_break(proxy, redis):
 
 
 async def test_a_lane_that_is_down_or_full_refuses_at_once(directory, proxy):
+    """What was not sent is Refused, not Ambiguous; what is in flight is not disturbed by it."""
     lane = Lane(f"unix://{directory}/nobody.sock", deadline_ms=DEADLINE_MS, in_flight_max=10)
     with pytest.raises(Refused):
         await lane.execute("PING")
@@ -224,6 +231,7 @@ async def test_a_fault_while_asking_who_is_there_is_like_a_broken_connection(ser
 
 
 async def test_it_reconnects_to_a_server_that_was_killed(directory):
+    """Without any help, as soon as it is back."""
     inner = directory / "again"
     inner.mkdir()
     first: Valkey = start_valkey(inner)

@@ -197,4 +197,5 @@ async def test_chaos():
         wallets = await w.check([gambler.user for gambler in gamblers])
         for gambler in gamblers:
             await gambler.verify(wallets[gambler.user].balance)
-        print(sum(g.sent for g in gamblers), "commands,", sum(g.retries for g in gamblers), "retries", disasters.happened)
+        sent, retries = sum(g.sent for g in gamblers), sum(g.retries for g in gamblers)
+        print(sent, "commands,", retries, "retries", disasters.happened)

@@ -107,7 +107,7 @@ async def test_a_copy_waits_for_the_commit_like_the_original():
         await w.stop_writer()
         bet = w.bet(user, "g", 100)
         jobs = [asyncio.create_task(w.apply(bet, n % 2)) for n in range(10)]
-        await until(lambda: w.pending())
+        await until(w.pending)
         await asyncio.sleep(0.3)  # three sweeps: time to be wrong
         assert not any(job.done() for job in jobs)
         await w.start_writer()
@@ -122,7 +122,7 @@ async def test_a_copy_outlives_its_original():
         await w.stop_writer()
         bet = w.bet(user, "g", 100)
         original = asyncio.create_task(w.apply(bet))
-        await until(lambda: w.pending())
+        await until(w.pending)
         copy = asyncio.create_task(w.apply(bet))
         await until(lambda: len(w.workers[0].wallet._confirmations._attempts) == 2)
         await asyncio.sleep(0.1)
@@ -138,7 +138,7 @@ async def test_a_decline_waits_for_what_it_rests_on():
         user = await w.player("p", 100)
         await w.stop_writer()
         first = asyncio.create_task(w.apply(w.bet(user, "g", 100)))
-        await until(lambda: w.pending())
+        await until(w.pending)
         second = asyncio.create_task(w.apply(w.bet(user, "h", 100)))
         await asyncio.sleep(0.3)
         assert not second.done()
@@ -155,7 +155,7 @@ async def test_lost_attempts_run_again(same_worker):
         await w.stop_writer()
         bets = [w.bet(user, f"g{n}", 100) for n in range(5)]
         jobs = [asyncio.create_task(w.apply(bet)) for bet in bets]
-        await until(lambda: w.pending())
+        await until(w.pending)
         jobs += [asyncio.create_task(w.apply(bet, 0 if same_worker else 1)) for bet in bets]
         await asyncio.sleep(0.05)
         await w.redis.flushall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -133,7 +134,7 @@ async def test_epoch_moved_errors_do_not_end_it():
         await w.check([user])
 
 
-GARBAGE = {
+GARBAGE: dict[str, dict[str, Any]] = {
     "no fields of ours": {"x": "y"},
     "no payload": {"e": "", "d": "1 0 0 0 0 ", "t": "a.1"},
     "not JSON": {"e": "{", "d": "1 0 0 0 0 ", "t": "a.1"},
@@ -156,7 +157,8 @@ async def test_an_entry_that_cannot_be_stored_costs_an_epoch_and_no_more(garbage
         shard = w.shard(user)
         await w.quiet()
         head = (await w.ledger.heads())[shard]
-        await w.redis.xadd(keys.stream(shard, head.epoch), GARBAGE[garbage], f"{head.epoch}-{head.seq + 1}")
+        fields: dict[Any, Any] = dict(GARBAGE[garbage])
+        await w.redis.xadd(keys.stream(shard, head.epoch), fields, f"{head.epoch}-{head.seq + 1}")
         await w.redis.hincrby(keys.head(shard), "seq", 1)
         await gather(*(player.play(4) for player in players))
         await verify_all(w, players)
@@ -196,14 +198,12 @@ async def test_back_pressure_refuses_bets_first_and_lets_results_pass(limit):
         await w.quiet()
         await w.stop_writer()
         bets = [w.bet(user, f"g{n}", 10) for n in range(limit + 5)]
-        answers = [asyncio.create_task(w.apply(bet)) for bet in bets]
-        backlog = [answer for answer in await gather(*answers) if answer.reason == "backlog"]
+        backlog = [answer for answer in await gather(*map(w.apply, bets)) if answer.reason == "backlog"]
         assert len(backlog) == 5
         assert {answer.code for answer in backlog} == {Code.R1}
         results = [w.bets(Kind.RESULT, user, f"g{n}", Item("1", "P", 10, 0)) for n in range(limit)]
         logins = [w.command(Kind.LOGIN, user) for _ in range(5)]
-        sent = [asyncio.create_task(w.apply(command)) for command in (*results, *logins)]
-        backlog = [answer for answer in await gather(*sent) if answer.reason == "backlog"]
+        backlog = [answer for answer in await gather(*map(w.apply, (*results, *logins))) if answer.reason == "backlog"]
         assert len(backlog) == 5
         assert await w.pending() == 2 * limit
         await w.start_writer()

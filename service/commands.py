@@ -100,8 +100,7 @@ class Policy(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """The wallet's decision. `reason` is a short stable word for metrics, logs and tests, never for the provider.
 
-    `balance` and `debt` are minor units after the command, None when the player is not known. `version` counts
-    the wallet's entries.
+    `balance` and `debt` are minor units after the command, None when the player is not known.
     """
 
     code: Code

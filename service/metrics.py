@@ -44,7 +44,7 @@ LANE_FAULTS: Final = Counter(
 )
 LANE_IN_FLIGHT: Final = Gauge(
     "wallet_lane_in_flight",
-    "Commands written to Redis and not answered yet. Remedy: near its bound, add shards' servers or workers.",
+    "Commands written to Redis and not answered yet. Remedy: near WALLET_IN_FLIGHT_MAX Redis is too slow or too far away: look at it first.",
     multiprocess_mode="livesum",
 )
 UNCONFIRMED: Final = Gauge(
@@ -89,7 +89,7 @@ RECOVERIES: Final = Counter(
 )
 FAULTS: Final = Counter(
     "wallet_faults_total",
-    "Unexpected errors survived, by place. Remedy: the log line has the traceback; it is a bug worth reporting.",
+    "Unexpected errors survived, by place. Remedy: the log line of that time says what.",
     ["place"],
 )
 CHILD_DEATHS: Final = Counter(

@@ -226,7 +226,7 @@ def _report(fault: Exception, provider: str, event: str | None) -> None:
     """Count a bug and log it once: where it happened, but not its message or values, which may hold a key."""
     metrics.FAULTS.labels("webhook").inc()
     _log.error(
-        "webhook failed",
+        "webhook_failed",
         provider=provider,
         event_type=event,
         error=type(fault).__qualname__,

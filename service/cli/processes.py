@@ -53,7 +53,7 @@ def up(
 
 
 def serve(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
-    """Answer webhooks: one worker. Start as many as you like."""
+    """Answer webhooks: one worker on a port of its own (`up` lets several share one)."""
     from service.app.serve import run_worker
 
     raise typer.Exit(run_worker(load_settings(), fd=fd, lifeline_fd=lifeline_fd))

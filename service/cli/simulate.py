@@ -22,7 +22,10 @@ Probability = Annotated[float, typer.Option(min=0, max=1)]
 def simulate(
     players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to make.")] = 10,
     rounds: Annotated[int, typer.Option(min=0, max=1_000_000, help="Rounds for each player.")] = 10,
-    user: Annotated[str, typer.Option(help="Play as this player instead of new ones.", show_default=False)] = "",
+    user: Annotated[
+        str,
+        typer.Option(help="Play as this player instead of new ones; money is deposited as needed.", show_default=False),
+    ] = "",
     url: Annotated[str, typer.Option(help="The webhook. Default: as in the settings.", show_default=False)] = "",
     provider: Annotated[str, typer.Option(help="Default: the only one.", show_default=False)] = "",
     admin_url: AdminUrl = "",

@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _log_as_configured_by_nobody() -> Iterator[None]:
+    """A test that runs a command configures the log of the whole process, to a stream that is closed afterwards."""
+    yield
+    structlog.reset_defaults()

@@ -1,0 +1,103 @@
+"""A ledger in memory: what SQL would know of a shard, by folding the entries of its stream."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from service import keys
+from service.commands import BET_KINDS
+from service.entry.bets import Bet
+from service.entry.fold import Wallet, fold_round, fold_wallet, net_effect, open_bets_delta
+from service.entry.ledger import Entry
+from service.entry.protocols import EventRecord, Lookup, Snapshot
+from service.scripts import Verdict, parse_verdict
+from service.wallet.event import Event
+from service.wallet.load import Loader, wallet_fields
+from tests.lua.driver import SHARD, Shard
+
+
+class Ledger:
+    """Reads the stream of a shard and holds Redis to it."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+        self.seq = 0
+        self.wallets: dict[str, Wallet] = {}
+        self.rounds: defaultdict[bytes, dict[str, Bet]] = defaultdict(dict)
+        self.open_bets: defaultdict[bytes, int] = defaultdict(int)
+        self.owners: dict[bytes, str] = {}
+        self.events: defaultdict[str, list[EventRecord]] = defaultdict(list)
+
+    def read(self) -> list[Entry]:
+        """Fold what is new. Raises if an entry does not follow from those before it."""
+        new = self.shard.entries(self.seq)
+        for entry in new:
+            assert entry.seq == self.seq + 1, "a hole in the stream"
+            self._fold(entry)
+        return new
+
+    def _fold(self, entry: Entry) -> None:
+        user, decision = entry.command.user_id, entry.decision
+        self.seq = entry.seq
+        self.wallets[user] = fold_wallet(self.wallets.get(user), entry)
+        self.events[user].append(EventRecord(entry.event_digest, entry.fingerprint, entry.seq))
+        assert sum(leg.amount for leg in entry.legs()) == 0
+        assert net_effect(entry) == decision.balance_delta - decision.debt_delta
+        assert decision.balance >= 0
+        assert decision.debt >= 0
+        if entry.command.kind in BET_KINDS:
+            digest = entry.round_digest
+            assert digest is not None
+            fold_round(self.rounds[digest], entry)
+            self.open_bets[digest] += open_bets_delta(entry)
+            self.owners[digest] = user
+
+    def agrees_about(self, event: Event) -> None:
+        """The event's wallet and round in Redis are what the entries say, to the letter."""
+        epoch, user = self.shard.epoch, event.command.user_id
+        wallet = {name: str(value) for name, value in wallet_fields(self.wallets[user])}
+        assert _hash(self.shard, keys.wallet(SHARD, epoch, user)) == wallet
+        if event.round_digest is not None:
+            texts = {index: bet.text() for index, bet in self.rounds[event.round_digest].items()}
+            if texts:
+                texts[""] = str(self.open_bets[event.round_digest])
+            assert _hash(self.shard, keys.round_(SHARD, epoch, event.round_digest)) == texts
+
+    def decide(self, event: Event) -> Verdict:
+        """Execute an event as the wallet does, asking SQL when Redis asks. Light: without the driver's proofs."""
+        shard, lookup = self.shard, None
+        while True:
+            argv = shard.arguments(event, lookup)
+            command = event.script.command(event.keys(shard.epoch, shard.period), argv)
+            reply: list[Any] = shard.client.execute_command(*command)
+            if reply[0] != b"COLD":
+                return parse_verdict(reply)
+            assert lookup is None, "asked twice"
+            assert event.round_digest is not None
+            lookup = Lookup(shard.epoch, self.seq, None, None, dict(self.rounds[event.round_digest]))
+
+    def reload(self) -> None:
+        """A new epoch, into which every player is brought from the entries."""
+        self.shard.open(self.shard.epoch + 1, self.seq)
+        for user in self.wallets:
+            for command in self.installation(user):
+                reply: list[bytes] = self.shard.client.execute_command(*command)
+                assert reply == [b"OK"]
+
+    def installation(self, user: str) -> Iterator[tuple[Any, ...]]:
+        """The commands by which the wallet brings a player into the shard's epoch: all rounds, all events."""
+        shard = self.shard
+        rounds = {digest: bets for digest, bets in self.rounds.items() if bets and self.owners[digest] == user}
+        snapshot = Snapshot(shard.epoch, self.seq, self.wallets[user], rounds, self.events[user])
+        unused: Any = None
+        shards: Any = SimpleNamespace(period=lambda _: shard.period)
+        loader = Loader(unused, unused, shards, unused, shard.window_ms)
+        return loader._installation(SHARD, snapshot, self.wallets[user])
+
+
+def _hash(shard: Shard, name: str) -> dict[str, str]:
+    raw: Any = shard.client.hgetall(name)
+    return {field.decode(): value.decode() for field, value in raw.items()}

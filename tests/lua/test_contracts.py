@@ -1,0 +1,97 @@
+"""The header of each script says what its binding in Python says, and what the script does."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from service import scripts
+from service.scripts import Contract, Verdict, load_scripts
+from tests.lua import test_examples
+from tests.lua.scene import one_of_each
+from tests.lua.test_install import SCRIPTS, installs
+
+EVENT_KEYS = ("head", "wallet", "events_now", "events_before", "stream")
+ROUND_KEYS = (*EVENT_KEYS, "round")
+
+
+class Binding(NamedTuple):
+    """What Python believes of a script."""
+
+    keys: tuple[str, ...]
+    args: tuple[Any, ...]
+    item: Any = None
+
+
+E = scripts.EventArgs
+BINDINGS = {
+    "login": Binding(EVENT_KEYS, (E,)),
+    "logout": Binding(EVENT_KEYS, (E,)),
+    "create": Binding(EVENT_KEYS, (E,)),
+    "status": Binding(EVENT_KEYS, (E, scripts.StatusArgs)),
+    "transfer": Binding(EVENT_KEYS, (E, scripts.TransferArgs)),
+    "bet": Binding(ROUND_KEYS, (E, scripts.BetArgs), scripts.AmountItem),
+    "cancel": Binding(ROUND_KEYS, (E, scripts.CancelArgs), scripts.AmountItem),
+    "result": Binding(ROUND_KEYS, (E,), scripts.ResultItem),
+    "change": Binding(ROUND_KEYS, (E, scripts.ChangeArgs), scripts.ChangeItem),
+    "install": Binding(("head", "wallet"), (scripts.InstallArgs,)),
+    "install_events": Binding(("head", "wallet", "events_now"), (scripts.InstallEventsArgs,)),
+    "install_round": Binding(("head", "wallet", "round"), (scripts.InstallRoundArgs,)),
+    "gate": Binding(("head", "stream"), (scripts.GateArgs,)),
+    "confirm": Binding(("head", "stream"), (scripts.ConfirmArgs,)),
+}
+PAIRS = {"install": ("field", "value"), "install_events": ("digest", "record"), "install_round": ("bet_index", "bet")}
+"""Items that are pairs of strings, without a NamedTuple."""
+
+
+def contract(name: str) -> Contract:
+    """The header."""
+    return load_scripts()[name].contract
+
+
+def test_every_script_has_a_binding():
+    """And every binding a script."""
+    assert BINDINGS.keys() == load_scripts().keys()
+
+
+@pytest.mark.parametrize("name", BINDINGS)
+def test_arguments(name):
+    """KEYS, ARGV and ITEMS in the order of the bindings."""
+    binding, header = BINDINGS[name], contract(name)
+    assert header.keys == binding.keys
+    assert header.argv == tuple(field for args in binding.args for field in args._fields)
+    assert header.items == (binding.item._fields if binding.item else PAIRS.get(name, ()))
+    assert header.purpose
+    assert set(header.writes) <= set(header.keys)
+
+
+@pytest.mark.parametrize("name", BINDINGS)
+def test_replies(name):
+    """Words that Python knows; the verdict has the verdict's fields. (The driver compares every reply.)"""
+    for shape in contract(name).returns.split("|"):
+        first, *rest = shape.split()
+        if first == "outcome":
+            assert (first, *rest) == Verdict.__struct_fields__
+        else:
+            assert first in scripts.Outcome.__members__
+
+
+def test_every_script_has_an_example_that_is_run():
+    """By a test that is named after it."""
+    for name in load_scripts():
+        assert f"test_example_of_{name}" in vars(test_examples), name
+        assert contract(name).example
+
+
+def test_writes_are_what_is_written(scene):
+    """The driver lets no script write more than its header says; this lets no header say more than is written."""
+    shard = scene.shard
+    for event in one_of_each(scene):
+        shard.send(event).ok()
+    shard.confirm(1, tail=0)
+    shard.open(2)
+    for name in SCRIPTS:
+        names, argv, *_ = installs(shard, epoch=2)[name]
+        shard.run(name, names, argv)
+    assert shard.written == {name: set(contract(name).writes) for name in load_scripts()}

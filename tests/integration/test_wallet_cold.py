@@ -182,7 +182,7 @@ async def test_a_result_for_an_unknown_bet_waits_for_it():
 
 async def test_a_busy_player_does_not_keep_his_cold_events_waiting():
     """Twenty tasks bet without pause: an old cancel, and an old result, are answered within the deadline."""
-    async with world(workers=2, shards=1, deadline_ms=2000) as w:
+    async with world(workers=2, shards=1, deadline_ms=1000) as w:
         user = await w.player("p", 1_000_000)
         for n in range(10):
             await w.apply(w.bet(user, f"old{n}", 100))
@@ -200,6 +200,10 @@ async def test_a_busy_player_does_not_keep_his_cold_events_waiting():
                 assert answer.code is Code.R0
                 bets += 1
 
+        def slow(name: str):
+            return asyncio.sleep(0.01) if name == "commit" else None
+
+        w.store.before = slow
         betting = [asyncio.create_task(keep_betting(task)) for task in range(20)]
         await until(lambda: bets > 50)
         for n in range(10):
@@ -258,3 +262,51 @@ async def test_an_event_is_recognised_by_redis_alone_for_a_window(after):
         assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 990)
         assert await w.epochs() == [1]
         await w.check([user])
+
+
+async def test_a_repetition_is_answered_from_sql_while_the_writer_is_away():
+    """Redis takes the stake a second time, for now; the answer names the ledger's balance, and the ledger keeps it."""
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        await w.apply(w.bet(user, "g", 100, tid="bet"))
+        await forget(w, user)
+        await w.redis.delete(*await w.redis.keys("{0}:r:*"))
+        await w.stop_writer()
+        answer = await w.apply(w.bet(user, "g", 100, tid="bet"))
+        assert (answer.code, answer.balance) == (Code.R0, 900)
+        await w.start_writer()
+        assert (await w.check([user]))[user].balance == 900
+
+
+@pytest.mark.parametrize("at_ms", [None, 1])
+async def test_a_look_up_of_an_epoch_that_is_over_is_not_used(monkeypatch, at_ms):
+    """Between look-up and execution the epoch ends, and another worker cancels the bet: one refund.
+    A second bet keeps the round open, so that nothing else would notice.
+    """
+    async with world(workers=2, shards=1, deadline_ms=5000) as w:
+        user = await w.player("p", 1000)
+        await w.apply(w.bet(user, "g", 100, 50))
+        await w.quiet()
+        await w.redis.delete(*await w.redis.keys("{0}:r:*"))
+        core, left = w.workers[0], 1
+        real = core._ledger.lookup
+
+        async def lookup(*args):
+            nonlocal left
+            found = await real(*args)
+            if left and found.seq:
+                left -= 1
+                await w.redis.flushall()
+                cancelled = await w.settle(w.bets(Kind.CANCEL, user, "g", 100, tid="first"), 1)
+                assert (cancelled.code, cancelled.balance) == (Code.R0, 950)
+                await w.quiet()
+                await w.redis.delete(*await w.redis.keys("{0}:r:*"))
+                await core.wallet._shards.refresh()
+            return found
+
+        monkeypatch.setattr(core._ledger, "lookup", lookup)
+        more = {} if at_ms is None else {"at_ms": at_ms}
+        answer = await w.apply(w.bets(Kind.CANCEL, user, "g", 100, tid="second", **more))
+        assert left == 0
+        assert (answer.code, answer.reason, answer.balance) == (Code.R0, "repeated", 950)
+        assert (await w.check([user]))[user].balance == 950

@@ -11,11 +11,10 @@ local head = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'committed', 'period',
 if head[1] ~= ARGV[1] then
   return {'FENCED', head[1] or ''}
 end
-local old, committed = integer(head[3]), math.max(integer(ARGV[2]), integer(head[3]))
-local tail, now, window = integer(ARGV[3]), integer(ARGV[4]), integer(ARGV[5])
+local committed, tail, now, window = integer(ARGV[2]), integer(ARGV[3]), integer(ARGV[4]), integer(ARGV[5])
 -- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
 redis.call('XTRIM', KEYS[2], 'MINID', ARGV[1] .. '-' .. text_of(math.max(0, committed - tail)))
-if committed > old then
+if committed > integer(head[3]) then
   redis.call('HSET', KEYS[1], 'committed', text_of(committed))
 end
 local since = integer(head[5])

@@ -120,6 +120,14 @@ def test_a_cold_change(player):
     )
 
 
+def test_a_cold_open_bet(player):
+    """Cancelled or settled all the same; it was never counted here, so that the round may expire."""
+    cancelled = player.cancel(player.unseen(b1="O 3000"), b1=3_000)
+    cancelled.done("cancel", balance=13_000, effects="+", round_={"1": "C 3000"})
+    settled = player.result(player.unseen(b2="O 3000"), b2=(3_000, 5))
+    settled.done("result", balance=16_005, effects="+", round_={"1": "C 3000", "2": "S 3000 5 5"})
+
+
 def test_a_cold_bet_joins_an_open_round(player):
     """The count of open bets is of those that are here."""
     player.bet(b2=50).ok()

@@ -47,19 +47,15 @@ def test_row_66_a_debt_grows(newcomer):
 
 
 def test_row_66_takes_from_the_balance_though_there_is_debt(newcomer):
-    """What is there is taken, the debt grows by the rest only."""
+    """All that is there is taken, whatever is owed already; the debt grows by the rest only."""
     newcomer.indebted(debt=500)
-    newcomer.bet(b1=0, b2=0).ok()
-    newcomer.result(b1=(0, 0)).ok()
-    newcomer.result(b2=(0, 500)).ok()
-    newcomer.change(b2=(0, 500, 0)).ok()
+    newcomer.bet(b1=0).ok()
+    newcomer.result(b1=(0, 900)).ok()
+    newcomer.withdraw(400).ok()
+    newcomer.change(b1=(0, 900, 400)).done("change", balance=0, debt=500, effects="+", round_=changed_round((900, 400)))
     newcomer.deposit(300).ok()
-    newcomer.change(b2=(0, 0, 50), at=NOW + 1).done(
-        "change",
-        balance=300,
-        debt=450,
-        effects="+",
-        round_={"1": "S 0 0 0", "2": f"S 0 50 500 500:0:{NOW} 0:50:{NOW + 1}"},
+    newcomer.change(b1=(0, 400, 0)).done(
+        "change", balance=0, debt=600, effects="+", round_={"1": f"S 0 0 900 900:400:{NOW} 400:0:{NOW}"}
     )
 
 

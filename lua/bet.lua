@@ -52,8 +52,8 @@ if #batch.bets > 0 then -- a batch that has its effect already is not judged aga
   if balance + batch.moved < 0 then
     return decline_for_good('R4', 'funds')
   end
-end
-if open and open.closed == 0 then
-  fields = {session_field, session_text(open.login, math.max(now, open.renewed), 0)}
+  if open and open.closed == 0 then
+    fields = {session_field, session_text(open.login, math.max(now, open.renewed), 0)}
+  end
 end
 return post_batch('bet', batch.moved, 0, fields)

@@ -44,7 +44,8 @@ LANE_FAULTS: Final = Counter(
 )
 LANE_IN_FLIGHT: Final = Gauge(
     "wallet_lane_in_flight",
-    "Commands written to Redis and not answered yet. Remedy: near WALLET_IN_FLIGHT_MAX Redis is too slow or too far away: look at it first.",
+    "Commands written to Redis and not answered yet. Remedy: near WALLET_IN_FLIGHT_MAX "
+    "Redis is too slow or too far away: look at it first.",
     multiprocess_mode="livesum",
 )
 UNCONFIRMED: Final = Gauge(

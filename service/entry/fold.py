@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from service.commands import Command, Kind, Status
+from service.commands import Kind, Status
 from service.entry.bets import Bet, BetState, Change
 from service.entry.ledger import Entry
 
@@ -66,14 +66,15 @@ def fold_wallet(wallet: Wallet | None, entry: Entry) -> Wallet:
         entry.seq,
         decision.balance,
         decision.debt,
-        _fold_session(wallet.sessions, command),
+        _fold_session(wallet.sessions, entry),
     )
 
 
-def _fold_session(sessions: dict[str, Session], command: Command) -> dict[str, Session]:
-    """Login opens, logout closes unless it is not newer than the login, a bet renews what is open."""
+def _fold_session(sessions: dict[str, Session], entry: Entry) -> dict[str, Session]:
+    """Login opens, logout closes unless it is not newer than the login, a bet with an effect renews what is open."""
+    command = entry.command
     session = sessions.get(command.provider)
-    now = command.received_ms
+    now, effects = command.received_ms, entry.decision.effects
     match command.kind:
         case Kind.LOGIN:
             login_ms = max(session.login_ms, command.timestamp_ms) if session else command.timestamp_ms
@@ -81,7 +82,7 @@ def _fold_session(sessions: dict[str, Session], command: Command) -> dict[str, S
             changed = Session(login_ms, renewed_ms)
         case Kind.LOGOUT if session and not session.closed_ms and command.timestamp_ms > session.login_ms:
             changed = Session(session.login_ms, session.renewed_ms, now)
-        case Kind.BET if session and not session.closed_ms and now > session.renewed_ms:
+        case Kind.BET if session and not session.closed_ms and now > session.renewed_ms and "+" in effects:
             changed = Session(session.login_ms, now)
         case _:
             return sessions

@@ -57,9 +57,7 @@ def ensure_demo(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
     create_data_dir(directory)
     alphabet = string.ascii_letters + string.digits
-    create_secret(
-        directory / "demo.key", "".join(secrets.choice(alphabet) for _ in range(AES_KEY_BYTES)) + "\n"
-    )
+    create_secret(directory / "demo.key", "".join(secrets.choice(alphabet) for _ in range(AES_KEY_BYTES)) + "\n")
     create_secret(directory / "admin.token", secrets.token_urlsafe(TOKEN_BYTES) + "\n")
     create_secret(config, DEMO_TOML)
     return config

@@ -37,12 +37,7 @@ def _message(error: ErrorDetails) -> str:
         return "is missing"
     if error["loc"] and error["loc"][-1] == "[key]":
         return "is not a valid name"
-    words = (
-        error["msg"]
-        .replace("dictionary", "table")
-        .replace("Input should", "should")
-        .replace("String", "text")
-    )
+    words = error["msg"].replace("dictionary", "table").replace("Input should", "should").replace("String", "text")
     return words.partition(", unable")[0]
 
 

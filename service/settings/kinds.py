@@ -58,9 +58,7 @@ def _network(value: Any) -> Network:
 def _redis_url(value: SecretStr) -> SecretStr:
     """A URL that redis-py understands, or ValueError."""
     if not value.get_secret_value().startswith(REDIS_SCHEMES):
-        raise ValueError(
-            f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey"
-        )
+        raise ValueError(f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey")
     return value
 
 

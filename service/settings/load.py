@@ -26,13 +26,9 @@ TABLES: Final = frozenset({"currencies", "providers"})
 SECRETS: Final = frozenset({"redis_url", "ledger_url", "admin_token"})
 """Settings that may also stand in a file of their own, named by the same name and `_file`."""
 PROVIDER_SECRETS: Final = frozenset({"api_key", "previous_api_key"})
-PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {
-    f"{name}_file" for name in PROVIDER_SECRETS
-}
+PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {f"{name}_file" for name in PROVIDER_SECRETS}
 KEYS: Final = (frozenset(Settings.model_fields) - {"config"}) | {f"{name}_file" for name in SECRETS}
-SERVICE_LINK: Final = re.compile(
-    r"WALLET_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)"
-)
+SERVICE_LINK: Final = re.compile(r"WALLET_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 """What Kubernetes puts into the environment of every pod beside a service called `wallet…`."""
 SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 
@@ -89,9 +85,7 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"WALLET_CONFIG: cannot read {path} ({error.strerror}); correct its path or mode"
-        ) from None
+        raise SettingsError(f"WALLET_CONFIG: cannot read {path} ({error.strerror}); correct its path or mode") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"WALLET_CONFIG: {path} is not TOML ({error}); correct the file") from None
     for key in written:
@@ -122,9 +116,7 @@ def _read_files(source: Mapping[str, Any], base: Path, place: str) -> dict[str, 
     return values
 
 
-def _replace_files(
-    table: Mapping[str, Any], secrets: Collection[str], base: Path, place: str
-) -> dict[str, Any]:
+def _replace_files(table: Mapping[str, Any], secrets: Collection[str], base: Path, place: str) -> dict[str, Any]:
     values = dict(table)
     for key in secrets:
         path = values.pop(f"{key}_file", None)

@@ -74,8 +74,7 @@ class Settings(BaseModel):
     admin_port: Port = Field(8081, description="Its port; 0 takes any free one.")
     admin_token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
         None,
-        description="Bearer token of the back office. Left out: generated into "
-        "`admin.token` in the data directory.",
+        description="Bearer token of the back office. Left out: generated into `admin.token` in the data directory.",
     )
     deadline_ms: int = Field(
         2000,
@@ -90,9 +89,7 @@ class Settings(BaseModel):
         description="How long Redis remembers events; older ones are looked up in SQL.",
     )
     body_bytes_max: int = Field(65_536, ge=1024, le=16 * 2**20, description="Longest request body.")
-    session_s: int = Field(
-        28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use."
-    )
+    session_s: int = Field(28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use.")
     session_grace_ms: int = Field(
         10_000, ge=0, le=3_600_000, description="Bets still accepted this long after a logout."
     )
@@ -111,12 +108,8 @@ class Settings(BaseModel):
     stream_tail: int = Field(
         1000, ge=0, le=1_000_000, description="Entries of a shard kept in Redis after they were committed."
     )
-    batch_max: int = Field(
-        1000, ge=1, le=100_000, description="Entries the writer commits in one transaction."
-    )
-    trusted_proxies: Networks = Field(
-        (), description="Networks whose `X-Forwarded-For` is believed. Left out: none."
-    )
+    batch_max: int = Field(1000, ge=1, le=100_000, description="Entries the writer commits in one transaction.")
+    trusted_proxies: Networks = Field((), description="Networks whose `X-Forwarded-For` is believed. Left out: none.")
     log_level: LogLevel = Field("INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.")
     currencies: Mapping[Currency, Scale] = Field(
         {"KRW": 2, "USD": 2, "JPY": 2, "PHP": 2, "EUR": 2},
@@ -150,11 +143,7 @@ class Settings(BaseModel):
     @property
     def redis_address(self) -> str:
         """The URL to connect to, password included: never log it."""
-        return (
-            f"unix://{self.redis_socket_path}"
-            if self.redis_url is None
-            else self.redis_url.get_secret_value()
-        )
+        return f"unix://{self.redis_socket_path}" if self.redis_url is None else self.redis_url.get_secret_value()
 
     @property
     def redis_socket_path(self) -> Path:

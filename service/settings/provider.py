@@ -23,9 +23,7 @@ class ProviderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     profile: Literal["dowinn-v3"] = Field(description="Wire format it speaks.")
-    api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
-        description="Its `Api-Id` header."
-    )
+    api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(description="Its `Api-Id` header.")
     key_encoding: KeyEncoding = Field("utf8", description="How `api_key` spells the 32 bytes of the AES key.")
     api_key: SecretStr = Field(description="Its `Api-Key` header; decoded, its AES key of exactly 32 bytes.")
     previous_api_key: SecretStr | None = Field(
@@ -38,9 +36,7 @@ class ProviderSettings(BaseModel):
         "bare",
         description="How the encrypted reply is wrapped: bare base64 text, or quoted as a JSON string.",
     )
-    session: Literal["required", "off"] = Field(
-        "required", description="Whether a bet needs an open session."
-    )
+    session: Literal["required", "off"] = Field("required", description="Whether a bet needs an open session.")
     cancel_unknown: Literal["tombstone", "r3"] = Field(
         "tombstone",
         description="Cancel of a bet never seen: `tombstone` answers R0 and refuses that bet for ever; `r3`.",
@@ -50,9 +46,7 @@ class ProviderSettings(BaseModel):
         description="A result change that takes more than the balance: `debt` takes what is there, and the "
         "rest becomes the player's debt; `reject` answers R4.",
     )
-    currencies: Currencies | None = Field(
-        None, description="Currencies it may send. Left out: all of `[currencies]`."
-    )
+    currencies: Currencies | None = Field(None, description="Currencies it may send. Left out: all of `[currencies]`.")
     allow: Networks = Field((), description="Networks it may call from. Left out: any.")
 
     @field_validator("api_key", "previous_api_key")

@@ -49,9 +49,7 @@ allow = ["192.0.2.0/24"]
 
 def reference() -> str:
     """The whole page, as Markdown."""
-    variables = {
-        PREFIX + key.upper(): field for key, field in Settings.model_fields.items() if key not in TABLES
-    }
+    variables = {PREFIX + key.upper(): field for key, field in Settings.model_fields.items() if key not in TABLES}
     currencies = Settings.model_fields["currencies"]
     return "\n".join(
         [
@@ -85,11 +83,7 @@ def _bounds(field: FieldInfo) -> str:
 
 def _choices(field: FieldInfo) -> str:
     words = [f"`{word}`" for word in get_args(field.annotation) if isinstance(word, str)]
-    return (
-        f" One of {', '.join(words)}."
-        if len(words) > 1 and f"`{words[-1]}`" not in str(field.description)
-        else ""
-    )
+    return f" One of {', '.join(words)}." if len(words) > 1 and f"`{words[-1]}`" not in str(field.description) else ""
 
 
 if __name__ == "__main__":

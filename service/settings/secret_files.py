@@ -30,15 +30,11 @@ def read_secret(path: Path, setting: str) -> str:
             raw = file.read(SECRET_BYTES_MAX + 1)
         text = raw.decode().rstrip("\r\n")
     except OSError as error:
-        raise SettingsError(
-            f"{setting}: cannot read that file ({error.strerror}); correct its path or mode"
-        ) from None
+        raise SettingsError(f"{setting}: cannot read that file ({error.strerror}); correct its path or mode") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{setting}: that file is not UTF-8 text; write the secret as text") from None
     if not text or len(raw) > SECRET_BYTES_MAX:
-        raise SettingsError(
-            f"{setting}: that file is empty or too long; it holds the secret and nothing else"
-        )
+        raise SettingsError(f"{setting}: that file is empty or too long; it holds the secret and nothing else")
     return text
 
 

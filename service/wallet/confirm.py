@@ -15,12 +15,11 @@ from itertools import count, islice
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service import keys, metrics
 from service.entry.protocols import Cause, LedgerReader
-from service.lane import connection_pool
+from service.lane import listen
 from service.wallet.event import Event
 
 SWEEP_S: Final = 0.1
@@ -147,28 +146,18 @@ class Confirmations:
             group.create_task(self._give_up_for_ever())
 
     async def _listen_for_ever(self) -> None:
+        own = keys.confirm_channel(self.worker)
         while True:
             try:
-                await self._listen()
+                async for channel, text in listen(self._redis_url, own, keys.COMMITTED_CHANNEL):
+                    if channel == own:
+                        self._confirm(text)
+                    else:
+                        self._observe_text(text)
             except (RedisError, OSError) as error:
                 # Nothing is lost: the sweep asks SQL.
                 log.info("confirmations_resubscribe", error=str(error))
             await asyncio.sleep(RESUBSCRIBE_S)
-
-    async def _listen(self) -> None:
-        own = keys.confirm_channel(self.worker)
-        client = Redis(connection_pool=connection_pool(self._redis_url))
-        try:
-            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(own, keys.COMMITTED_CHANNEL)
-                async for message in subscription.listen():
-                    if message["channel"] == own.encode():
-                        self._confirm(message["data"].decode())
-                    else:
-                        self._observe_text(message["data"].decode())
-        finally:
-            await client.aclose()
-            await client.connection_pool.disconnect()
 
     def _confirm(self, tokens: str) -> None:
         for token in tokens.split():

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.commands import Answer, Code, Kind
-from service.wallet.confirm import Confirmations
+from service.wallet import confirm
 from tests.integration.harness import gather, until, world
 
 
@@ -76,10 +76,11 @@ async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
 async def test_the_sweep_confirms_when_the_messages_are_lost(monkeypatch):
     """A worker that hears nothing from the writer asks SQL."""
 
-    async def deaf(_self):
+    async def deaf(*_):
         await asyncio.Event().wait()
+        yield  # never
 
-    monkeypatch.setattr(Confirmations, "_listen", deaf)
+    monkeypatch.setattr(confirm, "listen", deaf)
     async with world() as w:
         user = await w.player("p", 1000)
         answers = await gather(*(w.apply(w.bet(user, f"g{n}", 10)) for n in range(20)))

@@ -92,6 +92,14 @@ def test_row_33_a_bet_renews_the_session(player):
     player.bet(b2=1).ok()
 
 
+def test_row_33_a_repeated_bet_does_not_renew(player):
+    """A bet under a new id that has its effect already is R0, and brings no expired session back."""
+    player.bet(b1=1).ok()
+    player.shard.wait(9 * HOUR)
+    player.bet(b1=1).done("repeated", balance=9_999, effects="-")
+    player.bet(b2=1).declined("R1", "no_session")
+
+
 def test_row_33_a_declined_bet_does_not_renew(player):
     """Only an R0 does."""
     player.shard.wait(8 * HOUR)

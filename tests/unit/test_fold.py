@@ -264,12 +264,12 @@ def test_a_change_must_begin_at_the_stored_winloss():
 # ---------------------------------------------------------------- sessions
 
 
-def sessions_after(*steps: tuple[Kind, int, int]) -> dict[str, Session]:
+def sessions_after(*steps: tuple[Kind, int, int], bet_effect: str = "+") -> dict[str, Session]:
     """Sessions after (kind, provider's time, our time) …"""
     wallet = fold_wallet(None, entry_of(command_of(Kind.CREATE, currency="KRW"), "1 0 0 0 0 "))
     for version, (kind, timestamp_ms, received_ms) in enumerate(steps, 2):
         command = command_of(kind, timestamp_ms=timestamp_ms, received_ms=received_ms)
-        wallet = fold_wallet(wallet, entry_of(command, f"{version} 0 0 0 0 ", version))
+        wallet = fold_wallet(wallet, entry_of(command, f"{version} 0 0 0 0 {bet_effect * (kind is Kind.BET)}", version))
     return dict(wallet.sessions)
 
 
@@ -293,6 +293,12 @@ def sessions_after(*steps: tuple[Kind, int, int]) -> dict[str, Session]:
 def test_sessions_follow_from_logins_logouts_and_bets(steps, session):
     """Login opens, a newer logout closes, a bet renews what is open; nothing else touches one"""
     assert sessions_after(*steps).get(PROVIDER) == session
+
+
+def test_a_bet_without_effect_renews_nothing():
+    """A repetition is no sign of life: it must not bring an expired session back."""
+    steps = [(Kind.LOGIN, 10, 100), (Kind.BET, 5, 150)]
+    assert sessions_after(*steps, bet_effect="-").get(PROVIDER) == Session(10, 100)
 
 
 def test_the_text_of_a_session_is_what_lua_reads():

@@ -17,17 +17,14 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 from hiredis import pack_command
-from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from service import metrics
+from service.lane.connection import connection_pool
 
 RECONNECT_FIRST_S: Final = 0.01
 RECONNECT_MAX_S: Final = 0.25
-CONNECT_TIMEOUT_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -58,20 +55,6 @@ class _InFlight(NamedTuple):
 
 Admit = Callable[[Server, "Lane"], Awaitable[bool]]
 """Asked on every connect: is this the server that SQL recorded? Until it says so, only `send` works."""
-
-
-def connection_pool(url: str) -> BlockingConnectionPool:
-    """A pool that never retries by itself and has no time-outs on reading: the lane's deadline closes it."""
-    return BlockingConnectionPool.from_url(
-        url,
-        max_connections=1,
-        socket_timeout=None,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        health_check_interval=0,
-        protocol=2,
-    )
 
 
 class Lane:

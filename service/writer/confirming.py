@@ -1,0 +1,72 @@
+"""After the commit: raise the watermarks in Redis, then tell the workers. Answers leave only after this."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from redis.exceptions import NoScriptError
+
+from service import keys
+from service.entry.ledger import Entry
+from service.entry.protocols import Cause
+from service.lane import Lane
+from service.scripts import ConfirmArgs, Outcome, load_scripts
+from service.writer.standing import Standing
+
+
+class Retention(NamedTuple):
+    """How much stays in Redis: committed entries of a shard, and for how long an event is remembered."""
+
+    stream_tail: int
+    hot_window_ms: int
+
+
+async def confirm(
+    lane: Lane, standing: Standing, committed: Mapping[int, Sequence[Entry]], now_ms: int, retention: Retention
+) -> bool:
+    """Confirm the shards named, also those with no new entry. False if the server has lost the script.
+
+    A shard whose head is of another epoch, or knows less than SQL, becomes a suspect. Raises LaneError.
+    """
+    watermarks = [_raise_watermark(lane, standing, shard, now_ms, retention) for shard in committed]
+    messages = _tell_workers(lane, standing, committed)
+    replies = await asyncio.gather(*watermarks, return_exceptions=True)
+    await asyncio.gather(*messages)
+    has_script = True
+    for shard, reply in zip(committed, replies, strict=True):
+        if isinstance(reply, NoScriptError):
+            has_script = False
+        elif isinstance(reply, BaseException):
+            raise reply
+        elif reply[0].decode() == Outcome.FENCED:
+            standing.suspect(shard, Cause.HEAD)
+        else:
+            standing.written(shard, int(reply[1]))
+    return has_script
+
+
+def _raise_watermark(
+    lane: Lane, standing: Standing, shard: int, now_ms: int, retention: Retention
+) -> asyncio.Future[Any]:
+    head = standing.heads[shard]
+    args = ConfirmArgs(head.epoch, head.seq, retention.stream_tail, now_ms, retention.hot_window_ms)
+    return lane.execute(*load_scripts()["confirm"].command((keys.head(shard), keys.stream(shard, head.epoch)), args))
+
+
+def _tell_workers(
+    lane: Lane, standing: Standing, committed: Mapping[int, Sequence[Entry]]
+) -> list[asyncio.Future[Any]]:
+    """One message a worker with the tokens of its attempts, and one for all with the watermarks."""
+    tokens: dict[str, list[str]] = defaultdict(list)
+    for entry in (entry for entries in committed.values() for entry in entries):
+        tokens[entry.token.partition(".")[0]].append(entry.token)
+    if not tokens:
+        return []
+    heads = " ".join(f"{s}:{standing.heads[s].epoch}:{standing.heads[s].seq}" for s in committed)
+    return [
+        *(lane.execute("PUBLISH", keys.confirm_channel(worker), " ".join(theirs)) for worker, theirs in tokens.items()),
+        lane.execute("PUBLISH", keys.COMMITTED_CHANNEL, heads),
+    ]

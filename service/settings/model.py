@@ -39,6 +39,10 @@ SOCKET_PATH_BYTES_MAX: Final = 107
 """What a unix socket's address holds, less its closing zero."""
 
 
+HOT_WINDOWS_DEADLINES: Final = 10
+"""A look-up in SQL trusts that what was written since it began is still in Redis."""
+
+
 class SettingsError(Exception):
     """A setting is wrong. One line: which one, what is wrong, what to do; never a secret's value."""
 
@@ -86,7 +90,7 @@ class Settings(BaseModel):
         3600,
         ge=1,
         le=30 * 86_400,
-        description="How long Redis remembers events; older ones are looked up in SQL.",
+        description="How long Redis remembers events; older ones are looked up in SQL. At least 10 deadlines.",
     )
     body_bytes_max: int = Field(65_536, ge=1024, le=16 * 2**20, description="Longest request body.")
     session_s: int = Field(28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use.")
@@ -126,6 +130,15 @@ class Settings(BaseModel):
                 if currency not in self.currencies:
                     place = f"providers.{name}.currencies"
                     raise ValueError(f"{place}: {currency} is not in [currencies]; add it there")
+        return self
+
+    @model_validator(mode="after")
+    def _events_are_remembered_long_enough(self) -> Settings:
+        if self.hot_window_s * 1000 < HOT_WINDOWS_DEADLINES * self.deadline_ms:
+            raise ValueError(
+                f"hot_window_s: {self.hot_window_s} s is less than {HOT_WINDOWS_DEADLINES} times deadline_ms; "
+                "Redis must remember an event much longer than its answer may take: raise it"
+            )
         return self
 
     @property

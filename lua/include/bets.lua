@@ -44,7 +44,7 @@ local function read_items(first, width, may_be_old)
 end
 
 -- What a batch will write: `put` one bet, then hand `bets`, `opened` and `effects` to post.
-local batch = {bets = {}, opened = 0, letters = {}, moved = 0, overflow = false}
+local batch = {bets = {}, opened = 0, letters = {}, moved = 0, given = 0, taken = 0, overflow = false}
 
 local function put(item, letter, text, delta)
   local counted = item.here and item.bet.state == 'O' and 1 or 0
@@ -53,7 +53,9 @@ local function put(item, letter, text, delta)
   batch.bets[#batch.bets + 1] = text
   batch.letters[#batch.letters + 1] = letter
   batch.moved = batch.moved + delta
-  batch.overflow = batch.overflow or batch.moved > LIMIT or batch.moved < -LIMIT
+  -- Each sign by itself: netted as it comes, the order of the items would decide.
+  batch.given, batch.taken = batch.given + math.max(delta, 0), batch.taken - math.min(delta, 0)
+  batch.overflow = batch.given > LIMIT or batch.taken > LIMIT
 end
 
 local function keep()

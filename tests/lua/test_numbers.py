@@ -195,6 +195,16 @@ def test_overflow_of_a_batch_of_changes(newcomer, overdraw):
     )
 
 
+@pytest.mark.parametrize("order", [("b1", "b2", "b3"), ("b1", "b3", "b2"), ("b3", "b1", "b2")])
+def test_overflow_does_not_depend_on_the_order_of_items(newcomer, order):
+    """What the items give is over the limit, what is left of it is not: R3, wherever the loss stands among them."""
+    newcomer.opened(0)
+    newcomer.bet(b1=0, b2=0, b3=0).ok()
+    newcomer.result(b1=(0, 0), b2=(0, 0), b3=(0, 5)).ok()
+    changes = {"b1": (0, 0, MAX), "b2": (0, 0, 1), "b3": (0, 5, 0)}
+    newcomer.change(**{name: changes[name] for name in order}).declined("R3", "overflow")
+
+
 @pytest.mark.parametrize("overdraw", ["debt", "reject"])
 def test_overflow_of_a_loss(newcomer, overdraw):
     """From the greatest win to the greatest loss is R3 before there is a word about funds."""

@@ -41,6 +41,11 @@ run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, 
 test: $(STAMP) ## Run the tests, on all cores
 	$(BIN)/pytest -n auto $(ARGS)
 
+SOAK_S := 300
+.PHONY: soak
+soak: $(STAMP) ## Random histories against the model, SOAK_S seconds a test (make soak SOAK_S=3600)
+	WALLET_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 $(ARGS) tests/model
+
 .PHONY: check
 check: $(STAMP) ## Lint, formatting, types, import layers, Lua scripts
 	@$(choose_luacheck)

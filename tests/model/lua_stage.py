@@ -1,0 +1,77 @@
+"""The scripts alone, on a real Valkey, with a ledger in memory that reads their stream: no waiting for commits."""
+
+from __future__ import annotations
+
+import redis
+
+from service import keys
+from service.commands import Answer, Code, Command, Policy
+from service.entry.bets import Bet, parse_bet
+from service.entry.fold import Wallet
+from service.entry.ledger import Entry
+from service.wallet.event import Event
+from tests.lua.driver import SHARD, Shard
+from tests.lua.ledger import Ledger
+from tests.model.model import Player
+from tests.model.stage import Stage
+
+
+class LuaStage(Stage):
+    """One shard. Its hot window never ends, as there is no SQL to ask for what Redis forgot."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__()
+        client.flushall()
+        self._client = client
+        self._shard = Shard(client)
+        self._shard.window_ms = 1000 * 86_400_000
+        self._shard.open()
+        self._ledger = Ledger(self._shard)
+        self._last: dict[str, Entry] = {}
+
+    def now_ms(self) -> int:
+        return self._shard.now_ms
+
+    def window_ms(self) -> int:
+        return self._shard.window_ms
+
+    def epoch(self, command: Command) -> int:
+        return self._shard.epoch
+
+    def ask(self, command: Command, policy: Policy, worker: int) -> tuple[Answer, int]:
+        """As the service does, which asks SQL first whether a player is there."""
+        known = self._ledger.wallets.get(command.user_id)
+        if (known is None) is not (command.kind == "create"):
+            if known is None:
+                return Answer(Code.R3, "unknown_player"), 1
+            return Answer(Code.R0, "exists", known.balance, known.debt, known.currency), 1
+        verdict = self._ledger.decide(Event(command, policy, SHARD, give_up_s=0.0))
+        for entry in self._ledger.read():
+            self._last[command.user_id] = entry
+        return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency), 1
+
+    def wallet(self, user_id: str) -> Wallet | None:
+        return self._ledger.wallets.get(user_id)
+
+    def last_entry(self, user_id: str) -> Entry | None:
+        return self._last.get(user_id)
+
+    def bets(self, command: Command) -> dict[str, Bet]:
+        """From Redis: the fold is compared with it by `agrees_about`."""
+        digest = Event(command, Policy(), SHARD, give_up_s=0.0).round_digest
+        assert digest is not None
+        there = self._client.hgetall(keys.round_(SHARD, self._shard.epoch, digest))
+        return {index.decode(): parse_bet(text.decode()) for index, text in there.items() if index}  # type: ignore[union-attr]
+
+    def compare_more(self, command: Command, after: Player) -> None:
+        self._ledger.agrees_about(Event(command, Policy(), SHARD, give_up_s=0.0))
+        assert sum(self.books.values()) == 0
+        assert self.books["player"] == sum(wallet.balance for wallet in self._ledger.wallets.values())
+        assert self.books["debt"] == -sum(wallet.debt for wallet in self._ledger.wallets.values())
+
+    def wait(self, ms: int) -> None:
+        self._shard.wait(ms)
+
+    def disaster(self, what: str) -> None:
+        """Whatever happens to Redis comes to this for the scripts: all is loaded anew, declines are forgotten."""
+        self._ledger.reload()

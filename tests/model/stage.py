@@ -1,0 +1,169 @@
+"""Where a history is played: each action goes to the real thing and to the model, and both are compared."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections import Counter
+
+from service.commands import BACK_OFFICE, Answer, Code, Command, Policy
+from service.entry.bets import Bet as StoredBet
+from service.entry.fold import Wallet
+from service.entry.ledger import Entry
+from tests.model.bets import Bet
+from tests.model.history import POLICIES, Action, Disaster, Pass, Send, save
+from tests.model.model import Moment, Player, Verdict, allowed
+
+SAVE_AS = os.environ.get("WALLET_SAVE_HISTORY", "")
+"""A history that fails is saved under this name (the shortest last, as Hypothesis shrinks it)."""
+
+TRANSIENT = {"redis", "deadline", "ledger", "backlog"}  # row 7
+
+
+class Stage(ABC):
+    """Plays one history. Users have short names in it; `user_ids` are theirs in the wallet."""
+
+    def __init__(self) -> None:
+        self.players: dict[str, Player | None] = {}
+        self.commands: list[tuple[str, Command]] = []
+        self.books: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
+        self._played: list[Action] = []
+
+    def play(self, action: Action) -> None:
+        """Do one thing and compare everything."""
+        self._played.append(action)
+        try:
+            match action:
+                case Send():
+                    self._send(action)
+                case Pass():
+                    self.wait(action.ms)
+                case Disaster():
+                    self.disaster(action.what)
+        except AssertionError:
+            if SAVE_AS:
+                save(SAVE_AS, self._played)
+            raise
+
+    def _send(self, send: Send) -> None:
+        command = send.command(self.user_id(send.user), self.now_ms())
+        policy = POLICIES[send.provider]
+        epoch = self.epoch(command)
+        answer, sent = self.ask(command, policy, send.worker)
+        moment = Moment(self.now_ms(), (epoch, self.epoch(command)), self.window_ms())
+        player = self.players.get(send.user)
+        verdicts = allowed(player, command, policy, moment)
+        verdict = next((v for v in verdicts if _fits(v, answer, sent)), None)
+        assert verdict is not None, f"{answer}, where the law has {[told(v) for v in verdicts]}, of {player}"
+        self.players[send.user] = verdict.after
+        self.commands.append((send.user, command))
+        self.seen[f"{command.kind} {answer.code} {answer.reason}"] += 1
+        self._compare(command, verdict, player)
+
+    def _compare(self, command: Command, verdict: Verdict, before: Player | None) -> None:
+        after = verdict.after
+        wallet = self.wallet(command.user_id)
+        if after is None:
+            assert wallet is None
+            return
+        entry = self.last_entry(command.user_id)
+        assert entry is not None
+        decision = entry.decision
+        assert (decision.version, decision.balance, decision.debt) == (after.entries, after.balance, after.debt)
+        if verdict.effects is not None:
+            moved = after.balance - (before.balance if before else 0)
+            owed = after.debt - (before.debt if before else 0)
+            assert entry.command == command, "the entry is of another event"
+            assert (decision.balance_delta, decision.debt_delta) == (moved, owed)
+            assert decision.effects == verdict.effects
+            assert sum(leg.amount for leg in entry.legs()) == 0
+            other = "cash" if command.provider == BACK_OFFICE else f"house:{command.provider}"
+            self.books.update({"player": moved, "debt": -owed, other: owed - moved})
+        compare_wallet(wallet, after)
+        if command.game_no:
+            known = {
+                index: bet
+                for (provider, game, index), bet in after.bets.items()
+                if (provider, game) == (command.provider, command.game_no)
+            }
+            stored = self.bets(command)
+            assert {index: simple(bet) for index, bet in stored.items()} == known
+        self.compare_more(command, after)
+
+    # ------------------------------------------------------------------ the real thing
+
+    def user_id(self, user: str) -> str:
+        """Who a player of the history is in the wallet."""
+        return user
+
+    @abstractmethod
+    def now_ms(self) -> int:
+        """Our clock. It stands still but for `wait`."""
+
+    @abstractmethod
+    def window_ms(self) -> int:
+        """The hot window."""
+
+    @abstractmethod
+    def epoch(self, command: Command) -> int:
+        """Of the player's shard."""
+
+    @abstractmethod
+    def ask(self, command: Command, policy: Policy, worker: int) -> tuple[Answer, int]:
+        """The answer, and how often it had to be sent."""
+
+    @abstractmethod
+    def wallet(self, user_id: str) -> Wallet | None:
+        """As the ledger has it."""
+
+    @abstractmethod
+    def last_entry(self, user_id: str) -> Entry | None:
+        """The player's newest."""
+
+    @abstractmethod
+    def bets(self, command: Command) -> dict[str, StoredBet]:
+        """The command's round, as the ledger has it."""
+
+    @abstractmethod
+    def compare_more(self, command: Command, after: Player) -> None:
+        """What else there is to compare."""
+
+    @abstractmethod
+    def wait(self, ms: int) -> None:
+        """Time passes."""
+
+    @abstractmethod
+    def disaster(self, what: str) -> None:
+        """Something breaks, and is whole again when this returns, or when it is next asked."""
+
+
+def _fits(verdict: Verdict, answer: Answer, sent: int) -> bool:
+    """Whether the answer is this verdict. If it was sent more than once, the first may have been executed."""
+    reasons = {*verdict.reasons, "duplicate"} if sent > 1 and verdict.code is Code.R0 else verdict.reasons
+    after = verdict.after
+    told = (answer.balance, answer.debt, answer.currency)
+    known = (after.balance, after.debt, after.currency) if after else (None, None, "")
+    return answer.code is verdict.code and answer.reason in reasons and told == known
+
+
+def told(verdict: Verdict) -> str:
+    """A verdict in a word."""
+    after = verdict.after
+    return f"{verdict.code} {'/'.join(sorted(verdict.reasons))} {after and (after.balance, after.debt)}"
+
+
+def compare_wallet(wallet: Wallet | None, player: Player) -> None:
+    """Currency, money, version, status and sessions."""
+    assert wallet is not None
+    status = "blocked" if player.blocked else "active"
+    mine = (player.currency, player.balance, player.debt, player.entries, status)
+    assert (wallet.currency, wallet.balance, wallet.debt, wallet.version, wallet.status) == mine
+    theirs = {name: (s.login_ms, s.renewed_ms, s.closed_ms) for name, s in wallet.sessions.items()}
+    assert theirs == {name: (s.login_ms, s.used_ms, s.closed_ms) for name, s in player.sessions.items()}
+
+
+def simple(bet: StoredBet) -> Bet:
+    """A bet of the ledger in the model's words."""
+    changes = tuple((c.before, c.after, c.timestamp_ms) for c in bet.changes)
+    return Bet(bet.state.value, bet.stake, bet.winloss, bet.first_winloss, changes)  # type: ignore[arg-type]

@@ -127,14 +127,17 @@ class _Run:
                 await self._visit(number)
 
         reporting = asyncio.create_task(self._report())
+        fault: BaseException | None = None  # raised outside of `except*`, which would wrap it in a group again
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._simulation.concurrency):
                     group.create_task(play_on())
         except* (SimulationError, AdminError) as errors:
-            raise _first_of(errors) from None
+            fault = _first_of(errors)
         finally:
             reporting.cancel()
+        if fault is not None:
+            raise fault
         elapsed_s = time.monotonic() - began_s
         trial_balance = await self._trial_balance()
         return {

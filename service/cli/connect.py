@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.adminclient import AdminClient
 from service.settings import Settings, SettingsError, load_settings
 from service.settings.secret_files import read_secret
+
+if TYPE_CHECKING:
+    from service.providers import Provider
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a server binds, translated for its clients
 
@@ -39,6 +42,24 @@ def url_of(host: str, port: int, option: str) -> str:
         raise SettingsError(f"the settings leave the port open (0); say where the service listens with {option}")
     host = ANYWHERE.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def provider_of(settings: Settings, name: str) -> Provider:
+    """The account of that name, or the only one. Raises SettingsError."""
+    from service.app.serve import build_providers
+
+    providers = build_providers(settings)
+    if name:
+        if name not in providers:
+            known = ", ".join(providers) or "none"
+            raise SettingsError(f"--provider: there is no {name!r} in the settings, only {known}")
+        return providers[name]
+    if len(providers) != 1:
+        known = ", ".join(providers)
+        raise SettingsError(
+            f"--provider: choose one of {known}" if known else "the settings have no provider; add [providers.<name>]"
+        )
+    return next(iter(providers.values()))
 
 
 def _token(settings: Settings | None, token_file: Path | None) -> str:

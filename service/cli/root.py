@@ -1,6 +1,7 @@
 """All commands under one name, and what becomes of expected errors: one line on stderr, never a traceback.
 
-Exit status: 0 done; 1 refused, or findings; 2 wrong usage; 78 (sysexits.h) cannot work as it is set up.
+Exit status: 0 done; 1 refused, or findings; 2 wrong usage, or no wallet to try; 78 (sysexits.h) cannot work as it is
+set up.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from typer.core import TyperGroup
 from service import __version__
 from service.adminclient import AdminError
 from service.cli import books, players, processes
+from service.cli.conformance import conformance
 from service.cli.simulate import simulate
+from service.conformance import ConformanceError
 from service.settings import SettingsError
 from service.simulator import SimulationError
 from service.store import StoreError
 
 EXIT_REFUSED: Final = 1
+EXIT_USAGE: Final = 2
 EXIT_CONFIG: Final = os.EX_CONFIG
 
 
@@ -34,6 +38,8 @@ class WalletGroup(TyperGroup):
             fail(error, EXIT_CONFIG)
         except (AdminError, SimulationError) as error:
             fail(error, EXIT_REFUSED)
+        except ConformanceError as error:
+            fail(error, EXIT_USAGE)
 
 
 def fail(error: Exception, status: int) -> NoReturn:
@@ -77,6 +83,7 @@ app.add_typer(players.player, name="player")
 app.command("trial-balance")(books.trial_balance)
 app.command()(books.verify)
 app.command()(simulate)
+app.command()(conformance)
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from service.cli.connect import AdminUrl, TokenFile, admin_address, url_of
-from service.settings import Settings, SettingsError, load_settings
+from service.cli.connect import AdminUrl, TokenFile, admin_address, provider_of, url_of
+from service.settings import load_settings
 from service.simulator import Chaos, Limits, Simulation
 from service.simulator import simulate as run_simulation
 
@@ -52,7 +52,7 @@ def simulate(
     simulation_url = url or url_of(settings.webhook_host, settings.webhook_port, "--url")
     back_office, token = admin_address(admin_url, admin_token_file)
     simulation = Simulation(
-        provider=_provider(settings, provider),
+        provider=provider_of(settings, provider),
         webhook_url=simulation_url,
         admin_url=back_office,
         admin_token=token,
@@ -72,23 +72,6 @@ def simulate(
     else:
         _print_report(report)
     raise typer.Exit(0 if report["ok"] else 1)
-
-
-def _provider(settings: Settings, name: str) -> Any:
-    from service.app.serve import build_providers
-
-    providers = build_providers(settings)
-    if name:
-        if name not in providers:
-            known = ", ".join(providers) or "none"
-            raise SettingsError(f"--provider: there is no {name!r} in the settings, only {known}")
-        return providers[name]
-    if len(providers) != 1:
-        known = ", ".join(providers)
-        raise SettingsError(
-            f"--provider: choose one of {known}" if known else "the settings have no provider; add [providers.<name>]"
-        )
-    return next(iter(providers.values()))
 
 
 async def _run(simulation: Simulation, *, verbose: bool, quiet: bool) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+"""The cases, one module a subject. Each reads like the rows that it plays."""
+
+from service.conformance.cases import (
+    amounts,
+    batches,
+    bets,
+    blocked,
+    bodies,
+    cancels,
+    changes,
+    concurrency,
+    debt,
+    envelope,
+    identity,
+    ids,
+    players,
+    repeats,
+    results,
+    schema,
+    sessions,
+)
+
+__all__ = [
+    "amounts",
+    "batches",
+    "bets",
+    "blocked",
+    "bodies",
+    "cancels",
+    "changes",
+    "concurrency",
+    "debt",
+    "envelope",
+    "identity",
+    "ids",
+    "players",
+    "repeats",
+    "results",
+    "schema",
+    "sessions",
+]

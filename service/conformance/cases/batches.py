@@ -1,0 +1,97 @@
+"""Row 14, and row 11 for every kind of event: batches that do not add up."""
+
+from __future__ import annotations
+
+from service.conformance.events import R0, Event
+from service.conformance.player import Player
+from service.conformance.registry import Phase, cases_of
+from service.conformance.scene import Scene
+
+case = cases_of(Phase.SCHEMA)
+
+ITEMS_MAX = 500
+
+
+def with_items(event: Event, path: str, count: int) -> Event:
+    """An event of `count` items that cost nothing."""
+    item = event.fields["data"][path][0] | {"bet_amount": 0}
+    return event.put(f"data.{path}", [item | {"bet_index": str(number)} for number in range(count)], f"{count} items")
+
+
+async def round_of_everything(player: Player) -> dict[str, Event]:
+    """A good event of each kind, for a round in which it would be R0 and move money."""
+    game, cancelled = player.round(), player.round()
+    await game.bet(100, 100).gets(R0, moves=-200)
+    await cancelled.bet(100, 100).gets(R0, moves=-200)
+    result = game.result((100, 0), (100, 0))
+    await game.bet(100, at=3).gets(R0, moves=-100)
+    await game.result((100, 50), at=3).gets(R0, moves=150)
+    return {
+        "bets": player.round().bet(100, 100),
+        "bet_cancels": cancelled.cancel(100, 100),
+        "bet_results": result,
+        "change": game.change((100, 50, 0), at=3),
+    }
+
+
+@case("14")
+async def totals_that_are_no_sums(scene: Scene) -> None:
+    """A total that is more or less than its items: R3 for every kind of event."""
+    player = await scene.player()
+    totals = {
+        "bets": ("total_bet_amount",),
+        "bet_cancels": ("total_bet_cancel_amount",),
+        "bet_results": ("total_bet_amount", "total_winloss"),
+        "change": ("total_bet_amount", "total_winloss", "total_winloss_before"),
+    }
+    events = await round_of_everything(player)
+    for kind, names in totals.items():
+        for name in names:
+            for wrong in (7, -7):
+                await events[kind].renewed().put(f"data.{name}", wrong).refused()
+
+
+@case("14")
+async def one_bet_twice_in_a_batch(scene: Scene) -> None:
+    """A bet_index twice in one event: R3 for every kind of event, and nothing counts once or twice."""
+    player = await scene.player()
+    for event in (await round_of_everything(player)).values():
+        (name,) = [name for name in event.fields["data"] if name.startswith("bet")]
+        items = event.fields["data"][name]
+        await event.put(f"data.{name}", [items[0], items[0]], "one bet twice").refused()
+
+
+@case("14")
+async def batch_of_nothing(scene: Scene) -> None:
+    """No items: R3."""
+    player = await scene.player()
+    await player.round().bet(100).put("data.bets", []).put("data.total_bet_amount", 0).refused()
+    await player.round().cancel(100).put("data.bet_cancels", []).put("data.total_bet_cancel_amount", 0).refused()
+
+
+@case("14")
+async def batch_of_500(scene: Scene) -> None:
+    """The largest batch: R0."""
+    player = await scene.player()
+    await with_items(player.round().bet(0), "bets", ITEMS_MAX).gets(R0)
+
+
+@case("14")
+async def batch_of_501(scene: Scene) -> None:
+    """One more: R3."""
+    player = await scene.player()
+    await with_items(player.round().bet(0), "bets", ITEMS_MAX + 1).refused()
+
+
+@case("11")
+async def fields_missing_in_other_events(scene: Scene) -> None:
+    """Without what moves money, cancels, results and changes are R3."""
+    player = await scene.player()
+    events = await round_of_everything(player)
+    for path in ("data.total_bet_cancel_amount", "data.bet_cancels.0.bet_amount", "data.bet_cancels.0.bet_index"):
+        await events["bet_cancels"].renewed().drop(path).refused()
+    for path in ("data.total_bet_amount", "data.total_winloss", "data.bet_results.0.winloss", "data.bet_results"):
+        await events["bet_results"].renewed().drop(path).refused()
+        await events["change"].renewed().drop(path).refused()
+    for path in ("data.total_winloss_before", "data.bet_results.0.winloss_before"):
+        await events["change"].renewed().drop(path).refused()

@@ -1,0 +1,144 @@
+"""Plays cases, some at a time, and says how each ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from service.adminclient import AdminClient
+from service.commands import Code
+from service.conformance.outcome import CaseFailed, CaseSkipped, ConformanceError, Outcome, Status
+from service.conformance.ports import AdminPort, HookPort, NoPort, Port, Refused
+from service.conformance.registry import Case
+from service.conformance.scene import Expected, Scene, World
+from service.conformance.wire import Wire, excerpt
+from service.providers import Provider
+
+CASE_LIMIT_S: Final = 120.0
+CONNECTIONS_MAX: Final = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Which wallet to try, and what there is beside its webhook. No players given: new ones are made."""
+
+    provider: Provider
+    url: str
+    currency: str
+    players: tuple[str, ...] = ()
+    admin: tuple[str, str] | None = None  # URL and token
+    hook: str = ""
+    expected: Expected = field(default_factory=Expected)
+    timeout_s: float = 10.0
+    concurrency: int = 8
+
+
+async def run(
+    target: Target, cases: Sequence[Case], on_outcome: Callable[[Outcome], None] = lambda _outcome: None
+) -> list[Outcome]:
+    """Play the cases; their outcomes, in the order of the cases. Raises ConformanceError if nothing answers."""
+    check(target)
+    async with AsyncExitStack() as stack:
+        timeout = aiohttp.ClientTimeout(total=target.timeout_s)
+        connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
+        world = World(
+            Wire(target.provider, target.url, session),
+            await _port(target, stack),
+            currency=target.currency,
+            scale=target.provider.scales[target.currency],
+            given=target.players,
+            expected=target.expected,
+        )
+        await _check_reached(world)
+        return await play(world, cases, target.concurrency, on_outcome)
+
+
+def check(target: Target) -> None:
+    """Whether there is enough to play with. Raises ConformanceError."""
+    try:
+        parts = urlsplit(target.url)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConformanceError(f"{target.url!r} is not the http:// URL of a webhook")
+    if target.currency not in target.provider.scales:
+        raise ConformanceError(f"--currency: {target.currency!r} is none of {', '.join(target.provider.scales)}")
+    if not (target.players or target.admin or target.hook):
+        raise ConformanceError("where do players come from? Say --player (twice), --admin-url or --hook")
+
+
+async def _port(target: Target, stack: AsyncExitStack) -> Port:
+    if target.hook:
+        return HookPort(target.hook)
+    if target.admin:
+        return AdminPort(await stack.enter_async_context(AdminClient(*target.admin)))
+    return NoPort()
+
+
+async def _check_reached(world: World) -> None:
+    """Say at once that nothing listens or that the credentials are wrong, and not a hundred times."""
+    scene = Scene(world)
+    try:
+        raw = await scene.stranger().login().posted()
+    except CaseFailed as failure:
+        raise ConformanceError(f"{world.wire.url}: {failure}") from None
+    try:
+        reply = world.wire.read(world.wire.opened(raw))
+    except CaseFailed:
+        if b"R2" in raw.body:
+            raise ConformanceError(
+                f"{world.wire.url} answers {excerpt(raw.body)}: it knows another Api-Id, Api-Key or cipher"
+            ) from None
+        return
+    if reply.code is Code.R2:
+        raise ConformanceError(
+            f"{world.wire.url} answers R2: it knows another Api-Id or cipher, or refuses this address"
+        )
+
+
+async def play(
+    world: World, cases: Sequence[Case], concurrency: int, on_outcome: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """The cases, at most `concurrency` at a time; one after the other if they share given players."""
+    turns = asyncio.Semaphore(1 if world.given else concurrency)
+
+    async def one(case: Case) -> Outcome:
+        async with turns:
+            outcome = await _play_one(world, case)
+        on_outcome(outcome)
+        return outcome
+
+    return list(await asyncio.gather(*(one(case) for case in cases)))
+
+
+async def _play_one(world: World, case: Case) -> Outcome:
+    began_s = time.perf_counter()
+    status, detail = Status.PASS, ""
+    try:
+        async with asyncio.timeout(CASE_LIMIT_S):
+            await _in_scene(Scene(world), case)
+    except CaseSkipped as missing:
+        status, detail = Status.SKIP, str(missing)
+    except (CaseFailed, Refused) as failure:
+        status, detail = Status.FAIL, str(failure)
+    except TimeoutError:
+        status, detail = Status.FAIL, f"not done within {CASE_LIMIT_S:g} s"
+    return Outcome(case, status, detail, time.perf_counter() - began_s)
+
+
+async def _in_scene(scene: Scene, case: Case) -> None:
+    played = False
+    try:
+        await case.play(scene)
+        played = True
+    finally:
+        await scene.end(played=played)

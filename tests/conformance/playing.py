@@ -1,0 +1,47 @@
+"""Play cases against a wallet in this process."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from service.conformance import Expected, Outcome, Status, select
+from service.conformance.ports import NoPort, Port
+from service.conformance.runner import play
+from service.conformance.scene import World
+from service.conformance.wire import Wire
+from tests.conformance.reference_wallet import CURRENCY, GRACE_S, SCALE, Desk, Endpoint, reference_provider
+
+GIVEN = ("ann", "bob")
+
+
+async def outcomes_of(
+    endpoint: Endpoint,
+    *patterns: str,
+    desk: Port | None = None,
+    given: tuple[str, ...] = (),
+    concurrency: int = 24,
+    **choices,
+) -> dict[str, Outcome]:
+    """Every case that is meant, by name. Without a desk there is the wallet's own one; `given` players have none."""
+    port: Port = desk or (NoPort() if given else Desk(endpoint.rules))
+    async with endpoint.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        world = World(
+            Wire(reference_provider(), url, session),
+            port,
+            currency=CURRENCY,
+            scale=SCALE,
+            given=given,
+            expected=Expected(grace_s=GRACE_S, **choices),
+        )
+        outcomes = await play(world, select(patterns), concurrency, lambda _outcome: None)
+    return {outcome.case.name: outcome for outcome in outcomes}
+
+
+def failed(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    """What went wrong, by case."""
+    return {name: outcome.detail for name, outcome in outcomes.items() if outcome.status is Status.FAIL}
+
+
+def skipped(outcomes: dict[str, Outcome]) -> dict[str, str]:
+    """What was missing, by case."""
+    return {name: outcome.detail for name, outcome in outcomes.items() if outcome.status is Status.SKIP}

@@ -1,0 +1,93 @@
+"""The correct wallet passes every case, whatever there is beside its webhook and however it is configured."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.conformance import all_cases
+from tests.conformance.playing import GIVEN, failed, outcomes_of, skipped
+from tests.conformance.reference_wallet import CURRENCY, Account, Desk, Endpoint, Rules
+
+
+def with_given_players(**choices) -> Rules:
+    """A wallet that knows two players with some money."""
+    rules = Rules(**choices)
+    for number, user_id in enumerate(GIVEN):
+        rules.accounts[user_id] = Account(CURRENCY, balance=123_456 + number)
+    return rules
+
+
+async def test_a_correct_wallet_passes_every_case():
+    """With a back office nothing is skipped."""
+    outcomes = await outcomes_of(Endpoint(Rules()))
+    assert failed(outcomes) == {}
+    assert skipped(outcomes) == {}
+    assert len(outcomes) == len(all_cases()) > 80
+
+
+async def test_two_players_are_enough_for_most_cases():
+    """Without new players, deposits and blocks only the cases that are about them are skipped, with the reason."""
+    outcomes = await outcomes_of(Endpoint(with_given_players()), given=GIVEN)
+    assert failed(outcomes) == {}
+    missing = skipped(outcomes)
+    assert len(outcomes) - len(missing) > 160
+    assert all(reason.startswith("needs ") for reason in missing.values())
+    assert {"blocked-player-cannot-bet", "change-after-a-withdrawal", "players-and-events-do-not-run-together"} <= set(
+        missing
+    )
+
+
+async def test_given_players_may_have_money_from_a_desk():
+    """Then only what needs new players is skipped, and nobody is left blocked, in debt or with another's money."""
+    rules = with_given_players()
+    outcomes = await outcomes_of(Endpoint(rules), given=GIVEN, desk=Desk(rules))
+    assert failed(outcomes) == {}
+    assert {reason.partition(":")[0] for reason in skipped(outcomes).values()} == {"needs new players"}
+    assert set(rules.accounts) == set(GIVEN)
+    for account in rules.accounts.values():
+        assert (account.blocked, account.debt) == (False, 0)
+
+
+async def test_one_player_is_enough_to_begin():
+    """What needs a second one is skipped."""
+    outcomes = await outcomes_of(Endpoint(with_given_players()), "transaction-id-*", "bet-takes-*", given=GIVEN[:1])
+    assert failed(outcomes) == {}
+    assert skipped(outcomes) == {
+        "transaction-id-of-another-player": "needs a second player: say --player twice, or --admin-url or --hook"
+    }
+
+
+async def test_a_poor_player_wins_what_a_case_needs():
+    """Without a desk, money comes from a round that is won."""
+    rules = Rules()
+    rules.accounts["ann"] = Account(CURRENCY)
+    outcomes = await outcomes_of(Endpoint(rules), "bet-of-the-whole-balance", given=("ann",))
+    assert failed(outcomes) == skipped(outcomes) == {}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"session": "off"}, {"cancel_unknown": "r3"}, {"change_overdraw": "reject"}],
+    ids=lambda choices: "=".join(*choices.items()),
+)
+async def test_another_choice_is_another_correct_wallet(choices):
+    """The configurable rows are checked as they were chosen; only what the choice makes impossible is skipped."""
+    outcomes = await outcomes_of(Endpoint(Rules(**choices)), **choices)
+    assert failed(outcomes) == {}
+    assert len(skipped(outcomes)) < 15
+    for reason in skipped(outcomes).values():
+        assert reason.startswith("is about --")
+
+
+@pytest.mark.parametrize(
+    ("choices", "caught"),
+    [
+        ({"session": "off"}, {"bet-without-a-session", "bet-long-after-the-logout"}),
+        ({"cancel_unknown": "r3"}, {"cancel-of-an-unknown-bet", "bet-after-the-cancel-that-came-first"}),
+        ({"change_overdraw": "reject"}, {"change-that-takes-more-than-the-balance"}),
+    ],
+    ids=["session", "cancel_unknown", "change_overdraw"],
+)
+async def test_a_choice_that_was_not_told_is_a_failure(choices, caught):
+    """A wallet that is not configured as it is said to be does not pass."""
+    assert set(failed(await outcomes_of(Endpoint(Rules(**choices)), *caught))) == caught

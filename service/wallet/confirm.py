@@ -36,7 +36,6 @@ class Fate(Enum):
 
     COMMITTED = auto()
     LOST = auto()  # not by this attempt: its epoch ended first, or SQL has the event already; only SQL knows which
-    CONFLICT = auto()  # SQL holds another event under the same identity
     OVERDUE = auto()  # not known by the deadline
 
 
@@ -110,20 +109,23 @@ class Confirmations:
             del self._by_digest[attempt.event.digest]
 
     async def duplicate(self, event: Event, epoch: int, seq: int) -> Fate:
-        """The fate of an event that Redis has seen before, whose entry is at `seq`."""
+        """The fate of an event that Redis has seen before, and of the balance it tells, which rests on `seq`."""
         twin = self._by_digest.get(event.digest)
         if twin is not None and twin.epoch == epoch:
             await asyncio.wait([twin.fate])
-            if not twin.fate.cancelled() and twin.fate.result() is not Fate.OVERDUE:  # else its caller gave up
-                return twin.fate.result()
+            if not twin.fate.cancelled():
+                fate = twin.fate.result()
+                if fate is Fate.LOST or (fate is Fate.COMMITTED and twin.seq >= seq):
+                    return fate
+                # else its caller gave up, or more has happened to the wallet since
         while True:
             found = await self._ledger.find_events([event.digest])
             head, record = found.heads[event.shard], found.events.get(event.digest)
-            if record is not None:
-                return Fate.COMMITTED if record.fingerprint == event.fingerprint else Fate.CONFLICT
-            if head.epoch > epoch:
+            if head.epoch > epoch or (record is not None and record.fingerprint != event.fingerprint):
                 return Fate.LOST
             if head.seq >= seq:
+                if record is not None:
+                    return Fate.COMMITTED
                 await self._ask_recovery(event.shard, Cause.FORK)
                 await asyncio.sleep(SWEEP_S)
                 return Fate.LOST

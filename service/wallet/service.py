@@ -226,8 +226,6 @@ class WalletService:
                 metrics.LOST_ATTEMPTS.inc()
                 await self._shards.refresh()
                 return LookUp()
-            case Fate.CONFLICT:
-                return Answer(Code.R3, "conflict", verdict.balance, verdict.debt, verdict.currency)
             case Fate.COMMITTED:
                 return _answer_of(verdict)
 

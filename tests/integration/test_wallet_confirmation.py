@@ -149,6 +149,30 @@ async def test_a_decline_waits_for_what_it_rests_on():
 
 
 @pytest.mark.parametrize("same_worker", [True, False])
+async def test_a_repetition_tells_no_balance_that_may_be_lost(same_worker):
+    """A later bet waits for its commit: a copy of the first one waits for it, too, and if the bet is lost, so is that
+    balance. Without the wait the provider would be told what never was.
+    """
+    async with world(workers=2, shards=1, deadline_ms=3000) as w:
+        user = await w.player("p", 1000)
+        first = w.bet(user, "g", 100)
+        await w.apply(first)
+        await w.quiet()
+        await w.stop_writer()
+        later = asyncio.create_task(w.apply(w.bet(user, "h", 300)))
+        await until(w.pending)
+        copy = asyncio.create_task(w.apply(first, 0 if same_worker else 1))
+        await asyncio.sleep(0.3)
+        assert not copy.done()
+        later.cancel()  # nobody runs it again
+        await w.redis.flushall()
+        await w.start_writer()
+        answer = await copy
+        assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 900)
+        assert (await w.check([user]))[user].balance == 900
+
+
+@pytest.mark.parametrize("same_worker", [True, False])
 async def test_lost_attempts_run_again(same_worker):
     """Redis is emptied while entries wait for the writer: the same callers get R0, copies too, one movement each."""
     async with world(workers=2, deadline_ms=5000) as w:

@@ -100,9 +100,9 @@ class Step:
         assert_same(self.after, expected)
         return self
 
-    def duplicate(self, code: str, seq: int | None = None) -> Step:
-        """The stored answer, the balance of today; rests on the entry at `seq`, a decline on the wallet's last."""
-        self._verdict("DUP", code, "duplicate", str(seq) if seq else self._hash(self.wallet)["seq"])
+    def duplicate(self, code: str) -> Step:
+        """The stored answer, the balance of today, which rests on the wallet's last entry."""
+        self._verdict("DUP", code, "duplicate", self._hash(self.wallet)["seq"])
         self.run.changed_nothing()
         return self
 

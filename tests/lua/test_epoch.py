@@ -8,7 +8,6 @@ import redis
 from service import keys
 from service.scripts import GateArgs
 from tests.lua.driver import HOUR, LEDGER, NOW, SHARD, Player
-from tests.lua.expect import seq_of
 from tests.lua.state import Kept, assert_same
 
 HEAD = keys.head(SHARD)
@@ -167,12 +166,11 @@ def test_an_event_is_recognised_for_a_whole_window(player):
     shard = player.shard
     bet = player.bet(b1=3_000).ok()
     declined = player.bet(b2=90_000).declined("R4", "funds", stored=True)
-    seq = seq_of(shard)
     shard.wait(HOUR)
     shard.confirm(0)
     assert shard.period == 1
     for _ in range(2):
-        bet.again().duplicate("R0", seq)
+        bet.again().duplicate("R0")
         declined.again().duplicate("R4")
         shard.wait(HOUR - 1)
     assert shard.confirm(0).reply[0] == "OK"

@@ -80,7 +80,7 @@ def test_backlog_comes_last(scene):
     """What is known or declined is told all the same: neither makes an entry."""
     bet = scene.bet(b5=5).ok()
     scene.shard.pending_max = 1
-    bet.again().duplicate("R0", seq_of(scene.shard))
+    bet.again().duplicate("R0")
     scene.bet(b6=90_000).declined("R4", "funds", stored=True)
     scene.cancel(b1=3_000).declined("R3", "cancel_of_settled")
     scene.bet(b1=3_000).busy()

@@ -168,8 +168,8 @@ def test_a_period_in_between(shard):
     ledger.reload()
     for hours in (0, 1):
         assert shard.period == 1 + hours
-        first.again().duplicate("R0", 4)
-        second.again().duplicate("R0", 5)
+        first.again().duplicate("R0")
+        second.again().duplicate("R0")
         shard.wait(HOUR)
         shard.confirm(ledger.seq)
     assert shard.now_ms == NOW + 3 * HOUR

@@ -29,8 +29,9 @@ if seen then
   if string.sub(seen, 1, 16) ~= ARGV[4] then
     return answer('CONFLICT', 'R3', 'conflict', last_seq)
   end
+  local code = string.sub(seen, 17, 18)
   -- The balance of now rests on the wallet's last entry, which is no older than the event's own.
-  return answer('DUP', string.sub(seen, 17, 18), 'duplicate', last_seq)
+  return answer('DUP', code, 'duplicate', last_seq)
 end
 if ARGV[12] ~= '' and ARGV[12] ~= wallet[6] then
   return decline('R3', 'currency')

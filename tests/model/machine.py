@@ -12,8 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from service.commands import BACK_OFFICE, BET_KINDS, Command, Kind
 from tests.model.bets import Bet, State
-from tests.model.history import SESSION_MS, Disaster, Pass, Send
+from tests.model.history import SESSION_MS, Action, Disaster, Pass, Send
 from tests.model.model import LIMIT, BetId
+from tests.model.soak import Budget
 from tests.model.stage import Stage
 
 WINDOW_MS = 3_600_000
@@ -44,14 +45,16 @@ ABOUT_A_BET: dict[str, Any] = {
 
 
 class Machine(RuleBasedStateMachine):
-    """Plays on a stage that a test gives it."""
+    """Plays on a stage that a test gives it, while there is time for it."""
 
+    budget: Budget
     disasters: tuple[str, ...] = ()
     passages: tuple[int, ...] = (1, 1_000, 10_000, SESSION_MS // 2, SESSION_MS, SESSION_MS + 1)
 
     def __init__(self) -> None:
         super().__init__()
         self.stage = self.new_stage()
+        self._idle = self.budget.spent
         self._number = 0
 
     def new_stage(self) -> Stage:
@@ -62,7 +65,16 @@ class Machine(RuleBasedStateMachine):
         if "tid" not in fields:
             self._number += 1
             fields["tid"] = f"t{self._number}"
-        self.stage.play(Send(kind, user, **fields))
+        self._play(Send(kind, user, **fields))
+
+    def _play(self, action: Action) -> None:
+        if self._idle:
+            return
+        try:
+            self.stage.play(action)
+        except BaseException:
+            type(self).budget.failed = True
+            raise
 
     @initialize()
     def open(self) -> None:
@@ -178,12 +190,12 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.passages)
     @rule(pick=picks)
     def time_passes(self, pick: int) -> None:
-        self.stage.play(Pass(self.passages[pick % len(self.passages)]))
+        self._play(Pass(self.passages[pick % len(self.passages)]))
 
     @precondition(lambda self: self.disasters)
     @rule(pick=picks)
     def disaster(self, pick: int) -> None:
-        self.stage.play(Disaster(self.disasters[pick % len(self.disasters)]))
+        self._play(Disaster(self.disasters[pick % len(self.disasters)]))
 
 
 def resend(old: Command, now_ms: int, *, keep_time: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long the machines run: briefly in the suite, `WALLET_SOAK_S` seconds each in a soak."""
+"""How long the machines run: a few seconds each in the suite, `WALLET_SOAK_S` seconds each in a soak."""
 
 from __future__ import annotations
 
@@ -15,12 +15,24 @@ limit = pytest.mark.timeout(0 if SOAK_S else 60)
 """A soak ends by itself."""
 
 
-def rounds() -> Iterator[int]:
-    """One, or as many as fit into the soak."""
-    started_s, number = time.monotonic(), 0
-    while number == 0 or time.monotonic() < started_s + SOAK_S:
-        yield number
-        number += 1
+class Budget:
+    """Time for new examples. On a busy machine there are fewer of them; what has failed is shrunk in any case."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_s = time.monotonic() + max(seconds, SOAK_S)
+        self.failed = False
+
+    @property
+    def spent(self) -> bool:
+        return time.monotonic() > self._ends_s and not self.failed
+
+    def rounds(self) -> Iterator[int]:
+        """One, or as many as fit into a soak."""
+        yield 0
+        number = 1
+        while SOAK_S and not self.spent:
+            yield number
+            number += 1
 
 
 def machine_settings(examples: int, steps: int) -> settings:

@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model import history
 from tests.model.machine import WINDOW_MS, Machine
 from tests.model.service_stage import ServiceStage, Town
-from tests.model.soak import limit, machine_settings, rounds
+from tests.model.soak import Budget, limit, machine_settings
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +24,7 @@ def test_the_wallet_answers_as_the_model_does(town):
     """For any history, with time passing, old events, epochs that end, restarts and fail-overs."""
 
     class ServiceMachine(Machine):
+        budget = Budget(seconds=9)
         passages = (*Machine.passages, WINDOW_MS, WINDOW_MS + 1, WINDOW_MS + 1)
         disasters = (
             "wipe",
@@ -40,8 +41,8 @@ def test_the_wallet_answers_as_the_model_does(town):
         def new_stage(self) -> ServiceStage:
             return ServiceStage(town)
 
-    for _ in rounds():
-        run_state_machine_as_test(ServiceMachine, settings=machine_settings(examples=12, steps=40))
+    for _ in ServiceMachine.budget.rounds():
+        run_state_machine_as_test(ServiceMachine, settings=machine_settings(examples=12, steps=50))
 
 
 @pytest.mark.parametrize("name", history.saved())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -72,6 +73,10 @@ def check(target: Target) -> None:
         raise ConformanceError(f"{target.url!r} is not the http:// URL of a webhook")
     if target.currency not in target.provider.scales:
         raise ConformanceError(f"--currency: {target.currency!r} is none of {', '.join(target.provider.scales)}")
+    try:
+        shlex.split(target.hook)
+    except ValueError as error:
+        raise ConformanceError(f"--hook: {target.hook!r} is no command line: {error}") from None
     if not (target.players or target.admin or target.hook):
         raise ConformanceError("where do players come from? Say --player (twice), --admin-url or --hook")
 

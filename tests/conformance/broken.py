@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from service.commands import Answer, Code, Kind, fingerprint
+from service.money import AMOUNT_MAX
 from service.providers import Echo, Invalid, Reason
 from tests.conformance.reference_wallet import Account, Bet, Desk, Endpoint, Rules, Verdict
 
@@ -260,6 +261,12 @@ class LoginTellsAnOldBalance(Rules):
 class NoLimit(Rules):
     def refusal(self, account, command, moves, *, asks):
         return None if command.kind is Kind.RESULT else super().refusal(account, command, moves, asks=asks)
+
+
+@caught_by("items-that-give-too-much-together")
+class OnlyTheNetIsLimited(Rules):
+    def is_too_large(self, moves):
+        return abs(sum(moves)) > AMOUNT_MAX
 
 
 # ---------------------------------------------------------------------- cancels, results, changes

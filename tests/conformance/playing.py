@@ -9,7 +9,7 @@ from service.conformance.ports import NoPort, Port
 from service.conformance.runner import play
 from service.conformance.scene import World
 from service.conformance.wire import Wire
-from tests.conformance.reference_wallet import CURRENCY, GRACE_S, SCALE, Desk, Endpoint, reference_provider
+from tests.conformance.reference_wallet import CURRENCY, GRACE_S, SCALE, Desk, Endpoint
 
 GIVEN = ("ann", "bob")
 
@@ -26,7 +26,7 @@ async def outcomes_of(
     port: Port = desk or (NoPort() if given else Desk(endpoint.rules))
     async with endpoint.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         world = World(
-            Wire(reference_provider(), url, session),
+            Wire(endpoint.provider, url, session),
             port,
             currency=CURRENCY,
             scale=SCALE,

@@ -145,15 +145,15 @@ class Rules:
         if worst is not Code.R0:
             return worst
         moves = sum(verdict.moves for verdict in verdicts)
+        if self.is_too_large([verdict.moves for verdict in verdicts]):
+            return Code.R3
         refusal = self.refusal(account, command, moves, asks=any(verdict.bet for verdict in verdicts))
         if refusal is None:
             self.carry_out(account, command, verdicts)
         return refusal or Code.R0
 
     def refusal(self, account: Account, command: Command, moves: int, *, asks: bool) -> Code | None:
-        """The checks behind the state of the bets: block, session, funds, limits."""
-        if abs(moves) > AMOUNT_MAX:
-            return Code.R3
+        """The checks behind the state of the bets: block, session, funds, the limit of a balance."""
         if command.kind is Kind.BET:
             if asks and (self.is_blocked(account, command) or not self.is_in(account)):
                 return Code.R1
@@ -163,6 +163,10 @@ class Rules:
         if moves < 0 and self.change_overdraw == "reject" and -moves > account.balance:
             return Code.R4
         return Code.R1 if account.balance + moves - min(account.debt, max(moves, 0)) > AMOUNT_MAX else None
+
+    def is_too_large(self, moves: list[int]) -> bool:
+        """What a batch gives, and what it takes, are amounts."""
+        return max(sum(max(sign * move, 0) for move in moves) for sign in (1, -1)) > AMOUNT_MAX
 
     def covers(self, account: Account, stakes: int) -> bool:
         return stakes <= account.balance
@@ -329,10 +333,21 @@ class Endpoint:
     def text(self, echo: Echo, answer: Answer) -> bytes:
         return self.provider.profile.encode_reply(echo, answer, SCALE)
 
+    def app(self) -> web.Application:
+        """The webhook, and a door to the cash desk for a hook."""
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_post("/webhook/{name}", self.handle)
+        app.router.add_post("/desk", self._desk)
+        return app
+
+    async def _desk(self, request: web.Request) -> web.Response:
+        try:
+            return web.Response(text=await Desk(self.rules).do(**await request.json()))
+        except Refused as refusal:
+            raise web.HTTPConflict(text=str(refusal)) from None
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Its URL while it is served."""
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_post("/webhook/{name}", self.handle)
-        async with TestServer(app) as server:
+        async with TestServer(self.app()) as server:
             yield str(server.make_url("/webhook/ref"))

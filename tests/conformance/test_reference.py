@@ -6,7 +6,7 @@ import pytest
 
 from service.conformance import all_cases
 from tests.conformance.playing import GIVEN, failed, outcomes_of, skipped
-from tests.conformance.reference_wallet import CURRENCY, Account, Desk, Endpoint, Rules
+from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Desk, Endpoint, Rules, reference_provider
 
 
 def with_given_players(**choices) -> Rules:
@@ -62,6 +62,19 @@ async def test_a_poor_player_wins_what_a_case_needs():
     rules = Rules()
     rules.accounts["ann"] = Account(CURRENCY)
     outcomes = await outcomes_of(Endpoint(rules), "bet-of-the-whole-balance", given=("ann",))
+    assert failed(outcomes) == skipped(outcomes) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"cipher": "aes-256-gcm"}, {"reply_body": "json-string"}, {"api_key": KEY.encode().hex(), "key_encoding": "hex"}],
+    ids="-".join,
+)
+async def test_another_envelope_is_another_correct_wallet(changes):
+    """The cases do not depend on the cipher, on how the key is spelt, or on how a body is wrapped."""
+    outcomes = await outcomes_of(
+        Endpoint(Rules(), reference_provider(**changes)), "row:10", "row:13", "row:wire", "row:20"
+    )
     assert failed(outcomes) == skipped(outcomes) == {}
 
 

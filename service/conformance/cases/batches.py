@@ -63,7 +63,7 @@ async def one_bet_twice_in_a_batch(scene: Scene) -> None:
 
 @case("14")
 async def batch_of_nothing(scene: Scene) -> None:
-    """No items: R3."""
+    """Events without an item: R3."""
     player = await scene.player()
     await player.round().bet(100).put("data.bets", []).put("data.total_bet_amount", 0).refused()
     await player.round().cancel(100).put("data.bet_cancels", []).put("data.total_bet_cancel_amount", 0).refused()
@@ -71,14 +71,14 @@ async def batch_of_nothing(scene: Scene) -> None:
 
 @case("14")
 async def batch_of_500(scene: Scene) -> None:
-    """The largest batch: R0."""
+    """500 items, the largest batch: R0."""
     player = await scene.player()
     await with_items(player.round().bet(0), "bets", ITEMS_MAX).gets(R0)
 
 
 @case("14")
 async def batch_of_501(scene: Scene) -> None:
-    """One more: R3."""
+    """501 items: R3."""
     player = await scene.player()
     await with_items(player.round().bet(0), "bets", ITEMS_MAX + 1).refused()
 

@@ -11,7 +11,7 @@ case = cases_of(Phase.SESSIONS)
 
 @case("22")
 async def blocked_player_cannot_log_in(scene: Scene) -> None:
-    """R1; after the block is lifted, the same event is R0."""
+    """A login of a blocked player: R1; after the block is lifted, the same event is R0."""
     player = await scene.player()
     await player.is_blocked()
     login = player.login()
@@ -22,7 +22,7 @@ async def blocked_player_cannot_log_in(scene: Scene) -> None:
 
 @case("32")
 async def blocked_player_cannot_bet(scene: Scene) -> None:
-    """R1, nothing is taken; after the block is lifted, the same event is R0."""
+    """A bet of a blocked player: R1, nothing is taken; after the block is lifted, the same event is R0."""
     player = await scene.player()
     await player.is_blocked()
     bet = player.round().bet(100)
@@ -73,7 +73,7 @@ async def cancel_for_a_blocked_player(scene: Scene) -> None:
 
 @case("50")
 async def result_for_a_blocked_player(scene: Scene) -> None:
-    """Nor does a result: R0, credited."""
+    """A result does not ask for the player's status: R0, credited."""
     player = await scene.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
@@ -83,7 +83,7 @@ async def result_for_a_blocked_player(scene: Scene) -> None:
 
 @case("61")
 async def change_for_a_blocked_player(scene: Scene) -> None:
-    """Nor does a change of result: R0, applied."""
+    """A change of result does not ask for the player's status: R0, applied."""
     player = await scene.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)

@@ -66,7 +66,7 @@ async def body_over_the_limit(scene: Scene) -> None:
 
 @case("13")
 async def body_over_the_limit_in_chunks(scene: Scene) -> None:
-    """The same without a Content-Length: the wallet counts for itself."""
+    """A body over the limit without a Content-Length: R2, for the wallet counts for itself."""
     player = await scene.player()
     limit = scene.expected.body_bytes_max
     body = scene.wire.seal(player.round().bet(100).put("feedback_data", "x" * limit).text)

@@ -88,6 +88,21 @@ async def changes_of_a_bet_are_limited(scene: Scene) -> None:
     await game.change((STAKE, winloss, 0), at_s=now_s + CHANGES_MAX + 1).gets(R3)
 
 
+@case("always")
+async def items_that_give_too_much_together(scene: Scene) -> None:
+    """What the items give is over 2^53 − 1 minor units, what they net is not: R3 in whichever order they come."""
+    player = await scene.player()
+    game, part = player.round(), 2**51
+    await game.bet(0).gets(R0)
+    await game.result((0, 2 * part)).gets(R0, moves=2 * part)
+    await game.bet(part, part, at=2).gets(R0, moves=-2 * part)
+    await game.result((part, -part), (part, -part), at=2).gets(R0)
+    change = game.change((0, 2 * part, 0), (part, -part, part), (part, -part, part))
+    await change.gets(R3)
+    backwards = change.renewed().put("data.bet_results", change.fields["data"]["bet_results"][::-1], "backwards")
+    await backwards.gets(R3)
+
+
 @case("60")
 async def change_that_was_applied_long_ago(scene: Scene) -> None:
     """Just this (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""

@@ -57,7 +57,7 @@ async def bets_against_money_for_some(scene: Scene) -> None:
 
 @case("always")
 async def bets_of_one_round_against_money_for_some(scene: Scene) -> None:
-    """The same within one round: each index is a bet of its own."""
+    """100 bets of one round at once against money for 37: each index is a bet of its own."""
     player = await scene.player(COVERED * COVERED * 10 + 11)
     game, stake = player.round(), player.has // COVERED
     replies = await at_once([game.bet(stake, at=number) for number in range(1, BETS + 1)])

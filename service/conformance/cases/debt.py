@@ -121,7 +121,7 @@ async def win_pays_the_debt_first(scene: Scene) -> None:
 
 @case("67")
 async def refund_pays_the_debt_first(scene: Scene) -> None:
-    """The stake of a cancelled bet goes to the debt."""
+    """The stake of a cancelled bet goes to the debt, and the rest to the balance."""
     earlier = (await scene.player()).round()
     await earlier.bet(DEBT + 40).gets(R0, moves=-DEBT - 40)
     player, _ = await indebted(scene, before_it=earlier)
@@ -220,7 +220,7 @@ async def stakes_cannot_be_withdrawn(scene: Scene) -> None:
 
 @case("72")
 async def player_who_exists_is_made_again(scene: Scene) -> None:
-    """It is the same player, with the same money."""
+    """Who is there already is made once more: the same player, with the same money."""
     player = await scene.player()
     await player.round().bet(50).gets(R0, moves=-50)
     await scene.port.do("create", player.user_id, player.currency)

@@ -32,7 +32,7 @@ async def ids_of_128_characters(scene: Scene) -> None:
 
 @case("identity")
 async def ids_of_129_characters(scene: Scene) -> None:
-    """One character more: R3."""
+    """An id of one character too many: R3."""
     player = await scene.player()
     for place in PLACES:
         await bet_with(player, place, "x" * (CHARS_MAX + 1)).refused()
@@ -40,7 +40,7 @@ async def ids_of_129_characters(scene: Scene) -> None:
 
 @case("identity")
 async def ids_without_a_character(scene: Scene) -> None:
-    """An empty id: R3."""
+    """An empty id of any kind: R3."""
     player = await scene.player()
     for place in PLACES:
         await bet_with(player, place, "").refused()

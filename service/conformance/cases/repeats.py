@@ -11,7 +11,7 @@ case = cases_of(Phase.IDENTITY)
 
 @case("1")
 async def repeated_bet(scene: Scene) -> None:
-    """The same bet three times: R0 each time, taken once."""
+    """The same bet comes three times: R0 each time, taken once."""
     player = await scene.player()
     bet = player.round().bet(500, 20)
     await bet.gets(R0, moves=-520)

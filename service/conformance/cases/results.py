@@ -12,7 +12,7 @@ case = cases_of(Phase.RESULTS)
 
 @case("50")
 async def win_credits_stake_and_winloss(scene: Scene) -> None:
-    """Winloss is net of the stake: a win of 95 on 100 credits 195."""
+    """A win of 95 on 100 credits 195: `winloss` is net of the stake."""
     player = await scene.player()
     game = player.round()
     await game.bet(10_000).gets(R0, moves=-10_000)
@@ -67,7 +67,7 @@ async def results_one_by_one(scene: Scene) -> None:
 
 @case("51")
 async def result_of_another_stake(scene: Scene) -> None:
-    """bet_amount is not the stored stake: R3; the right one settles afterwards."""
+    """`bet_amount` is not the stored stake: R3; the right one settles afterwards."""
     player = await scene.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
@@ -175,7 +175,7 @@ async def result_of_a_cancelled_bet(scene: Scene) -> None:
 
 @case("55")
 async def result_of_a_tombstone(scene: Scene) -> None:
-    """Nor for a bet that was cancelled before it came: R3."""
+    """Nothing is paid for a bet that was cancelled before it came: R3."""
     scene.needs("cancel_unknown", "tombstone")
     player = await scene.player()
     game = player.round()

@@ -22,7 +22,7 @@ async def bet_without_a_session(scene: Scene) -> None:
 
 @case("33")
 async def bet_just_after_the_logout(scene: Scene) -> None:
-    """Within the grace after a logout: R0."""
+    """A bet within the grace after a logout: R0."""
     player = await scene.player()
     await player.logout().gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)
@@ -30,7 +30,7 @@ async def bet_just_after_the_logout(scene: Scene) -> None:
 
 @case("33")
 async def bet_long_after_the_logout(scene: Scene) -> None:
-    """After the grace: R1; after another login: R0."""
+    """A bet after the grace: R1; after another login, the same event is R0."""
     scene.needs("session", "required")
     player = await scene.player()
     await player.leaves()

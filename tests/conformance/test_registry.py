@@ -1,0 +1,72 @@
+"""What the cases say of themselves is so."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from service.conformance import Phase, all_cases, select
+from service.conformance.reference import reference
+from service.conformance.registry import cases_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAGRAPHS = {"wire", "always", "identity"}
+UNSEEN = {"7", "18"}
+
+
+def test_every_case_is_of_a_row_that_exists():
+    """A number of the table, or one of the paragraphs without a number."""
+    rows = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "semantics.md").read_text(), re.MULTILINE))
+    assert {case.row for case in all_cases()} <= rows | PARAGRAPHS
+    assert rows - {case.row for case in all_cases()} == UNSEEN
+
+
+def test_every_case_says_what_it_expects():
+    """In a sentence that fits a table."""
+    for case in all_cases():
+        assert case.title.endswith((".", "!")), case.name
+        assert 12 < len(case.title) < 200, case.name
+
+
+def test_every_phase_has_cases():
+    """And they come in the order of the phases."""
+    counts = Counter(case.phase for case in all_cases())
+    assert set(counts) == set(Phase)
+    assert [case.phase for case in all_cases()] == sorted(case.phase for case in all_cases())
+
+
+def test_cases_are_chosen_by_name_or_row():
+    """A glob on names, or `row:` and its number; several add up."""
+    assert [case.name for case in select(["login-tells-the-balance"])] == ["login-tells-the-balance"]
+    assert {case.row for case in select(["row:66"])} == {"66"}
+    assert len(select(["row:66", "row:67"])) == len(select(["row:66"])) + len(select(["row:67"]))
+    assert all(case.name.startswith("copies-of-") for case in select(["copies-of-*"]))
+    assert len(select([])) == len(all_cases())
+    assert select(["row:6"]) != select(["row:66"])
+    assert select(["nonsense"]) == select(["row:"]) == []
+
+
+def test_two_cases_cannot_have_one_name():
+    """A second one is refused when it is made."""
+
+    async def login_tells_the_balance(scene) -> None:
+        """Something else."""
+
+    with pytest.raises(ValueError, match="login-tells-the-balance"):
+        cases_of(Phase.BETS)("30")(login_tells_the_balance)
+
+
+def test_the_page_is_the_one_that_the_code_makes():
+    """Run `python -m service.conformance.reference > docs/conformance.md` after a change of a case."""
+    assert (ROOT / "docs" / "conformance.md").read_text() == reference()
+
+
+def test_modules_of_cases_stay_small():
+    """250 lines each; and every one of them is imported."""
+    modules = sorted((ROOT / "service" / "conformance" / "cases").glob("[a-z]*.py"))
+    assert {case.play.__module__.rpartition(".")[2] for case in all_cases()} == {path.stem for path in modules}
+    for path in modules:
+        assert len(path.read_text().splitlines()) <= 250, path.name

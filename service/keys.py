@@ -11,18 +11,24 @@
 All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
 last but one part at the most, and what follows it is a number: no two users share a key.
 
-Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:committed` (watermarks, to all),
-`wallet:recover` (a worker asks the lease-holder to look at a shard again).
+Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:<ledger>:committed` (watermarks, to
+all), `wallet:<ledger>:recover` (a worker asks the lease-holder to look at a shard again).
 """
 
 from __future__ import annotations
 
 from binascii import crc32
 from functools import lru_cache
-from typing import Final
 
-COMMITTED_CHANNEL: Final = "wallet:committed"
-RECOVER_CHANNEL: Final = "wallet:recover"
+
+def committed_channel(ledger_uuid: str) -> str:
+    """Where the writer tells all processes how far SQL has got. Channels are shared by all databases of a server."""
+    return f"wallet:{ledger_uuid}:committed"
+
+
+def recover_channel(ledger_uuid: str) -> str:
+    """Where a process asks the writer to look at a shard again."""
+    return f"wallet:{ledger_uuid}:recover"
 
 
 def confirm_channel(worker: str) -> str:

@@ -48,7 +48,7 @@ class Core:
     async def _writer_state(self) -> str:
         """The writer is the one that listens for requests of recovery."""
         try:
-            _, listeners = await self._lane.execute("PUBSUB", "NUMSUB", keys.RECOVER_CHANNEL)
+            _, listeners = await self._lane.execute("PUBSUB", "NUMSUB", keys.recover_channel(self._ledger.uuid))
         except LaneError:
             return "unknown"
         return "ok" if listeners else "not running"
@@ -62,7 +62,7 @@ async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | N
     """
     clock = clock or SystemClock()
     await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
-    shards = Shards(ledger, await ledger.heads())
+    shards = Shards(ledger, ledger.uuid, await ledger.heads())
     url = settings.redis_address
     lane = Lane(url, deadline_ms=settings.deadline_ms, in_flight_max=settings.in_flight_max)
     lane.admit_by(shards.admit)
@@ -71,7 +71,7 @@ async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | N
         with suppress(LaneError):  # the next sweep asks again
             await shards.ask_recovery(lane, shard, cause)
 
-    confirmations = Confirmations(ledger, url, ask_recovery)
+    confirmations = Confirmations(ledger, ledger.uuid, url, ask_recovery)
     hot_window_ms = settings.hot_window_s * 1000
     wallet = WalletService(
         lane=lane,

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Final
+from typing import Final, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ReadOnlyError
 
 CONNECT_TIMEOUT_S: Final = 2.0
+
+
+class Server(NamedTuple):
+    """Identity of a Redis server. A fail-over changes the replication id, a restart both."""
+
+    run_id: str
+    replid: str
+
+
+def parse_server(*info: bytes) -> Server:
+    """From the sections `server` and `replication` of INFO. Raises ReadOnlyError for a replica."""
+    text = b"\r\n".join(info).decode()
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    if fields["role"] != "master":
+        raise ReadOnlyError("the server is a replica")
+    return Server(fields["run_id"], fields["master_replid"])
 
 
 def connection_pool(url: str) -> BlockingConnectionPool:
@@ -25,6 +43,20 @@ def connection_pool(url: str) -> BlockingConnectionPool:
         health_check_interval=0,
         protocol=2,
     )
+
+
+async def who_answers(url: str) -> Server:
+    """Where the address leads a new connection, now. Raises RedisError or OSError."""
+    connection = connection_pool(url).make_connection()  # type: ignore[no-untyped-call]
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            replies = []
+            for section in ("server", "replication"):
+                await connection.send_command("INFO", section)
+                replies.append(await connection.read_response(disable_decoding=True))
+        return parse_server(*replies)
+    finally:
+        await connection.disconnect(nowait=True)
 
 
 async def listen(url: str, *channels: str) -> AsyncIterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from service import metrics
-from service.lane.connection import connection_pool
+from service.lane.connection import Server, connection_pool, parse_server
 
 RECONNECT_FIRST_S: Final = 0.01
 RECONNECT_MAX_S: Final = 0.25
@@ -39,13 +39,6 @@ class Refused(LaneError):
 
 class Ambiguous(LaneError):
     """The command was sent, and nobody knows whether it was executed."""
-
-
-class Server(NamedTuple):
-    """Identity of a Redis server. A fail-over changes the replication id, a restart both."""
-
-    run_id: str
-    replid: str
 
 
 class _InFlight(NamedTuple):
@@ -70,6 +63,8 @@ class Lane:
         self._waiting: deque[_InFlight] = deque()
         self._wake = asyncio.Event()
         self._usable = asyncio.Event()
+        self._dropped = asyncio.Event()
+        self._server: Server | None = None
         self._gauge = metrics.LANE_IN_FLIGHT
 
     def admit_by(self, admit: Admit) -> None:
@@ -80,6 +75,20 @@ class Lane:
     def usable(self) -> asyncio.Event:
         """Set while the lane is connected to an admitted server."""
         return self._usable
+
+    @property
+    def server(self) -> Server | None:
+        """The server that the lane was connected to last."""
+        return self._server
+
+    def drop(self) -> None:
+        """Leave this connection, and connect anew."""
+        self._dropped.set()
+
+    async def identify(self) -> Server:
+        """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
+        self._server = parse_server(await self.send("INFO", "server"), await self.send("INFO", "replication"))
+        return self._server
 
     def execute(self, *args: bytes | str | int) -> asyncio.Future[Any]:
         """Send one command with this turn's batch, to an admitted server.
@@ -140,10 +149,11 @@ class Lane:
         """Serve one connection to its end. True if its server was admitted."""
         self._connection = connection
         self._wake.clear()
+        self._dropped.clear()
         check = asyncio.create_task(self._check_server())
         tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(job)
-            for job in (self._write(connection), self._read(connection), self._watch_deadline())
+            for job in (self._write(connection), self._read(connection), self._watch_deadline(), self._watch_drop())
         ]
         admitted = False
         fault: BaseException | None = None
@@ -171,9 +181,8 @@ class Lane:
 
     async def _check_server(self) -> bool:
         """Who is there, and is it the one we expect? Without an answer the connection is not used."""
-        if self._admit is None:
-            return True
-        return await self._admit(await server_identity(self), self)
+        server = await self.identify()
+        return self._admit is None or await self._admit(server, self)
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
@@ -211,6 +220,10 @@ class Lane:
             if self._waiting and loop.time() - self._waiting[0].sent_s > self._deadline_s:
                 raise TimeoutError(f"no reply from Redis within {self._deadline_s:.3f} s")
 
+    async def _watch_drop(self) -> None:
+        await self._dropped.wait()
+        raise ConnectionResetError("left, to see where the address leads now")
+
     def _fail_all(self) -> None:
         self._outgoing.clear()
         while self._waiting:
@@ -218,12 +231,3 @@ class Lane:
             if not future.done():
                 future.set_exception(Ambiguous("the connection to Redis broke"))
                 future.exception()  # its caller may have given up: not an unretrieved exception
-
-
-async def server_identity(lane: Lane) -> Server:
-    """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
-    text = (await lane.send("INFO", "server")) + b"\r\n" + (await lane.send("INFO", "replication"))
-    fields = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
-    if fields["role"] != "master":
-        raise ReadOnlyError("the server is a replica")
-    return Server(fields["run_id"], fields["master_replid"])

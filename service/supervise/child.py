@@ -190,6 +190,11 @@ class Child:
 
     def _report(self, status: int, what_next: str) -> None:
         pid = self._process.pid if self._process else None
-        how = {"exit_code": status} if status >= 0 else {"signal": signal.Signals(-status).name}
+        how = {"exit_code": status} if status >= 0 else {"signal": _name_of(-status)}
         log.warning("child_died", child=self.role.name, pid=pid, next=what_next, **how)
         count_death(self.role.kind, pid, self._metrics_dir)
+
+
+def _name_of(number: int) -> str:
+    """A signal's name, or its number: real-time signals have none."""
+    return signal.Signals(number).name if number in set(signal.Signals) else str(number)

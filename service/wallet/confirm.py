@@ -8,6 +8,7 @@ unconfirmed, for whatever reason, is looked up in SQL by event digest and finger
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
@@ -27,6 +28,8 @@ SWEEP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
 RESUBSCRIBE_S: Final = 0.2
+
+_HEAD: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +84,11 @@ AskRecovery = Callable[[int, Cause], Awaitable[None]]
 class Confirmations:
     """All that waits for the writer in this process. `run` listens and sweeps."""
 
-    def __init__(self, ledger: LedgerReader, redis_url: str, ask_recovery: AskRecovery) -> None:
+    def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis_url: str, ask_recovery: AskRecovery) -> None:
         self.worker: Final = secrets.token_hex(8)
         self._ledger = ledger
         self._redis_url = redis_url
+        self._committed_channel = keys.committed_channel(ledger_uuid)
         self._ask_recovery = ask_recovery
         self._numbers = count(1)
         self._attempts: dict[str, Attempt] = {}
@@ -151,7 +155,7 @@ class Confirmations:
         own = keys.confirm_channel(self.worker)
         while True:
             try:
-                async for channel, text in listen(self._redis_url, own, keys.COMMITTED_CHANNEL):
+                async for channel, text in listen(self._redis_url, own, self._committed_channel):
                     if channel == own:
                         self._confirm(text)
                     else:
@@ -169,8 +173,7 @@ class Confirmations:
 
     def _observe_text(self, text: str) -> None:
         if self._watermarks:
-            for head in text.split():
-                shard, epoch, seq = head.split(":")
+            for shard, epoch, seq in _HEAD.findall(text):
                 self._observe(int(shard), int(epoch), int(seq))
 
     def _observe(self, shard: int, epoch: int, seq: int) -> None:

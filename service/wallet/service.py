@@ -144,7 +144,8 @@ class WalletService:
                 return following
             if loop.time() >= event.give_up_s:
                 raise TimeoutError
-            step = following
+            # A look-up is good for one attempt: whatever came between, bets may have left Redis since.
+            step = LookUp() if following is AGAIN and lookup is not None else following
 
     async def _attempt(self, event: Event, lookup: Lookup | None) -> Answer | LookUp | None:
         """Execute once, and wait until what the decision rests on is committed.
@@ -211,7 +212,10 @@ class WalletService:
             self._shards.learn_period(shard, int(reply[2]))
             return
         await self._shards.refresh()
-        if self._shards.epoch(shard) == epoch:
+        if not self._shards.run_on(self._lane.server):
+            self._lane.drop()  # the writer is at another server: see where the address leads by now
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+        elif self._shards.epoch(shard) == epoch:
             await self._shards.ask_recovery(self._lane, shard, Cause.HEAD)
             await asyncio.sleep(RECOVERY_PAUSE_S)
 

@@ -17,8 +17,9 @@ log = structlog.get_logger(__name__)
 class Shards:
     """Epochs and periods by shard. Only a fence or a refresh changes them; a stale one costs a repetition."""
 
-    def __init__(self, ledger: LedgerReader, heads: Sequence[ShardHead]) -> None:
+    def __init__(self, ledger: LedgerReader, ledger_uuid: str, heads: Sequence[ShardHead]) -> None:
         self._ledger = ledger
+        self._recover_channel = keys.recover_channel(ledger_uuid)
         self._heads = list(heads)
         self._periods = [0] * len(heads)
         self._refreshing: asyncio.Task[None] | None = None
@@ -40,7 +41,7 @@ class Shards:
         """Redis has told the current period."""
         self._periods[shard] = period
 
-    def run_on(self, server: Server) -> bool:
+    def run_on(self, server: Server | None) -> bool:
         """Whether SQL recorded this server for the epochs of all shards."""
         return all((head.run_id, head.replid) == server for head in self._heads)
 
@@ -60,7 +61,7 @@ class Shards:
             return True
         metrics.LANE_FAULTS.labels("other_server").inc()
         for shard in range(len(self._heads)):
-            await lane.send("PUBLISH", keys.RECOVER_CHANNEL, f"{shard} {self.epoch(shard)} {Cause.SERVER}")
+            await lane.send("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {Cause.SERVER}")
         if self._refused != server:
             log.warning("redis_is_another_server", remedy="none after a restart or fail-over: the writer opens epochs")
         self._refused = server
@@ -68,4 +69,4 @@ class Shards:
 
     async def ask_recovery(self, lane: Lane, shard: int, cause: Cause) -> None:
         """Tell the lease-holder that this epoch of the shard looks wrong from here."""
-        await lane.execute("PUBLISH", keys.RECOVER_CHANNEL, f"{shard} {self.epoch(shard)} {cause}")
+        await lane.execute("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {cause}")

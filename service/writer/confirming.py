@@ -25,14 +25,22 @@ class Retention(NamedTuple):
 
 
 async def confirm(
-    lane: Lane, standing: Standing, committed: Mapping[int, Sequence[Entry]], now_ms: int, retention: Retention
+    lane: Lane,
+    standing: Standing,
+    committed: Mapping[int, Sequence[Entry]],
+    *,
+    channel: str,
+    now_ms: int,
+    retention: Retention,
 ) -> bool:
     """Confirm the shards named, also those with no new entry. False if the server has lost the script.
+
+    `channel` is where all workers hear of watermarks.
 
     A shard whose head is of another epoch, or knows less than SQL, becomes a suspect. Raises LaneError.
     """
     watermarks = [_raise_watermark(lane, standing, shard, now_ms, retention) for shard in committed]
-    messages = _tell_workers(lane, standing, committed)
+    messages = _tell_workers(lane, standing, committed, channel)
     replies = await asyncio.gather(*watermarks, return_exceptions=True)
     await asyncio.gather(*messages)
     has_script = True
@@ -57,7 +65,7 @@ def _raise_watermark(
 
 
 def _tell_workers(
-    lane: Lane, standing: Standing, committed: Mapping[int, Sequence[Entry]]
+    lane: Lane, standing: Standing, committed: Mapping[int, Sequence[Entry]], channel: str
 ) -> list[asyncio.Future[Any]]:
     """One message a worker with the tokens of its attempts, and one for all with the watermarks."""
     tokens: dict[str, list[str]] = defaultdict(list)
@@ -68,5 +76,5 @@ def _tell_workers(
     heads = " ".join(f"{s}:{standing.heads[s].epoch}:{standing.heads[s].seq}" for s in committed)
     return [
         *(lane.execute("PUBLISH", keys.confirm_channel(worker), " ".join(theirs)) for worker, theirs in tokens.items()),
-        lane.execute("PUBLISH", keys.COMMITTED_CHANNEL, heads),
+        lane.execute("PUBLISH", channel, heads),
     ]

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from service import keys, metrics
 from service.entry.protocols import Cause, Clock, EpochMoved, LedgerStore
-from service.lane import Lane, LaneError, Server, listen
+from service.lane import Lane, LaneError, Refused, Server, listen, who_answers
 from service.recovery import ForeignRedis, check_owner, load_scripts_into, open_epoch, unlink_older_generations
 from service.writer.committing import commit
 from service.writer.confirming import Retention, confirm
@@ -24,6 +24,9 @@ TICK_EVERY_S: Final = 0.25
 
 SCRIPTS_EVERY_S: Final = 0.5
 """How often newly registered scripts are looked for."""
+
+PROBE_EVERY_S: Final = 1.0
+"""How often the writer looks where the address of Redis leads."""
 
 PAUSE_S: Final = 0.2
 """After a fault, before the next attempt."""
@@ -67,8 +70,8 @@ class Writer:
         self._retention = Retention(limits.stream_tail, limits.hot_window_ms)
         self._standing = Standing()
         self._reader = StreamReader(self._standing, lane, reading_lane, limits.batch_max)
-        self._server: Server | None = None
         self._heads_doubted = self._owner_doubted = self._scripts_doubted = True
+        self._server_doubted = False
         self._opened: Counter[Cause] = Counter()
         self._loaded: set[str] = set()
         self._scripts_due_s = 0.0
@@ -77,7 +80,6 @@ class Writer:
 
     async def admit(self, server: Server, lane: Lane) -> bool:  # noqa: ARG002 - the lane's contract
         """For the lanes: any server will do, but one that SQL did not record costs new epochs."""
-        self._server = server
         self._owner_doubted = True
         self._standing.believe(await self._ledger.heads())
         self._standing.compare(server)
@@ -90,6 +92,7 @@ class Writer:
                 group.create_task(self._lane.run())
                 group.create_task(self._reading_lane.run())
                 group.create_task(self._listen_for_ever())
+                group.create_task(self._probe_for_ever())
                 group.create_task(self._cycle_for_ever())
         finally:
             if self._cleaning:
@@ -130,11 +133,25 @@ class Writer:
         if self._clock.monotonic_s() >= self._tick_due_s:
             self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
             committed = {shard: committed.get(shard, []) for shard in range(len(self._standing.heads))}
-        if not await confirm(self._lane, self._standing, committed, self._clock.now_ms(), self._retention):
-            self._scripts_doubted = True
+        has_script = await confirm(
+            self._lane,
+            self._standing,
+            committed,
+            channel=keys.committed_channel(self._ledger_uuid),
+            now_ms=self._clock.now_ms(),
+            retention=self._retention,
+        )
+        self._scripts_doubted |= not has_script
 
     async def _settle_doubts(self) -> None:
-        """After a fault believe nothing but SQL; on a new connection see whose Redis it is; look for lost scripts."""
+        """See which server this is, whose, what SQL says, and whether the scripts are there; whatever is in doubt."""
+        if self._server_doubted:
+            self._standing.compare(await self._lane.identify())
+            await self._reading_lane.identify()
+            self._server_doubted = False
+        if self._lane.server != self._reading_lane.server:
+            self._drop_lanes()
+            raise Refused("the connections lead to different servers: connecting again")
         if self._heads_doubted:
             self._standing.believe(await self._ledger.heads())
             self._heads_doubted = False
@@ -148,7 +165,8 @@ class Writer:
 
     async def _recover(self, shard: int, cause: Cause) -> None:
         """A new epoch for one shard, on the server that the lane is connected to."""
-        if self._server is None:
+        server = self._lane.server
+        if server is None:
             raise AssertionError("a usable lane has shown its server")
         try:
             head = await open_epoch(
@@ -157,7 +175,7 @@ class Writer:
                 ledger=self._ledger,
                 ledger_uuid=self._ledger_uuid,
                 lane=self._lane,
-                server=self._server,
+                server=server,
                 clock=self._clock,
             )
         except BaseException:
@@ -195,11 +213,26 @@ class Writer:
         except (LaneError, ResponseError) as error:
             log.info("clean_up_interrupted", error=str(error))
 
+    def _drop_lanes(self) -> None:
+        self._lane.drop()
+        self._reading_lane.drop()
+
+    async def _probe_for_ever(self) -> None:
+        """See where the address leads: after a fail-over old connections may live on with a server nobody finds."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            try:
+                server = await who_answers(self._redis_url)
+            except (RedisError, OSError):
+                continue  # nobody, or a replica: nothing better than what there is
+            if self._lane.usable.is_set() and server != self._lane.server:
+                self._drop_lanes()
+
     async def _listen_for_ever(self) -> None:
         """Workers see some faults before the writer does; it looks for itself before it believes them."""
         while True:
             try:
-                async for _, text in listen(self._redis_url, keys.RECOVER_CHANNEL):
+                async for _, text in listen(self._redis_url, keys.recover_channel(self._ledger_uuid)):
                     self._on_request(text)
             except (RedisError, OSError) as error:
                 log.info("writer_resubscribes", error=str(error))
@@ -218,3 +251,5 @@ class Writer:
             self._standing.suspects[shard] = Cause.FORK
         elif cause == Cause.NOSCRIPT:
             self._scripts_doubted = True  # judged between cycles, never while a recovery is loading them
+        elif cause == Cause.SERVER:
+            self._server_doubted = True  # a new replication id breaks no connection

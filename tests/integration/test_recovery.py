@@ -347,7 +347,7 @@ async def test_garbage_on_the_channel_of_recovery_requests_is_ignored():
                 "a b c",
                 "\xff",
             ):
-                await w.redis.publish(keys.RECOVER_CHANNEL, text)
+                await w.redis.publish(keys.recover_channel(w.ledger.uuid), text)
             for n in range(5):
                 assert (await w.apply(w.bet(user, f"g{n}", 10))).code is Code.R0
         await w.check([user])

@@ -22,7 +22,7 @@ from service.providers import DecryptionError, Echo, Invalid, Provider, configur
 
 KEY = "reference-key-of-32-bytes-long!!"
 CURRENCY, SCALE = "KRW", 2
-GRACE_S = 0.6
+GRACE_S = 1.0
 BODY_BYTES_MAX = 65_536
 CHANGES_MAX = 64
 TOLERANCE_MS = 5_000

@@ -9,14 +9,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from service.conformance import all_cases
-from tests.acceptance.service_process import RunningService
+from tests.acceptance import service_process
+from tests.acceptance.service_process import CONFIG, RunningService
 
 
 @pytest.mark.timeout(120)
 def test_the_real_service_passes_every_case(tmp_path: Path) -> None:
     """`wallet conformance` beside a running `wallet up`: nothing fails and nothing is skipped."""
     junit = tmp_path / "report.xml"
-    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="2000") as service:
+    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="3000") as service:
         result = service.wallet("conformance", "--json", "--strict", "--junit", str(junit), limit_s=100)
     assert result.returncode in {0, 1}, result.stderr
     report = json.loads(result.stdout)
@@ -24,3 +25,21 @@ def test_the_real_service_passes_every_case(tmp_path: Path) -> None:
     assert report["summary"] == {"pass": len(all_cases()), "fail": 0, "skip": 0}
     assert result.returncode == 0
     assert ET.parse(junit).getroot().attrib["failures"] == "0"  # noqa: S314 - written just now
+
+
+def test_the_choices_of_the_settings_are_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configurable rows, with every choice the other way round, and a currency of eight digits."""
+    choices = 'session = "off"\ncancel_unknown = "r3"\nchange_overdraw = "reject"\ncurrencies = ["BTC", "USD"]\n'
+    config = f"{CONFIG}{choices}[currencies]\nBTC = 8\nUSD = 2\n"
+    monkeypatch.setattr(service_process, "CONFIG", config)
+    words = [word for row in (33, 43, 66, 15, 1) for word in ("--only", f"row:{row}")]
+    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="1000") as service:
+        result = service.wallet("conformance", "--json", *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    report = json.loads(result.stdout)
+    assert report["summary"]["pass"] > 20
+    assert {case["detail"].partition(";")[0] for case in report["cases"] if case["status"] == "skip"} == {
+        "is about --session required",
+        "is about --cancel-unknown tombstone",
+        "is about --change-overdraw debt",
+    }

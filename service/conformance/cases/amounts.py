@@ -64,8 +64,8 @@ async def finer_than_the_currency(scene: Scene) -> None:
 @case("15")
 async def zeros_at_the_end_are_no_finer(scene: Scene) -> None:
     """1.000000000 is 1, and 1e0, 10e-1 and 0.1e1 are, too."""
-    player = await scene.player()
     unit = 10**scene.scale
+    player = await scene.player(100 * unit)
     for text in ("1.000000000", "1e0", "10e-1", "0.1E+1"):
         await bet_of(player, text).gets(R0, moves=-unit)
 

@@ -117,8 +117,8 @@ async def retry_with_its_items_in_another_order(scene: Scene) -> None:
 @case("1")
 async def retry_with_its_amounts_written_otherwise(scene: Scene) -> None:
     """5, 5.0 and 0.5e1 are the same amount."""
-    player = await scene.player()
     unit = 10**scene.scale
+    player = await scene.player(100 * unit)
     bet = player.round().bet(5 * unit)
     await bet.gets(R0, moves=-5 * unit)
     for text in ("5.0", "0.5e1", "50E-1"):

@@ -161,6 +161,8 @@ def _account(
     if settings is not None and not (api_id or key_file):
         found = provider_of(settings, name)
         return found, currency or next(iter(found.currencies))
+    if settings is not None and api_id and key_file:
+        raise ConformanceError("--api-id is of a wallet that the settings do not know: say its URL, too")
     if not (api_id and key_file):
         raise ConformanceError("say both --api-id and --api-key-file, or neither for the account of the settings")
     currency = currency or "KRW"

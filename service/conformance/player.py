@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from service.commands import Command, Item, Kind
 from service.conformance.events import R0, Event
 from service.conformance.outcome import CaseFailed
-from service.conformance.ports import Refused
+from service.conformance.ports import NotDone
 from service.money import format_minor
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Player:
         """Cash out that must be refused."""
         try:
             await self.scene.port.do("withdraw", self.user_id, self.currency, self.major(minor))
-        except Refused:
+        except NotDone:
             return
         raise CaseFailed(f"a withdrawal of {self.major(minor)} was done, though it had to be refused")
 

@@ -10,8 +10,7 @@ import os
 import shlex
 from typing import Final, Literal, Protocol
 
-from service.adminclient import AdminClient, AdminError
-from service.adminclient import Refused as AdminRefused
+from service.adminclient import AdminClient, AdminError, Refused
 from service.conformance.outcome import CaseFailed, CaseSkipped
 
 Action = Literal["create", "deposit", "withdraw", "block", "unblock", "balance"]
@@ -22,7 +21,7 @@ CANNOT: Final = os.EX_UNAVAILABLE
 HOOK_LIMIT_S: Final = 30.0
 
 
-class Refused(Exception):
+class NotDone(Exception):
     """The port's other side said no."""
 
 
@@ -30,7 +29,7 @@ class Port(Protocol):
     """`amount` is a decimal string in major units. `balance` gives one; the others give nothing."""
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """Raises Refused, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
+        """Raises NotDone, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
         ...
 
 
@@ -52,8 +51,8 @@ class AdminPort:
         """One call, repeated while its outcome is unknown."""
         try:
             return await self._do(action, user_id, currency, amount)
-        except AdminRefused as error:
-            raise Refused(f"the back office refused to {action}: {error}") from None
+        except Refused as error:
+            raise NotDone(f"the back office refused to {action}: {error}") from None
         except AdminError as error:
             raise CaseFailed(f"the back office: {error}") from None
 
@@ -98,5 +97,5 @@ class HookPort:
             raise CaseSkipped(f"the hook cannot {action}")
         if process.returncode:
             told = " ".join(err.decode(errors="replace").split())[-200:]
-            raise Refused(f"the hook refused to {action} (exit status {process.returncode}): {told}")
+            raise NotDone(f"the hook refused to {action} (exit status {process.returncode}): {told}")
         return out.decode(errors="replace").strip()

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from service.adminclient import AdminClient
+from service.adminclient import AdminClient, AdminError, Refused
 from service.commands import Code
 from service.conformance.outcome import CaseFailed, CaseSkipped, ConformanceError, Outcome, Status
-from service.conformance.ports import AdminPort, HookPort, NoPort, Port, Refused
+from service.conformance.ports import AdminPort, HookPort, NoPort, NotDone, Port
 from service.conformance.registry import Case
 from service.conformance.scene import Expected, Scene, World
 from service.conformance.wire import Wire, excerpt
@@ -85,8 +85,21 @@ async def _port(target: Target, stack: AsyncExitStack) -> Port:
     if target.hook:
         return HookPort(target.hook)
     if target.admin:
+        await _check_back_office(*target.admin)
         return AdminPort(await stack.enter_async_context(AdminClient(*target.admin)))
     return NoPort()
+
+
+async def _check_back_office(url: str, token: str) -> None:
+    """Whether there is one that knows the token."""
+    async with AdminClient(url, token, patience_s=0) as admin:
+        try:
+            await admin.show("conf-nobody")
+        except Refused as error:
+            if error.kind != "unknown-player":
+                raise ConformanceError(f"the back office at {url}: {error}") from None
+        except AdminError as error:
+            raise ConformanceError(str(error)) from None
 
 
 async def _check_reached(world: World) -> None:
@@ -133,7 +146,7 @@ async def _play_one(world: World, case: Case) -> Outcome:
             await _in_scene(Scene(world), case)
     except CaseSkipped as missing:
         status, detail = Status.SKIP, str(missing)
-    except (CaseFailed, Refused) as failure:
+    except (CaseFailed, NotDone) as failure:
         status, detail = Status.FAIL, str(failure)
     except TimeoutError:
         status, detail = Status.FAIL, f"not done within {CASE_LIMIT_S:g} s"

@@ -14,7 +14,7 @@ from service.commands import Kind
 from service.conformance.events import R0, Event
 from service.conformance.outcome import CaseFailed, CaseSkipped
 from service.conformance.player import Player
-from service.conformance.ports import Port, Refused
+from service.conformance.ports import NotDone, Port
 from service.conformance.wire import Wire
 from service.money import AmountError, to_minor
 
@@ -92,7 +92,7 @@ class Scene:
             await self.port.do("create", user_id, self.currency)
             if funds:
                 await player.is_given(funds)
-        except Refused as refusal:
+        except NotDone as refusal:
             raise CaseFailed(f"a player cannot be made: {refusal}") from None
         if login:
             await player.login().gets(R0)
@@ -151,7 +151,7 @@ class Scene:
     async def end(self, *, played: bool) -> None:
         """Clean up. After a case that went well, nobody may have another balance than was last expected."""
         for cleanup in reversed(self._cleanups):
-            with nullcontext() if played else suppress(CaseFailed, CaseSkipped, Refused):
+            with nullcontext() if played else suppress(CaseFailed, CaseSkipped, NotDone):
                 await cleanup()
         for player in self._players if played else ():
             probe = player.event(Kind.LOGIN, at_s=self.newest_login_s(player.user_id))

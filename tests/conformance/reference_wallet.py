@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from service.commands import Answer, Code, Command, Item, Kind, fingerprint
-from service.conformance.ports import Action, Refused
+from service.conformance.ports import Action, NotDone
 from service.money import AMOUNT_MAX, format_minor, parse_minor
 from service.providers import DecryptionError, Echo, Invalid, Provider, configure
 
@@ -283,7 +283,7 @@ class Desk:
 
     def withdraw(self, account: Account, minor: int) -> None:
         if account.blocked or minor > account.balance - account.debt:
-            raise Refused("not so much")
+            raise NotDone("not so much")
         account.balance -= minor
 
 
@@ -343,7 +343,7 @@ class Endpoint:
     async def _desk(self, request: web.Request) -> web.Response:
         try:
             return web.Response(text=await Desk(self.rules).do(**await request.json()))
-        except Refused as refusal:
+        except NotDone as refusal:
             raise web.HTTPConflict(text=str(refusal)) from None
 
     @asynccontextmanager

@@ -228,6 +228,19 @@ class TestRefusals:
         """One line that says so, exit status 2."""
         assert told in line(conformance(*words, status=2))
 
+    def test_credentials_without_an_address(self, conformance):
+        """Whose they are, nobody knows."""
+        assert "say its URL, too" in line(conformance("--player", "ann", status=2))
+
+    @pytest.mark.parametrize(
+        ("path", "told"), [("http://127.0.0.1:9", "no back office at"), ("{url}", "is no back office")]
+    )
+    def test_no_back_office(self, conformance, url, directory, path, told):
+        """It is told once, and not by every case."""
+        token = str(directory / "api.key")
+        words = (url, "--admin-url", path.format(url=url), "--admin-token-file", token)
+        assert told in line(conformance(*words, status=2))
+
     def test_half_of_the_credentials(self, url):
         """Both, or those of the settings."""
         result = CliRunner().invoke(app, ["conformance", url, "--api-id", "x", "--player", "ann"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -113,13 +116,67 @@ def test_open_without_a_ledger_says_what_to_do(tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
-def test_init_makes_directories_and_survives_an_empty_file(tmp_path):
+def test_init_survives_an_empty_file(tmp_path):
     """As a crash before the one transaction leaves it"""
-    path = tmp_path / "a" / "b" / "ledger.db"
-    path.parent.mkdir(parents=True)
+    path = tmp_path / "ledger.db"
     path.touch()
     assert init(path, 4, CURRENCIES) == init(path, 4, CURRENCIES)
-    assert init(tmp_path / "x" / "y.db", 1, {"KRW": 2})
+
+
+def test_init_makes_no_directory(tmp_path):
+    """A mistyped path would begin another ledger"""
+    with pytest.raises(StoreError, match=r"the directory .*/x does not exist; make it"):
+        init(tmp_path / "x" / "y.db", 1, {"KRW": 2})
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_ledger_s_files_are_its_owner_s_alone(tmp_path, book):
+    """All of them, whatever the umask"""
+    before = os.umask(0)
+    try:
+        path = tmp_path / "ledger.db"
+        init(path, 2, CURRENCIES)
+        async with SqliteLedger.open(path) as store:
+            store.acquire_lease()
+            await store.open_epoch(0, 0, 1, "run", "repl")
+            await store.commit([book.take()])
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    names = ("ledger.db", "ledger.db-shm", "ledger.db-wal", "ledger.db.writer.lock")
+    assert modes == dict.fromkeys(names, 0o600)
+
+
+async def test_a_writer_that_ends_in_order_leaves_a_whole_file(backend, store, book, tmp_path):
+    """A copy of the one file is the ledger, though a reader still has it open; while it is written, it is not"""
+    entries = book.take()
+    await store.commit([entries])
+    copy = tmp_path / "copy.db"
+
+    async def entries_of_copy() -> int:
+        shutil.copy(backend.path, copy)
+        async with SqliteLedger.open(copy) as copied:
+            return (await copied.heads())[0].seq
+
+    async with backend.open() as reader:
+        assert (await reader.heads())[0].seq == len(entries)
+        assert await entries_of_copy() == 0
+        await store.close()
+        assert await entries_of_copy() == len(entries)
+
+
+async def test_a_reader_cannot_keep_a_writer_from_ending(backend, store, book):
+    """What a long reader needs of the log stays there, and nothing is lost"""
+    reader = connect(backend.path, write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM shard").fetchall()
+    await store.commit([book.take()])
+    began_s = time.monotonic()
+    await store.close()
+    assert time.monotonic() - began_s < 4
+    reader.close()
+    async with backend.open() as again:
+        assert (await again.heads())[0].seq > 0
 
 
 @pytest.mark.parametrize("place", ["/proc/ledger.db", "/dev/null/ledger.db", "/"])

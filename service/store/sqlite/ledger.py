@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 READERS: Final = 2
 """Threads that read. SQLite lets go of the interpreter's lock while it works; more than cores are no use."""
+
+CHECKPOINT_WAIT_MS: Final = 1_000
+"""How long the last act of a writer waits for readers."""
 
 PENDING_MAX: Final = 1_024
 """Reads and writes that may wait; one more is refused."""
@@ -82,12 +86,17 @@ class SqliteLedger:
         return self._lease
 
     async def close(self) -> None:
-        """Finish what was begun, then end all threads, close all connections and give up the lease."""
+        """Finish what was begun, then end all threads, close all connections and give up the lease.
+
+        A writer moves its log into the ledger's file first, if it can: then that file alone is the whole ledger.
+        """
         if self._closed:
             return
         self._closed = True
         pending = [asyncio.wrap_future(future) for future in tuple(self._pending)]
         await asyncio.gather(*pending, return_exceptions=True)
+        if self._lease and self._lease.held:
+            await asyncio.wrap_future(self._writer.submit(self._checkpoint))
         self._readers.shutdown()
         self._writer.shutdown()
         for connection in self._connections:
@@ -234,6 +243,13 @@ class SqliteLedger:
             self._local.connection = connection
             self._connections.add(connection)
         return connection
+
+    def _checkpoint(self) -> None:
+        """Leave all in the one file, where readers allow it: what a stopped service leaves can be copied so."""
+        with suppress(sqlite3.Error, StoreError):
+            connection = self._connection(write=True)
+            connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _drop_connection(self) -> None:
         """After a failure the next call begins with a new one; closing rolls back what is open."""

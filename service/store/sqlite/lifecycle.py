@@ -21,6 +21,8 @@ MIGRATIONS: Final = read_migrations(PACKAGE)
 SCHEMA_VERSION: Final = len(MIGRATIONS)
 READ: Final = read_queries(PACKAGE, "read.sql")
 WRITE: Final = read_queries(PACKAGE, "write.sql")
+FILE_MODE: Final = 0o600
+"""Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
 
 
 class LedgerInfo(msgspec.Struct, frozen=True):
@@ -41,9 +43,12 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int]) -> str:
     path = Path(path)
     if shards < 1 or not currencies:
         raise StoreError("a ledger needs at least one shard and one currency")
+    if not path.parent.exists():
+        raise StoreError(
+            f"cannot make the ledger {path}: the directory {path.parent} does not exist; make it, or correct the path"
+        )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
         raise StoreError(
             f"cannot make the ledger {path}: {error.strerror}; choose another data directory or its permissions"

@@ -21,10 +21,16 @@ WEBHOOKS: Final = Counter(
 )
 WEBHOOK_SECONDS: Final = Histogram(
     "wallet_webhook_seconds",
-    "From the request's body read to the reply written. Remedy: compare with wallet_commit_seconds; what is "
-    "left is Redis or a busy worker.",
+    "From the request's body read to the reply sealed, not yet sent. Remedy: compare with wallet_commit_seconds; what "
+    "is left is Redis or a busy worker.",
     ["provider"],
     buckets=LATENCY_BUCKETS_S,
+)
+BROKEN_REQUESTS: Final = Counter(
+    "wallet_broken_requests_total",
+    "Requests that were not HTTP, or broke off under way, by server (webhook, backoffice); HTTP's own 400 or no answer, "
+    "and no line in the log. Remedy: none for strangers; if a provider misses answers, look at the proxy between.",
+    ["server"],
 )
 ANOMALIES: Final = Counter(
     "wallet_anomalies_total",

@@ -10,7 +10,6 @@ is `application/json`.
 from __future__ import annotations
 
 import asyncio
-import logging
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,12 +18,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from service import metrics
 from service.cipher import DecryptionError
 from service.commands import Answer, Code, Command, Policy
 from service.entry.protocols import Clock
+from service.http_server import BODY_READ_S, BROKEN, SERVER, handler_args
 from service.providers import Echo, Invalid, Key, Provider
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
-
-BODY_READ_S: Final = 10.0  # for a body that does not come, or whose framing broke
-LINGER_S: Final = 2.0  # for a client to finish sending what is no longer read, so that it sees the answer
 
 UNKNOWN: Final = "unknown"  # label of providers that are not configured, and of events that could not be read
 
@@ -94,6 +90,7 @@ class Webhook:
             _report(fault, self._provider.name, call.echo.event_type)
             answer = FAULT
             response = self._respond(call, answer)
+        response.headers["Server"] = SERVER
         if body is None:
             response.force_close()
         self._count(call, answer)
@@ -154,15 +151,7 @@ def build_app(
     Bodies are never decompressed, access is not logged, and a body over `body_bytes_max` is not read to its
     end.
     """
-    app = web.Application(
-        client_max_size=body_bytes_max,
-        handler_args={
-            "access_log": None,
-            "auto_decompress": False,
-            "lingering_time": LINGER_S,
-            "logger": _http_logger(),
-        },
-    )
+    app = web.Application(client_max_size=body_bytes_max, handler_args=handler_args("webhook"))
     for name, provider in providers.items():
         # A route of its own is found by one look-up; a pattern would have to be matched.
         app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
@@ -174,19 +163,20 @@ async def _no_provider(request: web.Request) -> web.Response:
     body = await _read(request)
     metrics.WEBHOOKS.labels(UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason).inc()
     response = _plain(NO_PROVIDER)
+    response.headers["Server"] = SERVER
     if body is None:
         response.force_close()
     return response
 
 
 async def _read(request: web.Request) -> bytes | None:
-    """The body, or None if it is over the application's limit, broken or late: the connection is useless then."""
+    """The body, or None if it is over the application's limit, broken, cut or late: the connection is useless then."""
     try:
         if request.content.is_eof():
             return await request.read()
         async with asyncio.timeout(BODY_READ_S):
             return await request.read()
-    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError, HttpProcessingError, TimeoutError):
+    except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN):
         return None
 
 
@@ -232,18 +222,3 @@ def _report(fault: Exception, provider: str, event: str | None) -> None:
         error=type(fault).__qualname__,
         traceback="".join(traceback.format_tb(fault.__traceback__)),
     )
-
-
-class _NotTheirs(logging.Filter):
-    """Drops what aiohttp logs, with a traceback, for every request that is not HTTP: it answers 400 by itself."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        fault = record.exc_info[1] if record.exc_info else None
-        return not isinstance(fault, HttpProcessingError)
-
-
-def _http_logger() -> logging.Logger:
-    logger = logging.getLogger("service.web.http")
-    if not logger.filters:
-        logger.addFilter(_NotTheirs())
-    return logger

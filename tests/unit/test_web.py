@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import LooseHeaders
 from prometheus_client import REGISTRY
 
+import service.http_server
 import service.web
 from service.commands import Answer, Code, Command, Policy
 from service.providers import configure
@@ -325,10 +328,78 @@ async def test_what_is_not_http_leaves_no_traceback(serve, wallet, caplog, monke
     await asyncio.wait_for(reader.read(), 0.8)
     writer.close()
     await writer.wait_closed()
-    assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
     assert wallet.asked == []
     _, body = await call(client)
     assert opened(body)["code"] == "R0"
+    assert [record for record in caplog.records if record.exc_info or record.levelname == "ERROR"] == []
+
+
+def broken() -> float:
+    """The counter of requests that were not HTTP."""
+    return REGISTRY.get_sample_value("wallet_broken_requests_total", {"server": "webhook"}) or 0.0
+
+
+@pytest.mark.parametrize("what", ["a TLS greeting", "a strange method", "a bad header", "a huge header"])
+async def test_what_is_not_http_is_counted(serve, what):
+    """HTTP's own 400, and one more in the metric; whatever level aiohttp would have logged it at."""
+    client = await serve()
+    before = broken()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(NOT_HTTP[what])
+    assert (await asyncio.wait_for(reader.read(), 0.8)).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    await writer.wait_closed()
+    assert broken() == before + 1
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    ("path", "key", "reason"),
+    [("dowinn", KEY, "body"), ("dowinn", "wrong", "api_key"), ("nobody", "", "no_provider")],
+)
+async def test_a_caller_who_breaks_off_is_counted_and_leaves_no_line(caplog, wallet, reset, path, key, reason):
+    """Half a body and away, politely or not: an R2 that nobody reads, and nothing in the log."""
+    name = "dowinn" if path == "dowinn" else "unknown"
+    before = counted("unknown", "R2", reason, name)
+    app = build_app({"dowinn": provider()}, wallet, body_bytes_max=LIMIT, clock=StoppedClock())
+    runner = web.AppRunner(app)  # not a TestServer: that one cancels the handler
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    _, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(
+        f"POST /webhook/{path} HTTP/1.1\r\nHost: x\r\nApi-Id: agent7\r\nApi-Key: {key}\r\n"
+        "Content-Length: 50\r\n\r\nAAA".encode()
+    )
+    await asyncio.sleep(0.02)
+    if reset:
+        off = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, off)
+    writer.close()
+    await asyncio.sleep(0.02)
+    await runner.cleanup()
+    assert counted("unknown", "R2", reason, name) == before + 1
+    assert caplog.records == []
+    assert wallet.asked == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /webhook/dowinn HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+async def test_a_connection_without_a_whole_request_is_closed(serve, monkeypatch, sent):
+    """Nobody holds a connection by sending nothing, or headers without an end."""
+    monkeypatch.setattr(service.http_server, "IDLE_S", 0.05)
+    client = await serve()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(sent)
+    assert await asyncio.wait_for(reader.read(), 0.8) == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_versions_of_the_software_are_not_told(serve):
+    """Neither to a caller with the key nor to a stranger."""
+    client = await serve()
+    for headers, path in ((HEADERS, "dowinn"), ({}, "dowinn"), ({}, "nobody")):
+        response, _ = await call(client, BET, headers, f"/webhook/{path}")
+        assert response.headers["Server"] == "wallet"
 
 
 async def test_a_bug_is_r1_counted_and_logged_once_without_secrets(serve, wallet):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -11,5 +12,8 @@ import structlog
 @pytest.fixture(autouse=True)
 def _log_as_configured_by_nobody() -> Iterator[None]:
     """A test that runs a command configures the log of the whole process, to a stream that is closed afterwards."""
+    handlers = list(logging.root.handlers)
     yield
     structlog.reset_defaults()
+    for handler in set(logging.root.handlers).difference(handlers):
+        logging.root.removeHandler(handler)

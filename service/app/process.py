@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from typing import Final
 import structlog
 import uvloop
 
+from service.app import logs
 from service.settings import Settings, SettingsError
 from service.store.errors import StoreError
 from service.store.sqlite import SqliteLedger
@@ -42,17 +42,7 @@ class SystemClock:
 
 def configure_logging(level: str) -> None:
     """One JSON line an event, to standard error."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure(level)
 
 
 def open_ledger(settings: Settings) -> SqliteLedger:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+KEY = "k3y-of-32-bytes-for-tests-only!!"
+
+
+def logged(script: str, **environ: str) -> list[dict]:
+    """What a process that is configured as all of ours writes to standard error: every line is JSON."""
+    prelude = """
+        import asyncio, logging, os
+        import structlog
+        from service.app.process import configure_logging
+        configure_logging("INFO")
+        log = structlog.get_logger()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(prelude) + textwrap.dedent(script)],
+        env=os.environ | environ,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == b""
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_an_exception_never_carries_the_locals_of_its_frames():
+    """A key that is a local variable stays out of the log; where it happened is there."""
+    [line] = logged(
+        f"""
+        def inner(api_key):
+            secret = api_key * 2
+            raise KeyError("what")
+        try:
+            inner("{KEY}")
+        except KeyError:
+            log.exception("failed")
+        """
+    )
+    assert line["event"] == "failed"
+    assert [frame["name"] for frame in line["exception"][0]["frames"]] == ["<module>", "inner"]
+    assert KEY not in str(line)
+    assert "locals" not in str(line)
+
+
+def test_what_libraries_log_is_a_line_like_ours():
+    """aiohttp, asyncio and any other: JSON, with the traceback inside and without locals."""
+    lines = logged(
+        f"""
+        def inner(api_key):
+            raise ValueError("what")
+        try:
+            inner("{KEY}")
+        except ValueError:
+            logging.getLogger("aiohttp.server").exception("Error handling request from %s", "192.0.2.1")
+        logging.getLogger("any").warning("two\\nlines")
+        logging.getLogger("any").error("%s and %s", "one")
+        logging.getLogger("any").exception("nothing happened")
+        logging.getLogger("any").info("chatter")
+
+        async def fail(api_key):
+            raise LookupError("x")
+        async def main():
+            task = asyncio.create_task(fail("{KEY}"))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            del task
+        asyncio.run(main())
+        """
+    )
+    assert {line["event"] for line in lines} == {"library"}
+    assert [(line["logger"], line["level"], line["message"].partition("\n")[0]) for line in lines] == [
+        ("aiohttp.server", "error", "Error handling request from 192.0.2.1"),
+        ("any", "warning", "two"),
+        ("any", "error", "%s and %s"),
+        ("any", "error", "nothing happened"),
+        ("asyncio", "error", "Task exception was never retrieved"),
+    ]
+    assert lines[0]["exception"][0]["exc_type"] == "ValueError"
+    assert lines[-1]["exception"][0]["exc_type"] == "LookupError"
+    assert KEY not in str(lines)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_lines_of_several_processes_are_never_mixed(unbuffered):
+    """Each line is one write, also where Python does not buffer."""
+    lines = logged(
+        """
+        for _ in range(7):
+            if os.fork() == 0:
+                break
+        for n in range(400):
+            log.info("event", pid=os.getpid(), n=n, fill="x" * 500)
+        try:
+            while True:
+                os.wait()
+        except ChildProcessError:
+            pass
+        os._exit(0)
+        """,
+        PYTHONUNBUFFERED=unbuffered,
+    )
+    assert len(lines) == 8 * 400
+    assert len({line["pid"] for line in lines}) == 8
+
+
+def test_a_line_is_one_write():
+    """Counted at a datagram socket, which keeps each write apart."""
+    [one, two] = logged(
+        """
+        import socket
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        shown = os.dup(2)
+        os.dup2(theirs.fileno(), 2)
+        log.info("one", text="x" * 20_000)
+        log.info("two")
+        for _ in range(2):
+            got = ours.recv(100_000)
+            assert got.endswith(b"\\n"), got
+            os.write(shown, got)
+        """,
+        PYTHONUNBUFFERED="1",
+    )
+    assert (one["event"], two["event"]) == ("one", "two")

@@ -31,7 +31,7 @@ from service.commands import Command, Item, Kind
 from service.providers import Provider, configure
 
 KEY: Final = "benchmark-key-of-exactly-32-byte"
-TOKEN: Final = "benchmark"  # noqa: S105 - of a service that lives as long as the benchmark
+TOKEN: Final = "token-of-a-benchmark"  # noqa: S105 - of a service that lives as long as the benchmark
 LIMIT: Final = 2.5
 START_LIMIT_S: Final = 60
 

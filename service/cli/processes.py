@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import structlog
 import typer
 
-from service.settings import Settings, ensure_demo, load_settings
+from service.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
 
 if TYPE_CHECKING:
     from service.supervise.parent import Listening
@@ -36,7 +36,7 @@ def up(
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    _check_ledger(settings)
+    _check_what_is_there(settings)
     greeting: list[asyncio.Task[None]] = []
 
     def prepare() -> None:
@@ -79,7 +79,8 @@ def init() -> None:
     from service.store.sqlite import init as init_ledger
 
     settings = load_settings()
-    if settings.ledger_url is None:
+    _check_place(settings)
+    if settings.ledger_path.parent == settings.data_dir:
         create_data_dir(settings.data_dir)
     uuid = init_ledger(settings.ledger_path, settings.shards, settings.currencies)
     typer.echo(f"{settings.ledger_path}: ledger {uuid}, {settings.shards} shards, {', '.join(settings.currencies)}")
@@ -91,6 +92,8 @@ def check() -> None:
     from service.app.serve import build_providers
 
     settings = load_settings()
+    _check_place(settings)
+    _check_token(settings)
     providers = ", ".join(build_providers(settings)) or "none"
     typer.echo(f"ok: {settings.config or 'no file, the environment and defaults only'}; providers: {providers}")
 
@@ -101,12 +104,28 @@ def show() -> None:
     typer.echo(load_settings().model_dump_json(indent=2))
 
 
-def _check_ledger(settings: Settings) -> None:
-    """Refuse a ledger that contradicts the settings, before anything is written. Raises StoreError."""
+def _check_what_is_there(settings: Settings) -> None:
+    """Refuse what contradicts the settings, before anything is written. Raises SettingsError or StoreError."""
     from service.store.sqlite.lifecycle import read_checked
 
+    _check_place(settings)
+    _check_token(settings)
     if settings.ledger_path.exists():
         read_checked(settings.ledger_path, settings.shards, settings.currencies)
+
+
+def _check_place(settings: Settings) -> None:
+    """A directory is only made where the settings speak of one: a mistyped path would begin another ledger."""
+    directory = settings.ledger_path.parent
+    if directory != settings.data_dir and not directory.is_dir():
+        raise SettingsError(
+            f"WALLET_LEDGER_URL: the directory {directory} does not exist; make it, or correct the path"
+        )
+
+
+def _check_token(settings: Settings) -> None:
+    if settings.admin_token_path.exists():
+        admin_token(settings)
 
 
 def _ensure_ledger(settings: Settings) -> None:

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticKnownError
+
+from service.settings.addresses import check_host, check_ledger_url, check_redis_url, check_token
 
 AES_KEY_BYTES: Final = 32
-SQLITE_PREFIX: Final = "sqlite:///"
-REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 KeyEncoding = Literal["utf8", "hex", "base64"]
@@ -55,18 +56,26 @@ def _network(value: Any) -> Network:
         raise ValueError(f"should list networks like 10.0.0.0/8 or single addresses; {error}") from None
 
 
-def _redis_url(value: SecretStr) -> SecretStr:
-    """A URL that redis-py understands, or ValueError."""
-    if not value.get_secret_value().startswith(REDIS_SCHEMES):
-        raise ValueError(f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey")
+def _checked(check: Callable[[str], None]) -> AfterValidator:
+    """A secret text that `check` raises no ValueError for."""
+
+    def validate(value: SecretStr) -> SecretStr:
+        check(value.get_secret_value())
+        return value
+
+    return AfterValidator(validate)
+
+
+def _no_boolean(value: Any) -> Any:
+    """TOML's true is not the number 1."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
     return value
 
 
-def _ledger_url(value: SecretStr) -> SecretStr:
-    """A URL of a ledger that is supported, or ValueError."""
-    text = value.get_secret_value()
-    if not text.startswith(SQLITE_PREFIX) or text == SQLITE_PREFIX:
-        raise ValueError("only SQLite is supported so far; say sqlite:///path, or leave it out")
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("names none; name some, or leave it out for all of [currencies]")
     return value
 
 
@@ -74,13 +83,15 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-LedgerUrl = Annotated[SecretStr, AfterValidator(_ledger_url)]
+RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
+LedgerUrl = Annotated[SecretStr, _checked(check_ledger_url)]
+Token = Annotated[SecretStr, _checked(check_token)]
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], BeforeValidator(_split)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
-Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split)]
-Scale = Annotated[int, Field(ge=0, le=8)]
+Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Scale = Annotated[Whole, Field(ge=0, le=8)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Host = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Port = Annotated[int, Field(ge=0, le=65535)]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

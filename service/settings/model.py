@@ -17,12 +17,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     model_validator,
 )
 
+from service.settings.addresses import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX
 from service.settings.kinds import (
-    SQLITE_PREFIX,
     Currency,
     Host,
     LedgerUrl,
@@ -32,12 +31,10 @@ from service.settings.kinds import (
     ProviderName,
     RedisUrl,
     Scale,
+    Token,
+    Whole,
 )
 from service.settings.provider import ProviderSettings
-
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What a unix socket's address holds, less its closing zero."""
-
 
 HOT_WINDOWS_DEADLINES: Final = 10
 """A look-up in SQL trusts that what was written since it began is still in Redis."""
@@ -67,52 +64,53 @@ class Settings(BaseModel):
     )
     ledger_url: LedgerUrl | None = Field(
         None,
-        description="`sqlite:///relative/path` or `sqlite:////absolute/path`. Left out: "
-        "`ledger.sqlite3` in the data directory. Only SQLite is supported so far.",
+        description="`sqlite:///relative/path` or `sqlite:////absolute/path`. Its directory must "
+        "exist. Left out: `ledger.sqlite3` in the data directory. Only SQLite is supported so far.",
     )
-    workers: int = Field(1, ge=1, le=256, description="Processes that answer webhooks.")
-    shards: int = Field(16, ge=1, le=1024, description="Logical shards. Fixed once the ledger exists.")
+    workers: Whole = Field(1, ge=1, le=256, description="Processes that answer webhooks.")
+    shards: Whole = Field(16, ge=1, le=1024, description="Logical shards. Fixed once the ledger exists.")
     webhook_host: Host = Field("127.0.0.1", description="Address that listens for webhooks.")
     webhook_port: Port = Field(8080, description="Its port; 0 takes any free one.")
     admin_host: Host = Field("127.0.0.1", description="Address of the back office, health and metrics.")
     admin_port: Port = Field(8081, description="Its port; 0 takes any free one.")
-    admin_token: Annotated[SecretStr, Field(min_length=1)] | None = Field(
+    admin_token: Token | None = Field(
         None,
-        description="Bearer token of the back office. Left out: generated into `admin.token` in the data directory.",
+        description="Bearer token of the back office: at least 16 characters, printable ASCII without spaces. "
+        "Left out: generated into `admin.token` in the data directory.",
     )
-    deadline_ms: int = Field(
+    deadline_ms: Whole = Field(
         2000,
         ge=10,
         le=60_000,
         description="After this a webhook is answered R1. Stay below the provider's time-out.",
     )
-    hot_window_s: int = Field(
+    hot_window_s: Whole = Field(
         3600,
         ge=1,
         le=30 * 86_400,
         description="How long Redis remembers events; older ones are looked up in SQL. At least 10 deadlines.",
     )
-    body_bytes_max: int = Field(65_536, ge=1024, le=16 * 2**20, description="Longest request body.")
-    session_s: int = Field(28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use.")
-    session_grace_ms: int = Field(
+    body_bytes_max: Whole = Field(65_536, ge=1024, le=16 * 2**20, description="Longest request body.")
+    session_s: Whole = Field(28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use.")
+    session_grace_ms: Whole = Field(
         10_000, ge=0, le=3_600_000, description="Bets still accepted this long after a logout."
     )
-    pending_max: int = Field(
+    pending_max: Whole = Field(
         10_000,
         ge=1,
         le=10_000_000,
         description="Uncommitted entries of a shard past which bets get R1; other events: twice that.",
     )
-    in_flight_max: int = Field(
+    in_flight_max: Whole = Field(
         4096,
         ge=1,
         le=1_000_000,
         description="Commands a worker has under way in Redis, past which it answers R1.",
     )
-    stream_tail: int = Field(
+    stream_tail: Whole = Field(
         1000, ge=0, le=1_000_000, description="Entries of a shard kept in Redis after they were committed."
     )
-    batch_max: int = Field(1000, ge=1, le=100_000, description="Entries the writer commits in one transaction.")
+    batch_max: Whole = Field(1000, ge=1, le=100_000, description="Entries the writer commits in one transaction.")
     trusted_proxies: Networks = Field((), description="Networks whose `X-Forwarded-For` is believed. Left out: none.")
     log_level: LogLevel = Field("INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.")
     currencies: Mapping[Currency, Scale] = Field(
@@ -130,6 +128,12 @@ class Settings(BaseModel):
                 if currency not in self.currencies:
                     place = f"providers.{name}.currencies"
                     raise ValueError(f"{place}: {currency} is not in [currencies]; add it there")
+        return self
+
+    @model_validator(mode="after")
+    def _listeners_are_two(self) -> Settings:
+        if self.admin_port and (self.admin_host, self.admin_port) == (self.webhook_host, self.webhook_port):
+            raise ValueError(f"admin_port: {self.admin_port} is webhook_port, too, on the same host; choose another")
         return self
 
     @model_validator(mode="after")

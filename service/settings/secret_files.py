@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from service.settings.addresses import check_token
 from service.settings.model import SettingsError
 
 if TYPE_CHECKING:
@@ -91,4 +92,9 @@ def admin_token(settings: Settings) -> SecretStr:
     if not path.exists():
         create_data_dir(settings.data_dir)
         create_secret(path, secrets.token_urlsafe(TOKEN_BYTES) + "\n")
-    return SecretStr(read_secret(path, "WALLET_ADMIN_TOKEN"))
+    token = read_secret(path, "WALLET_ADMIN_TOKEN")
+    try:
+        check_token(token)
+    except ValueError as error:
+        raise SettingsError(f"WALLET_ADMIN_TOKEN: what stands in {path} {error}") from None
+    return SecretStr(token)

@@ -15,7 +15,7 @@ from service.money import format_minor, parse_minor
 from service.providers import Provider, configure
 from service.simulator.oracle import Oracle
 
-TOKEN = "fake-token"
+TOKEN = "token-of-a-fake-wallet"
 KEY = "0123456789abcdef0123456789abcdef"
 SCALE = 2
 

@@ -62,6 +62,7 @@ def service(fake, data_dir, monkeypatch):
         (data_dir / "wallet.toml").write_text(PROVIDER)
         monkeypatch.setenv("WALLET_ADMIN_TOKEN", TOKEN)
         port = url.rpartition(":")[2]
+        monkeypatch.setenv("WALLET_ADMIN_HOST", "localhost")  # two listeners by the settings
         monkeypatch.setenv("WALLET_ADMIN_PORT", port)
         monkeypatch.setenv("WALLET_WEBHOOK_PORT", port)
         yield url
@@ -134,13 +135,50 @@ class TestConfig:
     def test_is_shown_without_secrets(self, wallet, data_dir):
         data_dir.mkdir()
         (data_dir / "wallet.toml").write_text(PROVIDER)
-        shown = wallet("config", "show", WALLET_ADMIN_TOKEN="s3cret", WALLET_REDIS_URL="redis://:s3cret@h/").stdout
+        token = "s3cret-s3cret-s3cret"
+        shown = wallet("config", "show", WALLET_ADMIN_TOKEN=token, WALLET_REDIS_URL="redis://:s3cret@h/").stdout
         assert json.loads(shown)["providers"]["demo"]["api_id"] == "op"
         assert KEY not in shown
         assert "s3cret" not in shown
 
 
+@pytest.mark.parametrize("words", ["config check", "up", "up --demo", "init"])
+class TestWhatIsThere:
+    """Refused before anything is written, by `config check` as by what it checks for."""
+
+    def test_a_ledger_in_no_directory_is_refused(self, wallet, data_dir, words, tmp_path):
+        line = refused(wallet(*words.split(), WALLET_LEDGER_URL=f"sqlite:///{tmp_path}/nope/x.db"), 78)
+        assert line.startswith(f"wallet: WALLET_LEDGER_URL: the directory {tmp_path}/nope does not exist")
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("WALLET_REDIS_URL", "redis://h:x/0"),
+            ("WALLET_WEBHOOK_HOST", "nope..x"),
+            ("WALLET_ADMIN_TOKEN", "short"),
+        ],
+    )
+    def test_a_setting_of_no_use_is_refused(self, wallet, words, name, value, tmp_path):
+        assert name in refused(wallet(*words.split(), **{name: value}), 78)
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_token_written_by_hand_is_checked_before_anything_starts(wallet, data_dir):
+    """As one that is set."""
+    data_dir.mkdir()
+    (data_dir / "admin.token").write_text("short")
+    for words in ("up", "config check"):
+        assert "admin.token is shorter" in refused(wallet(*words.split()), 78)
+    assert [path.name for path in data_dir.iterdir()] == ["admin.token"]
+
+
 class TestInit:
+    def test_makes_the_data_directory_for_a_ledger_in_it(self, wallet, data_dir):
+        result = wallet("init", WALLET_LEDGER_URL=f"sqlite:///{data_dir}/other.db")
+        assert result.exit_code == 0, result.output
+        assert (data_dir / "other.db").exists()
+
     def test_makes_the_ledger_once(self, wallet, data_dir):
         first, second = wallet("init").stdout, wallet("init").stdout
         assert first == second
@@ -164,6 +202,7 @@ class TestUp:
                 self.prepare = prepare
 
             async def run(self) -> int:
+                started[-1].data_dir.mkdir(exist_ok=True)
                 self.prepare()
                 return 3
 
@@ -384,7 +423,7 @@ class TestTheDemo:
         assert f"simulate --user demo-1 --rounds 1 --seed 286 --verbose --url {url} --admin-url {url}" in told
 
     async def test_goes_on_without_its_players(self, fake, capsys, monkeypatch):
-        monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another")
+        monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another-token-than-that")
         ensure_demo()
         with serving(fake) as url:
             await greet(load_settings(), Listening(url, url))

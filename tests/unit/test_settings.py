@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from redis.asyncio import ConnectionPool
 
 from service.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
 from service.settings.demo import DEMO_PROVIDER
@@ -169,7 +170,34 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (None, {"WALLET_CONFIG": "/nowhere.toml"}, ["WALLET_CONFIG: cannot read /nowhere.toml"]),
         (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: a table", "TOML"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
+        (None, {"WALLET_LEDGER_URL": "sqlite:///"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
         (None, {"WALLET_REDIS_URL": "http://u:hunter2@h"}, ["WALLET_REDIS_URL:", "redis://"]),
+        (None, {"WALLET_REDIS_URL": "redis://u:hunter2@h:x/0"}, ["WALLET_REDIS_URL: has no valid port"]),
+        (None, {"WALLET_REDIS_URL": "redis://127.0.0.1:99999"}, ["WALLET_REDIS_URL: has no valid port"]),
+        (None, {"WALLET_REDIS_URL": "redis://127.0.0.1:0"}, ["WALLET_REDIS_URL: has no valid port"]),
+        (None, {"WALLET_REDIS_URL": "redis://:hunter2/x@h:1/0"}, ["WALLET_REDIS_URL: has no valid port", "encode"]),
+        (None, {"WALLET_REDIS_URL": "redis://:hunter2#x@h/0"}, ["WALLET_REDIS_URL: is not a URL", "percent-encode"]),
+        (None, {"WALLET_REDIS_URL": "redis://:hunter2[@h/0"}, ["WALLET_REDIS_URL: is not a URL", "percent-encode"]),
+        (None, {"WALLET_REDIS_URL": "redis://:hunter2 @h/0"}, ["WALLET_REDIS_URL: has a space"]),
+        (None, {"WALLET_REDIS_URL": "redis://"}, ["WALLET_REDIS_URL: has no valid host"]),
+        (None, {"WALLET_REDIS_URL": "rediss://:hunter2@a..b/0"}, ["WALLET_REDIS_URL: has no valid host"]),
+        (None, {"WALLET_REDIS_URL": "redis://h/wallet"}, ["WALLET_REDIS_URL:", "number of a database"]),
+        (None, {"WALLET_REDIS_URL": "redis://h?db=x"}, ["WALLET_REDIS_URL:", "number of a database"]),
+        (None, {"WALLET_REDIS_URL": "redis://h?socket_timeout=1"}, ["WALLET_REDIS_URL:", "no options but db"]),
+        (None, {"WALLET_REDIS_URL": "unix://"}, ["WALLET_REDIS_URL: needs the absolute path", "unix:///run"]),
+        (None, {"WALLET_REDIS_URL": "unix://run/redis.sock"}, ["WALLET_REDIS_URL: needs the absolute path"]),
+        (None, {"WALLET_REDIS_URL": "unix:///" + 107 * "x"}, ["WALLET_REDIS_URL:", "too long for a socket"]),
+        (None, {"WALLET_WEBHOOK_HOST": "nope..x"}, ["WALLET_WEBHOOK_HOST: should be an address", "not 'nope..x'"]),
+        (None, {"WALLET_ADMIN_HOST": "http://h"}, ["WALLET_ADMIN_HOST: should be an address", "not 'http://h'"]),
+        ('webhook_host = "a\\u0000b"', {}, ["webhook_host in", "should be an address"]),
+        (None, {"WALLET_ADMIN_PORT": "8080"}, ["admin_port: 8080 is webhook_port, too", "choose another"]),
+        ("webhook_port = true", {}, ["webhook_port in", "valid integer, not 'True'", "default (8080)"]),
+        ("workers = true", {}, ["workers in", "valid integer, not 'True'"]),
+        ("[currencies]\nKRW = true", {}, ["currencies.KRW in", "valid integer"]),
+        (PROVIDER + "currencies = []", {}, ["providers.acme.currencies in", "names none", "leave it out for all"]),
+        (None, {"WALLET_ADMIN_TOKEN": "hunter2"}, ["WALLET_ADMIN_TOKEN: is shorter than 16", "openssl rand -hex 32"]),
+        (None, {"WALLET_ADMIN_TOKEN": "hunter2 hunter2 hunter2"}, ["WALLET_ADMIN_TOKEN: may hold", "without spaces"]),
+        (None, {"WALLET_ADMIN_TOKEN": "hunter2-hunter2-é"}, ["WALLET_ADMIN_TOKEN: may hold", "ASCII"]),
         (
             None,
             {"WALLET_ADMIN_TOKEN_FILE": "/nowhere"},
@@ -201,7 +229,7 @@ def test_variables_that_kubernetes_adds_are_overlooked(load):
 
 def test_secrets_are_not_shown(load):
     """Neither repr nor JSON shows a key, a token or a URL with its password."""
-    settings = load(PROVIDER, WALLET_ADMIN_TOKEN="hunter2-hunter2", WALLET_REDIS_URL="redis://:hunter2@h/0")
+    settings = load(PROVIDER, WALLET_ADMIN_TOKEN="hunter2-hunter2-hunter2", WALLET_REDIS_URL="redis://:hunter2@h/0")
     for text in (repr(settings), str(settings), settings.model_dump_json()):
         assert KEY not in text
         assert "hunter2" not in text
@@ -230,7 +258,47 @@ def test_the_admin_token_is_made_once_and_private(load, tmp_path):
     assert len(token) >= 32
     assert admin_token(load()).get_secret_value() == token
     assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
-    assert admin_token(load(None, WALLET_ADMIN_TOKEN="mine")).get_secret_value() == "mine"
+    mine = "0123456789abcdef"
+    assert admin_token(load(None, WALLET_ADMIN_TOKEN=mine)).get_secret_value() == mine
+
+
+def test_a_token_that_no_header_carries_is_refused_in_its_file_too(load, tmp_path):
+    """An operator may write that file; the line names it, and not what stands there."""
+    (tmp_path / "admin.token").write_text("hunter2\n")
+    with pytest.raises(SettingsError, match=r"WALLET_ADMIN_TOKEN: .*admin\.token is shorter than 16") as caught:
+        admin_token(load())
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h",
+        "redis://h/",
+        "redis://h/3",
+        "redis://:p%23w@[::1]:6380/0",
+        "redis://user:pw@h:6379?db=2",
+        "rediss://h:6379/0?ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=true",
+        "unix:///run/redis.sock?db=1",
+        "unix://user:pw@/run/redis.sock",
+    ],
+)
+def test_a_good_redis_url_is_one_that_redis_py_reads(load, url):
+    """What is let pass can be parsed, and its options are a connection's."""
+    pool = ConnectionPool.from_url(load(None, WALLET_REDIS_URL=url).redis_address)
+    assert pool.make_connection() is not None
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::", "fe80::1%eth0", "localhost", "bücher.example", "a.b-c.example."])
+def test_a_host_may_be_any_address_or_name(load, host):
+    """Whether it is there is found out when it is listened on."""
+    assert load(None, WALLET_WEBHOOK_HOST=host).webhook_host == host
+
+
+def test_two_ports_may_both_be_any_free_one(load):
+    """And one number may serve two addresses."""
+    load(None, WALLET_WEBHOOK_PORT="0", WALLET_ADMIN_PORT="0")
+    load(None, WALLET_WEBHOOK_PORT="8081", WALLET_WEBHOOK_HOST="192.0.2.1")
 
 
 def test_the_demo_is_written_once_private_and_valid(tmp_path):

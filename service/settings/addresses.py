@@ -1,0 +1,110 @@
+"""Addresses and tokens: whether they can be used at all, before anything tries to. No refusal repeats a secret."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+SQLITE_PREFIX: Final = "sqlite:///"
+TOKEN_CHARACTERS_MIN: Final = 16
+SOCKET_PATH_BYTES_MAX: Final = 107
+"""What a unix socket's address holds, less its closing zero."""
+
+TLS_OPTIONS: Final = frozenset(
+    {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+)
+_DATABASE: Final = re.compile(r"/?|/[0-9]{1,5}/?")
+_NUMBER: Final = re.compile(r"[0-9]{1,5}")
+_TOKEN: Final = re.compile(r"[!-~]+")
+
+
+def check_host(host: str) -> str:
+    """A name or an address that can be looked up, or ValueError."""
+    if not _is_host(host):
+        raise ValueError("should be an address such as 127.0.0.1, or the name of a host")
+    return host
+
+
+def check_redis_url(url: str) -> None:
+    """Raises ValueError unless redis-py can connect with all of the URL, and would overlook none of it."""
+    if not url.startswith(REDIS_SCHEMES):
+        raise ValueError(f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey")
+    if not url.isprintable() or " " in url:
+        raise ValueError("has a space or a control character; correct it, or percent-encode it")
+    parts = _split(url)
+    if parts.scheme == "unix":
+        _check_socket(parts)
+    else:
+        _check_server(parts)
+    _check_options(parts)
+
+
+def check_ledger_url(url: str) -> None:
+    """Raises ValueError unless it is the URL of a ledger that is supported."""
+    if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX or "\0" in url:
+        raise ValueError("only SQLite is supported so far; say sqlite:///path, or leave it out")
+
+
+def check_token(token: str) -> None:
+    """Raises ValueError unless a header can carry it as it is, and nobody guesses it soon."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError(
+            "may hold printable ASCII without spaces only, as it is sent in a header; "
+            "take the output of `openssl rand -hex 32`, or leave it out to have one made"
+        )
+    if len(token) < TOKEN_CHARACTERS_MIN:
+        raise ValueError(
+            f"is shorter than {TOKEN_CHARACTERS_MIN} characters; "
+            "take the output of `openssl rand -hex 32`, or leave it out to have one made"
+        )
+
+
+def _split(url: str) -> SplitResult:
+    with suppress(ValueError):  # its text may hold the password
+        parts = urlsplit(url)
+        if not parts.fragment:
+            return parts
+    raise ValueError("is not a URL; percent-encode special characters of the password")
+
+
+def _is_host(host: str) -> bool:
+    try:
+        return bool(host.encode("idna")) and host.isprintable() and not re.search(r"[\s/@]", host)
+    except UnicodeError:  # a label that is empty or too long
+        return False
+
+
+def _check_server(parts: SplitResult) -> None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError(
+            "has no valid port: a number from 1 to 65535, such as redis://host:6379/0; "
+            "percent-encode special characters of the password"
+        )
+    if not parts.hostname or not _is_host(parts.hostname):
+        raise ValueError("has no valid host; say it, as in redis://host:6379/0")
+    if not _DATABASE.fullmatch(parts.path):
+        raise ValueError("has a path that is not the number of a database; say it as in redis://host:6379/0")
+
+
+def _check_socket(parts: SplitResult) -> None:
+    if parts.netloc.rpartition("@")[2] or parts.path in {"", "/"}:
+        raise ValueError("needs the absolute path of a socket, as in unix:///run/redis.sock")
+    if len(unquote(parts.path).encode()) > SOCKET_PATH_BYTES_MAX:
+        raise ValueError(f"has a path over {SOCKET_PATH_BYTES_MAX} bytes, too long for a socket; choose a shorter one")
+
+
+def _check_options(parts: SplitResult) -> None:
+    """What stands behind the question mark goes before what the service itself asks of a connection."""
+    allowed = TLS_OPTIONS | {"db"} if parts.scheme == "rediss" else {"db"}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in allowed:
+            raise ValueError(f"may have no options but {', '.join(sorted(allowed))}; leave the others out")
+        if name == "db" and not _NUMBER.fullmatch(value):
+            raise ValueError("has a db that is not the number of a database; say it as in ?db=0")

@@ -7,6 +7,7 @@
 | `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
 | `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
 | `{s}:l:g`                | stream        | ledger entries, id `<epoch>-<seq>`                                 |
+| `wallet:<ledger>:writer` | string, exp.  | the writer's heartbeat                                             |
 
 All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
 last but one part at the most, and what follows it is a number: no two users share a key.
@@ -34,6 +35,11 @@ def recover_channel(ledger_uuid: str) -> str:
 def confirm_channel(worker: str) -> str:
     """Where the writer tells `worker` which of its attempts are committed."""
     return f"wallet:confirm:{worker}"
+
+
+def heartbeat(ledger_uuid: str) -> str:
+    """There as long as the writer has just done a whole cycle."""
+    return f"wallet:{ledger_uuid}:writer"
 
 
 def shard_of(user_id: str, shards: int) -> int:

@@ -28,7 +28,6 @@ def run_admin(settings: Settings, *, fd: int | None = None, lifeline_fd: int | N
                 readiness=core.readiness,
             )
             await serve_http(stack, app, fd, settings.admin_host, settings.admin_port)
-            lifetime.ready()
-            await lifetime.end()
+            await lifetime.last(core.ready())
 
     return run_process("admin", settings, main, lifeline_fd)

@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -65,14 +65,23 @@ class Lifetime:
         if self._lifeline_fd is not None:
             watch_lifeline(self._lifeline_fd)
 
-    def ready(self) -> None:
-        """Tell the parent that the work is being done."""
-        if self._lifeline_fd is not None:
-            tell_ready(self._lifeline_fd)
+    async def last(self, becoming_ready: Coroutine[Any, Any, object]) -> None:
+        """Tell the parent once this process is ready, and wait for the end, which may come before.
 
-    async def end(self) -> None:
-        """Wait for the end."""
-        await self._stop.wait()
+        Raises what `becoming_ready` raises.
+        """
+        ready, ended = asyncio.create_task(becoming_ready), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if ready.done():
+                ready.result()
+                if self._lifeline_fd is not None:
+                    tell_ready(self._lifeline_fd)
+                await ended
+        finally:
+            ready.cancel()
+            ended.cancel()
+            await asyncio.gather(ready, ended, return_exceptions=True)
 
 
 def run_process(

@@ -85,7 +85,6 @@ def run_worker(settings: Settings, *, fd: int | None = None, lifeline_fd: int | 
                 trusted_proxies=settings.trusted_proxies,
             )
             await serve_http(stack, app, fd, settings.webhook_host, settings.webhook_port)
-            lifetime.ready()
-            await lifetime.end()
+            await lifetime.last(core.ready())
 
     return run_process("worker", settings, main, lifeline_fd)

@@ -33,9 +33,7 @@ def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
             try:
                 async with asyncio.TaskGroup() as group:
                     writing = group.create_task(writer.run())
-                    await writer.ready.wait()
-                    lifetime.ready()
-                    await lifetime.end()
+                    await lifetime.last(writer.ready.wait())
                     writing.cancel()
             except* ForeignRedis as foreign:
                 raise Unstartable(str(first_of(foreign))) from None

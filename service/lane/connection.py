@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
+import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, RedisError
 
 CONNECT_TIMEOUT_S: Final = 2.0
+RESUBSCRIBE_S: Final = 0.2
+
+log = structlog.get_logger(__name__)
 
 
 class Server(NamedTuple):
@@ -60,7 +64,22 @@ async def who_answers(url: str) -> Server:
 
 
 async def listen(url: str, *channels: str) -> AsyncIterator[tuple[str, str]]:
-    """Channel and text of each message, until the connection breaks. Raises RedisError or OSError then."""
+    """Channel and text of each message, for ever. What is sent while the connection is broken is lost."""
+    silent = False
+    while True:
+        try:
+            async with aclosing(_listen_once(url, channels)) as messages:
+                async for message in messages:
+                    silent = False
+                    yield message
+        except (RedisError, OSError) as error:
+            if not silent:
+                log.info("subscription_lost", error=str(error), remedy="none: it is taken up again, and SQL is asked")
+            silent = True  # until there is a message again: one line says it
+        await asyncio.sleep(RESUBSCRIBE_S)
+
+
+async def _listen_once(url: str, channels: Sequence[str]) -> AsyncGenerator[tuple[str, str], None]:
     async with aclosing(Redis(connection_pool=connection_pool(url))) as client:
         try:
             async with client.pubsub(ignore_subscribe_messages=True) as subscription:

@@ -15,23 +15,17 @@ from enum import Enum, auto
 from itertools import count, islice
 from typing import Final
 
-import structlog
-from redis.exceptions import RedisError
-
 from service import keys, metrics
 from service.entry.protocols import Cause, LedgerReader
 from service.lane import listen
 from service.wallet.event import Event
+from service.wallet.seldom import SeldomLog
 
 SWEEP_S: Final = 0.1
 SWEEP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
-RESUBSCRIBE_S: Final = 0.2
-
 _HEAD: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
-
-log = structlog.get_logger(__name__)
 
 
 class Fate(Enum):
@@ -88,6 +82,7 @@ class Confirmations:
         self.worker: Final = secrets.token_hex(8)
         self._ledger = ledger
         self._redis_url = redis_url
+        self._seldom = SeldomLog(every_s=10)
         self._committed_channel = keys.committed_channel(ledger_uuid)
         self._ask_recovery = ask_recovery
         self._numbers = count(1)
@@ -152,18 +147,13 @@ class Confirmations:
             group.create_task(self._give_up_for_ever())
 
     async def _listen_for_ever(self) -> None:
+        """What is missed while the subscription is broken, the sweep finds in SQL."""
         own = keys.confirm_channel(self.worker)
-        while True:
-            try:
-                async for channel, text in listen(self._redis_url, own, self._committed_channel):
-                    if channel == own:
-                        self._confirm(text)
-                    else:
-                        self._observe_text(text)
-            except (RedisError, OSError) as error:
-                # Nothing is lost: the sweep asks SQL.
-                log.info("confirmations_resubscribe", error=str(error))
-            await asyncio.sleep(RESUBSCRIBE_S)
+        async for channel, text in listen(self._redis_url, own, self._committed_channel):
+            if channel == own:
+                self._confirm(text)
+            else:
+                self._observe_text(text)
 
     def _confirm(self, tokens: str) -> None:
         for token in tokens.split():
@@ -190,9 +180,9 @@ class Confirmations:
             if waiting or self._watermarks:
                 try:
                     await self._sweep(waiting)
-                except Exception:
+                except Exception:  # noqa: BLE001 - counted and logged; the next sweep asks again
                     metrics.FAULTS.labels("sweep").inc()
-                    log.exception("sweep_failed", remedy="can this process read the ledger?")
+                    self._seldom.exception("sweep_failed", remedy="can this process read the ledger?")
 
     async def _give_up_for_ever(self) -> None:
         """Deadlines hold even while SQL does not answer the sweep."""

@@ -43,9 +43,12 @@ class SelfTestFailed(Exception):
 
 
 async def wait_for_scripts(lane: Lane) -> None:
-    """Until the lease-holder has loaded what this process registered. Gives up only by cancellation."""
+    """Until the lease-holder has loaded what this process registered. Gives up only by cancellation.
+
+    Both functions are for a lane whose server is not admitted yet.
+    """
     shas = [script.sha for script in load_scripts().values()]
-    while not all(await lane.execute("SCRIPT", "EXISTS", *shas)):  # noqa: ASYNC110 - it is the server that changes
+    while not all(await lane.send("SCRIPT", "EXISTS", *shas)):  # noqa: ASYNC110 - it is the server that changes
         await asyncio.sleep(POLL_S)
 
 
@@ -57,14 +60,14 @@ async def self_test(lane: Lane) -> None:
         for name, names, argv, expected in _steps(shard):
             used.update(names)
             try:
-                reply: list[Any] = await lane.execute(*load_scripts()[name].command(names, argv))
+                reply: list[Any] = await lane.send(*load_scripts()[name].command(names, argv))
             except ResponseError as error:
                 raise SelfTestFailed(f"script {name} failed on this Redis: {error}") from None
             if reply[0].decode() != expected:
                 raise SelfTestFailed(f"script {name} answered {reply!r} on this Redis, not {expected}")
     finally:
         if used:
-            await lane.execute("DEL", *used)
+            await lane.send("DEL", *used)
 
 
 Step = tuple[str, Sequence[str], Sequence[Argument], str]

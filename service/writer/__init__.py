@@ -6,6 +6,6 @@ A cycle reads each shard's stream after the seq that SQL holds (`reading`), comm
 """
 
 from service.writer.reading import BLOCK_MS
-from service.writer.writer import Writer, WriterLimits
+from service.writer.writer import HEARTBEAT_MS, Writer, WriterLimits
 
-__all__ = ["BLOCK_MS", "Writer", "WriterLimits"]
+__all__ = ["BLOCK_MS", "HEARTBEAT_MS", "Writer", "WriterLimits"]

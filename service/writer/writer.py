@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections import Counter
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ from service import keys, metrics
 from service.entry.protocols import Cause, Clock, EpochMoved, LedgerStore
 from service.lane import Lane, LaneError, Refused, Server, listen, who_answers
 from service.recovery import ForeignRedis, check_owner, load_scripts_into, open_epoch, unlink_older_generations
+from service.wallet.seldom import SeldomLog
 from service.writer.committing import commit
 from service.writer.confirming import Retention, confirm
 from service.writer.reading import Batch, StreamReader
@@ -24,6 +26,9 @@ TICK_EVERY_S: Final = 0.25
 
 SCRIPTS_EVERY_S: Final = 0.5
 """How often newly registered scripts are looked for."""
+
+HEARTBEAT_MS: Final = 3_000
+"""A writer without a whole cycle for so long is not at work."""
 
 PROBE_EVERY_S: Final = 1.0
 """How often the writer looks where the address of Redis leads."""
@@ -70,6 +75,7 @@ class Writer:
         self._retention = Retention(limits.stream_tail, limits.hot_window_ms)
         self._standing = Standing()
         self._reader = StreamReader(self._standing, lane, reading_lane, limits.batch_max)
+        self._seldom = SeldomLog(every_s=10)
         self._heads_doubted = self._owner_doubted = self._scripts_doubted = True
         self._server_doubted = False
         self._opened: Counter[Cause] = Counter()
@@ -108,9 +114,9 @@ class Writer:
                 raise
             except (LaneError, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
-            except Exception:
+            except Exception:  # noqa: BLE001 - counted and logged; SQL says where to go on
                 metrics.FAULTS.labels("writer").inc()
-                log.exception("writer_fault", remedy="nothing is lost; is the disk full, the database locked?")
+                self._seldom.exception("writer_fault", remedy="nothing is lost; is the disk full, the database locked?")
             else:
                 continue
             self._heads_doubted = True
@@ -130,7 +136,8 @@ class Writer:
 
     async def _confirm(self, batches: dict[int, Batch]) -> None:
         committed = {shard: batch.entries for shard, batch in batches.items()}
-        if self._clock.monotonic_s() >= self._tick_due_s:
+        tick = self._clock.monotonic_s() >= self._tick_due_s
+        if tick:
             self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
             committed = {shard: committed.get(shard, []) for shard in range(len(self._standing.heads))}
         has_script = await confirm(
@@ -142,6 +149,9 @@ class Writer:
             retention=self._retention,
         )
         self._scripts_doubted |= not has_script
+        if tick and not self._standing.suspects:
+            with contextlib.suppress(ResponseError):  # a full server refuses it: then this is no whole cycle
+                await self._lane.execute("SET", keys.heartbeat(self._ledger_uuid), "1", "PX", HEARTBEAT_MS)
 
     async def _settle_doubts(self) -> None:
         """See which server this is, whose, what SQL says, and whether the scripts are there; whatever is in doubt."""
@@ -230,13 +240,8 @@ class Writer:
 
     async def _listen_for_ever(self) -> None:
         """Workers see some faults before the writer does; it looks for itself before it believes them."""
-        while True:
-            try:
-                async for _, text in listen(self._redis_url, keys.recover_channel(self._ledger_uuid)):
-                    self._on_request(text)
-            except (RedisError, OSError) as error:
-                log.info("writer_resubscribes", error=str(error))
-            await asyncio.sleep(PAUSE_S)
+        async for _, text in listen(self._redis_url, keys.recover_channel(self._ledger_uuid)):
+            self._on_request(text)
 
     def _on_request(self, text: str) -> None:
         """A worker asks: `<shard> <epoch> <cause>`. Only a proven fork is taken on its word."""

@@ -231,6 +231,7 @@ class World:
         ledger = await stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
         settings = self._settings(redis_url).model_copy(update=updates)
         core = await stack.enter_async_context(wallet_core(settings, ledger, self.clock))
+        await core.ready()
         self.workers.append(core)
         return core
 

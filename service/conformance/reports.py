@@ -45,7 +45,7 @@ def as_junit(outcomes: Sequence[Outcome]) -> bytes:
             if each.status is not Status.PASS:
                 kind = "failure" if each.status is Status.FAIL else "skipped"
                 first, _, _ = each.detail.partition("\n")
-                ET.SubElement(found, kind, message=_xml(first)).text = _xml(each.detail)
+                ET.SubElement(found, kind, message=_plain(first)).text = _plain(each.detail)
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -68,7 +68,7 @@ def show(outcomes: Sequence[Outcome], console: Console, *, verbose: bool = False
         if each.status is Status.FAIL:
             console.print(f"\n{_MARKS[each.status]}  {_title(each.case)}")
             for line in each.detail.splitlines():
-                console.print(f"      {escape(line)}")
+                console.print(f"      {escape(_plain(line))}")
     reasons = Counter(each.detail for each in outcomes if each.status is Status.SKIP)
     for reason, count in reasons.items():
         console.print(f"\n{_MARKS[Status.SKIP]}  {count} {'case' if count == 1 else 'cases'}: {escape(reason)}")
@@ -109,6 +109,6 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
-def _xml(text: str) -> str:
-    """Without the characters that XML cannot hold."""
+def _plain(text: str) -> str:
+    """Without what XML cannot hold and a terminal would obey."""
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

@@ -117,13 +117,14 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
     """Every wallet that Redis has; `reachable` false, and nothing wrong, if there is no Redis to ask."""
     from redis.exceptions import RedisError
 
-    from service.wallet.compare import Comparison, connect
+    from service.cli.uncommitted import PatientComparison
+    from service.wallet.compare import connect
 
     differences: list[dict[str, Any]] = []
     count, reachable, problem = 0, False, None
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(connect(settings.redis_address))
-        comparison = Comparison(ledger, ledger.uuid, redis)
+        comparison = PatientComparison(ledger, ledger.uuid, redis)
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 await redis.ping()
@@ -142,6 +143,7 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
         "compared": comparison.compared,
         "busy": comparison.busy,
         "idle_shards": comparison.idle_shards,
+        "uncommitted": comparison.uncommitted,
         "difference_count": count,
         "differences": differences,
     }
@@ -178,6 +180,8 @@ def _print_verified(found: dict[str, Any]) -> None:
     else:
         busy = f", {redis['busy']} were too busy to compare" if redis["busy"] else ""
         typer.echo(f"Redis: {redis['compared']} wallets compared, {redis['difference_count']} differ{busy}")
+    if redis.get("uncommitted"):
+        typer.echo(f"  uncommitted, not acknowledged: {redis['uncommitted']} entries; is the writer running?")
     for difference in redis["differences"]:
         typer.echo(f"  shard {difference['shard']}, {difference['user_id'] or 'the whole'}: {difference['text']}")
     _print_more(redis["difference_count"])

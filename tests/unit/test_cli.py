@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fakeredis
 import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from service import __version__
+from service import __version__, keys
 from service.cli import app
 from service.cli.connect import url_of
 from service.cli.demo import command, greet
@@ -355,6 +356,24 @@ class TestVerify:
         told = json.loads(wallet("verify", "--json").stdout)
         assert told["ok"]
         assert told["redis"]["reachable"] is False
+
+    def test_only_notes_what_nobody_has_committed(self, wallet, monkeypatch):
+        wallet("init")
+        server = fakeredis.FakeServer()
+
+        def connect(_: str) -> fakeredis.FakeAsyncRedis:
+            return fakeredis.FakeAsyncRedis(server=server, decode_responses=True)
+
+        monkeypatch.setattr("service.wallet.compare.connect", connect)
+        monkeypatch.setattr("service.wallet.compare.Comparison.__init__.__kwdefaults__", {"wait_s": 0.2})
+        client = fakeredis.FakeRedis(server=server)
+        client.hset(keys.head(0), mapping={"epoch": 0, "seq": 2, "committed": 0})
+        client.hset(keys.wallet(0, 0, "ann"), mapping={"version": 2, "seq": 2, "balance": 5, "debt": 0})
+        result = wallet("verify")
+        assert result.exit_code == 0, result.output
+        assert "\n  uncommitted, not acknowledged: 2 entries; is the writer running?\nok\n" in result.stdout
+        told = json.loads(wallet("verify", "--json").stdout)
+        assert (told["ok"], told["redis"]["uncommitted"]) == (True, 2)
 
     def test_tells_what_does_not_fit(self, wallet, data_dir):
         wallet("init")

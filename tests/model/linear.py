@@ -7,17 +7,16 @@ state is not the later one. Each call takes the earliest state that fits: if tha
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from service.commands import Answer, Code, Command
 from service.entry.ledger import Entry
 from tests.model.history import POLICIES
 from tests.model.model import EventId, Player, Verdict, content_of, decide
-from tests.model.stage import TRANSIENT, compare_wallet, told
-
-__all__ = ["Call", "compare_wallet", "explain"]
-
+from tests.model.stage import TRANSIENT, told
 
 NONE = Answer(Code.R1, "deadline")
 
@@ -66,29 +65,25 @@ def explain(calls: Sequence[Call], entries: Sequence[Entry]) -> int:
     first_sent: dict[EventId, int] = {}
     for call in sorted(calls, key=lambda call: call.sent):
         first_sent.setdefault(call.event, call.sent)
-    sent_of_entry = [first_sent[e.command.provider, e.command.transaction_id] for e in entries]
+    # When the events of all entries up to each had been sent.
+    sent_of_entry = list(accumulate((first_sent[e.command.provider, e.command.transaction_id] for e in entries), max))
     declined = _Declined(states)
-    placed: list[tuple[int, int]] = []  # answered, state
+    answered_at: list[int] = []
+    reached: list[int] = []  # the latest state that was taken until then
     for call in sorted(calls, key=lambda call: call.answered):
         if call.tells_nothing:
             continue
-        earliest = max((state for answered, state in placed if answered < call.sent), default=0)
-        latest = _latest(sent_of_entry, call.answered)
+        before = bisect_left(answered_at, call.sent)
+        earliest = reached[before - 1] if before else 0
+        latest = bisect_right(sent_of_entry, call.answered)
         fits = _fitting(call, states, places, declined)
         state = next((n for n in range(earliest, latest + 1) if fits(n)), None)
-        law = [told(_decide(states[n], call.command)) for n in range(earliest, latest + 1)]
+        law = [] if state is not None else [told(_decide(states[n], call.command)) for n in range(earliest, latest + 1)]
         assert state is not None, f"{call.answer} for {call.command}: from entry {earliest} on the law has {law}"
         declined.note(call, state)
-        placed.append((call.answered, state))
-    return len(placed)
-
-
-def _latest(sent_of_entry: Sequence[int], answered: int) -> int:
-    """The last state before which every entry's event had been sent when the answer came."""
-    for number, sent in enumerate(sent_of_entry):
-        if sent > answered:
-            return number
-    return len(sent_of_entry)
+        answered_at.append(call.answered)
+        reached.append(max(state, reached[-1] if reached else 0))
+    return len(reached)
 
 
 class _Declined:
@@ -133,9 +128,11 @@ def _fitting(
             return True  # a decline, or an R0 that repeats what is in this state already
         if answer.code is Code.R0 and answer.reason != "duplicate":
             return number == place  # it is told what its own entry left
+        if answer.reason not in {"duplicate", "conflict"} or answer.code is Code.R0:
+            return False
         remembered = set(declined.before(call, number))
         if answer.reason == "conflict":
             return any(content != content_of(command) for content, _ in remembered)
-        return answer.reason == "duplicate" and (content_of(command), answer.code) in remembered
+        return (content_of(command), answer.code) in remembered
 
     return fits

@@ -43,8 +43,8 @@ class Town:
     def __init__(self) -> None:
         self.histories = count(1)
         self.copied: dict[bytes, tuple[int, bytes]] = {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self._directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
         self.w = World(self._directory, shards=2, deadline_ms=3000)
@@ -59,13 +59,13 @@ class Town:
 
     def run(self, job: Coroutine[Any, Any, T]) -> T:
         """Run it in the town's loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(job, self._loop).result(CALL_S)
+        return asyncio.run_coroutine_threadsafe(job, self.loop).result(CALL_S)
 
     def close(self) -> None:
         self.run(self.w.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        self._loop.close()
+        self.loop.close()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     # ------------------------------------------------------------------ time

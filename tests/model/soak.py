@@ -35,7 +35,7 @@ class Budget:
             number += 1
 
 
-def machine_settings(examples: int, steps: int) -> settings:
+def machine_settings(examples: int, steps: int = 50) -> settings:
     """For one round: ten times as many examples in a soak."""
     return settings(
         max_examples=examples * (10 if SOAK_S else 1),

@@ -18,8 +18,9 @@ from service.commands import Code, Command, Item, Kind
 from tests.integration.harness import World, gather, until, world
 from tests.integration.test_wallet_chaos import Disasters
 from tests.model.history import POLICIES
-from tests.model.linear import Call, compare_wallet, explain, replay
+from tests.model.linear import Call, explain, replay
 from tests.model.soak import SOAK_S, limit
+from tests.model.stage import compare_wallet
 
 PLAYERS = 4
 CLIENTS = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from service.providers import Provider
 
 SCALE = 2
+PAGE_WIDTH = 180
+"""Of a list that is not read on a terminal: every case on a line."""
 
 
 class Session(StrEnum):
@@ -110,7 +113,7 @@ def conformance(
     if not cases:
         raise ConformanceError(f"--only {' '.join(only or [])}: no case is called so; see --list")
     if list_cases:
-        report.show_list(cases, Console(highlight=False))
+        report.show_list(cases, Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH))
         return
     settings = None if url and api_id and api_key_file else load_settings()
     account, chosen = _account(

@@ -28,12 +28,16 @@ Key = Annotated[
 @player.command("create")
 def create(
     user_id: UserId,
-    currency: Annotated[str, typer.Argument(help="Such as KRW.", show_default=False)],
+    currency: Annotated[str, typer.Argument(help="Such as KRW.", show_default=False)] = "",
+    named: Annotated[str, typer.Option("--currency", help="The same, by name.", show_default=False)] = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
 ) -> None:
     """Create a player. One who exists with that currency is no error."""
+    if bool(currency) == bool(named):
+        raise typer.BadParameter("say it once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
+    currency = currency or named
     client = admin_client(admin_url, admin_token_file)
     _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
 

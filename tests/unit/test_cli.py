@@ -277,6 +277,14 @@ class TestPlayer:
         shown = json.loads(wallet("player", "show", "ann", "--json").stdout)
         assert (shown["balance"], shown["debt"]) == ("0.00", "0.05")
 
+    def test_has_one_currency_by_place_or_by_name(self, wallet, fake):
+        assert wallet("player", "create", "bob", "--currency", "KRW").stdout == "bob: active, KRW 0.00\n"
+        for words in ((), ("KRW", "--currency", "USD")):
+            result = wallet("player", "create", "eve", *words)
+            assert result.exit_code == 2
+            assert "CURRENCY" in result.stderr
+        assert list(fake.players) == ["bob"]
+
     def test_has_money_moved(self, wallet, fake):
         fake.create("ann")
         assert wallet("player", "deposit", "ann", "5").stdout == "ann: deposit KRW 5, now 5.00\n"

@@ -40,6 +40,9 @@ HOT_WINDOWS_DEADLINES: Final = 10
 """A look-up in SQL trusts that what was written since it began is still in Redis."""
 
 
+SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, checked for its owner
+
+
 class SettingsError(Exception):
     """A setting is wrong. One line: which one, what is wrong, what to do; never a secret's value."""
 
@@ -171,8 +174,7 @@ class Settings(BaseModel):
         inside = self.data_dir / "redis.sock"
         if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES_MAX:
             return inside
-        digest = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=8).hexdigest()
-        return Path(tempfile.gettempdir()) / f"wallet-{os.getuid()}-{digest}" / "redis.sock"
+        return Path(tempfile.gettempdir()) / f"wallet-{os.getuid()}-{self._digest}" / "redis.sock"
 
     @property
     def lock_path(self) -> Path:
@@ -186,8 +188,18 @@ class Settings(BaseModel):
 
     @property
     def metrics_dir(self) -> Path:
-        """PROMETHEUS_MULTIPROC_DIR of all processes; emptied by each `wallet up`."""
+        """PROMETHEUS_MULTIPROC_DIR of all processes; emptied by each `wallet up`.
+
+        In memory where there is a place for it: a write to a mapped file on a full disk would kill the process.
+        """
+        if os.access(SHARED_MEMORY, os.W_OK):
+            return SHARED_MEMORY / f"wallet-{os.getuid()}-{self._digest}"
         return self.data_dir / "metrics"
+
+    @property
+    def _digest(self) -> str:
+        """A name for this data directory elsewhere."""
+        return hashlib.blake2b(os.fsencode(self.data_dir), digest_size=8).hexdigest()
 
     @property
     def admin_token_path(self) -> Path:

@@ -6,10 +6,20 @@ after the parent has named PROMETHEUS_MULTIPROC_DIR.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+KINDS: Final = ("valkey", "writer", "worker", "admin")
+
+
+def begin_counting() -> None:
+    """Begin at 0: of a series that appears with its first death an alert sees no increase."""
+    from service.metrics import CHILD_DEATHS  # noqa: PLC0415 - see above
+
+    for kind in KINDS:
+        CHILD_DEATHS.labels(role=kind)
 
 
 def count_death(role: str, pid: int | None, metrics_dir: Path) -> None:

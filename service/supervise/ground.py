@@ -48,20 +48,18 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def private_directory(path: Path) -> None:
+def private_directory(path: Path, purpose: str) -> None:
     """Make a directory in a place that others may write to, and make sure that it is ours alone."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise SettingsError(
-            f"WALLET_DATA_DIR: its path is too long for a socket, and {path} cannot be made ({error.strerror}); "
-            "name a shorter one"
+            f"WALLET_DATA_DIR: {path}, {purpose}, cannot be made ({error.strerror}); name another data directory"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise SettingsError(
-            f"WALLET_DATA_DIR: its path is too long for a socket, and {path} is not private to this user; "
-            "name a shorter one"
+            f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it"
         )
 
 

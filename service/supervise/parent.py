@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import structlog
 from service.settings import SettingsError, admin_token
 from service.settings.secret_files import create_data_dir
 from service.supervise.child import Child, Role
+from service.supervise.counts import begin_counting
 from service.supervise.ground import emptied_directory, listen, locked, private_directory, url_of
 from service.supervise.pids import stop_left_behind
 from service.supervise.roles import default_roles
@@ -108,9 +110,13 @@ class Supervisor:
         settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
         stop_left_behind(settings.pid_dir)
         if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
-            private_directory(settings.redis_socket_path.parent)
+            private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
+        if settings.metrics_dir.parent != settings.data_dir:
+            private_directory(settings.metrics_dir, "for counters")
         emptied_directory(settings.metrics_dir)
+        stack.callback(shutil.rmtree, settings.metrics_dir, ignore_errors=True)
         os.environ[METRICS_VARIABLE] = str(settings.metrics_dir)
+        begin_counting()
         admin_token(settings)
         return webhook, admin
 

@@ -79,6 +79,8 @@ class Writer:
         self._heads_doubted = self._owner_doubted = self._scripts_doubted = True
         self._server_doubted = False
         self._opened: Counter[Cause] = Counter()
+        for cause in Cause:
+            metrics.RECOVERIES.labels(cause)  # begin at 0: of a series that appears late an alert sees no increase
         self._loaded: set[str] = set()
         self._scripts_due_s = 0.0
         self._tick_due_s = 0.0

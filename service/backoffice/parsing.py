@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
@@ -9,9 +10,11 @@ from unicodedata import category
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from aiohttp import hdrs
 
 from service.backoffice.problems import Problem, ProblemError, invalid
 from service.commands import Status
+from service.http_server import BODY_READ_S, BROKEN
 from service.money import AMOUNT_MAX, AmountError, parse_minor
 
 if TYPE_CHECKING:
@@ -25,7 +28,9 @@ LIMIT_MAX: Final = 500
 _JSON: Final = "application/json"
 _KEY: Final = re.compile(r"[ -~]{1,128}")
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
-_FIELD: Final = re.compile(r"(?:at `\$\.|field `)([^`]*)`")
+# Of msgspec's messages. What the client wrote stands within them: only their beginning and their end are to be trusted.
+_FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+_AT: Final = re.compile(r" - at `\$\.(\w+)`\Z")
 _USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slashes
 
 
@@ -48,6 +53,16 @@ class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str
 
 
+_WORDS: Final = {
+    "missing required": "missing",
+    "contains unknown": "unknown field",
+    "user_id": f"must be a string of 1 to {USER_ID_CHARS_MAX} characters",
+    "currency": "must be a string",
+    "status": "must be one of " + ", ".join(Status),
+    "amount": "must be a string",
+}
+"""What is wrong with a field that is there, and with one that is not or should not be."""
+
 Body = TypeVar("Body", CreateBody, StatusBody, AmountBody)
 
 
@@ -55,18 +70,41 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
     """The JSON body. Raises ProblemError unless it is exactly `form`: no unknown, missing or repeated field."""
     if request.content_type != _JSON:
         raise ProblemError(Problem.MEDIA_TYPE, f"send the header Content-Type: {_JSON}")
-    raw = await request.read()
+    raw = await _read(request)
     try:
         body = msgspec.json.decode(raw, type=form)
     except msgspec.ValidationError as error:
-        found = _FIELD.search(str(error))
-        raise invalid(found[1] if found else "body", str(error)) from None
+        raise _wrong(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise invalid("body", "not JSON") from None
     # msgspec takes the last of two equal fields. All fields are there, so any more of them is a repetition.
     if len(json.loads(raw, object_pairs_hook=list)) != len(form.__struct_fields__):
         raise invalid("body", "a field is repeated")
     return body
+
+
+async def _read(request: web.Request) -> bytes:
+    if hdrs.CONTENT_ENCODING in request.headers:  # never unpacked: a small body cannot become a large one
+        raise ProblemError(Problem.ENCODED, "send no header Content-Encoding")
+    try:
+        async with asyncio.timeout(BODY_READ_S):
+            return await request.read()
+    except TimeoutError:
+        raise ProblemError(Problem.LATE, f"nothing was done; send the body within {BODY_READ_S:g} s") from None
+    except BROKEN:  # most often nobody is there any more to read this
+        raise invalid("body", "cannot be read") from None
+
+
+def _wrong(error: msgspec.ValidationError) -> ProblemError:
+    """In our words: those of msgspec name types of Python, and change with its version.
+
+    It stops at the first wrong type, so what follows may not even be JSON.
+    """
+    said = str(error)
+    if fields := _FIELDS.match(said):
+        return invalid(fields[2], _WORDS[fields[1]])
+    at = _AT.search(said)
+    return invalid(at[1], _WORDS[at[1]]) if at else invalid("body", "must be a JSON object")
 
 
 def checked_user_id(user_id: str) -> str:

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from service import metrics
+from service.http_server import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +35,13 @@ class Problem(Enum):
     INVALID = "invalid-request", 400, "The request is not valid"
     UNAUTHORIZED = "unauthorized", 401, "A valid bearer token is needed"
     UNKNOWN_PLAYER = "unknown-player", 404, "There is no such player"
+    LATE = "body-late", 408, "The body did not come in time"
     PLAYER_EXISTS = "player-exists", 409, "The player exists with another currency"
     BLOCKED = "player-blocked", 409, "The player is blocked"
     FUNDS = "insufficient-funds", 409, "The amount is over balance less debt"
     OVERFLOW = "balance-limit", 409, "The balance would be over its limit"
     MEDIA_TYPE = "not-json", 415, "The body must be JSON"
+    ENCODED = "body-encoded", 415, "The body must not be compressed"
     KEY_REUSED = "key-reused", 422, "The Idempotency-Key was used for another request"
     CURRENCY = "currency-not-configured", 500, "The currency is not configured any more"
     FAULT = "fault", 500, "Something unexpected happened"
@@ -77,6 +80,8 @@ def problem_response(problem: Problem, detail: str, **members: object) -> web.Re
     headers = {}
     if problem is Problem.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="wallet"'
+    if problem is Problem.ENCODED:
+        headers["Accept-Encoding"] = "identity"
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return _response(problem.uri, problem.title, problem.status, detail, headers, members)
@@ -106,10 +111,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except ProblemError as error:
         named = [_named(field, detail) for field, detail in error.errors.items()]
         response = problem_response(error.problem, error.detail, errors=named)
+        if error.problem is Problem.LATE:
+            response.force_close()
     except HTTPException as error:
         response = _from_aiohttp(error)
-    except web.RequestPayloadError:
-        response = problem_response(Problem.INVALID, "body: cannot be read", errors=[_named("body", "cannot be read")])
     except OSError as error:  # TimeoutError too: the database or Redis is away
         _log.warning("backoffice.unavailable", method=request.method, error=type(error).__name__)
         response = _unavailable(request)
@@ -118,6 +123,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         _log.exception("backoffice.fault", method=request.method)
         response = problem_response(Problem.FAULT, f"it was logged; {OUTCOME_UNKNOWN}")
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = SERVER
     return response
 
 

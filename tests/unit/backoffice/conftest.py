@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.backoffice import build_app
@@ -25,14 +26,16 @@ async def office():
     async def readiness() -> dict[str, str]:
         return await served.check()
 
-    app = build_app(
-        wallet=wallet,
-        ledger=ledger,  # type: ignore[arg-type]
-        clock=FakeClock(),
-        scales=SCALES,
-        token=TOKEN,
-        readiness=readiness,
-    )
-    async with TestClient(TestServer(app)) as client:
-        served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"})
+    def build() -> web.Application:
+        return build_app(
+            wallet=wallet,
+            ledger=ledger,  # type: ignore[arg-type]
+            clock=FakeClock(),
+            scales=SCALES,
+            token=TOKEN,
+            readiness=readiness,
+        )
+
+    async with TestClient(TestServer(build())) as client:
+        served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"}, build)
         yield served

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import quote
 
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
@@ -104,7 +106,15 @@ class FakeWallet:
 class Office:
     """A client that carries the token, and what stands behind the server."""
 
-    def __init__(self, client: TestClient, wallet: FakeWallet, ledger: FakeLedger, health: dict[str, str]) -> None:
+    def __init__(
+        self,
+        client: TestClient,
+        wallet: FakeWallet,
+        ledger: FakeLedger,
+        health: dict[str, str],
+        build: Callable[[], web.Application],
+    ) -> None:
+        self.build = build
         self.client = client
         self.wallet = wallet
         self.ledger = ledger

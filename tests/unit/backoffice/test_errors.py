@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import socket
+import struct
+import zlib
+
 import pytest
 import structlog
+from aiohttp import web
 from prometheus_client import REGISTRY
 
-from service.backoffice import build_app
+from service.backoffice import build_app, parsing
 from service.backoffice.app import BODY_BYTES_MAX
 from service.backoffice.players import CREATE_ID
 from service.commands import Answer, Code
@@ -77,10 +84,127 @@ async def test_a_body_that_is_not_our_json_is_400(office, raw):
     assert office.ledger.players == {}
 
 
-async def test_a_body_that_cannot_be_unpacked_is_400(office):
-    """It says gzip and is not."""
-    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    assert (await office.call("POST", "/v1/players", data=b"{}", headers=packed))[0] == 400
+WRONG = {
+    "nothing": ("{}", "user_id", "missing"),
+    "no object": ("[]", "body", "must be a JSON object"),
+    "null": ("null", "body", "must be a JSON object"),
+    "a number": ('{"user_id": 1, "currency": "KRW"}', "user_id", "must be a string of 1 to 128 characters"),
+    "empty": ('{"user_id": "", "currency": "KRW"}', "user_id", "must be a string of 1 to 128 characters"),
+    "long": (f'{{"user_id": "{"a" * 129}", "currency": "KRW"}}', "user_id", "must be a string of 1 to 128 characters"),
+    "deep": ('{"user_id": "ann", "currency": [{"a": 1}]}', "currency", "must be a string"),
+    "unknown": ('{"user_id": "ann", "currency": "KRW", "x": 1}', "x", "unknown field"),
+    "unknown and strange": (
+        '{"user_id": "ann", "currency": "KRW", "` - at `$.y`": 1}',
+        "` - at `$.y`",
+        "unknown field",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "field", "detail"), WRONG.values(), ids=WRONG)
+async def test_what_is_wrong_is_said_in_our_words(office, raw, field, detail):
+    """No name of a Python type, no `$`."""
+    as_json = {"Content-Type": "application/json"}
+    status, _, body = await office.call("POST", "/v1/players", data=raw.encode(), headers=as_json)
+    assert (status, slug(body)) == (400, "invalid-request")
+    assert body["errors"] == [{"field": field, "detail": detail}]
+    assert body["detail"] == f"{field}: {detail}"
+
+
+@pytest.mark.parametrize(
+    "given", ["gone", 1, None, "unknown field `x`", "Object missing required field `x` - at `$.y`"]
+)
+async def test_what_the_client_wrote_is_not_taken_for_what_is_wrong(office, given):
+    """A value that reads like an error message."""
+    await office.create()
+    status, _, body = await office.call("PATCH", "/v1/players/ann", {"status": given})
+    assert status == 400
+    assert body["errors"] == [{"field": "status", "detail": "must be one of active, blocked"}]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "", "x"])
+async def test_an_encoded_body_is_415(office, caplog, encoding):
+    """Whatever it says and is: never unpacked, and nothing is logged."""
+    packed = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    for data in (b"{}", b"junk" * 9, gzip.compress(b"{}"), zlib.compress(b"{}")[:-3]):
+        status, headers, body = await office.call("POST", "/v1/players", data=data, headers=packed)
+        assert (status, slug(body)) == (415, "body-encoded")
+        assert headers["Accept-Encoding"] == "identity"
+    assert caplog.records == []
+
+
+CREATE = f"POST /v1/players HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+
+
+async def test_a_late_body_is_408_and_the_connection_closes(office, monkeypatch):
+    """A client that stops sending does not keep a handler for ever."""
+    monkeypatch.setattr(parsing, "BODY_READ_S", 0.02)
+    reader, writer = await asyncio.open_connection(office.client.host, office.client.port)
+    writer.write(f"{CREATE}Content-Length: 50\r\n\r\n{{".encode())
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 1)
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"Connection: close" in head
+    assert b"application/problem+json" in head
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_broken_body_is_late(office, caplog, monkeypatch):
+    """Framing that breaks half-way is the client's doing: no fault, no line. The rest of the body never comes."""
+    monkeypatch.setattr(parsing, "BODY_READ_S", 0.05)
+    reader, writer = await asyncio.open_connection(office.client.host, office.client.port)
+    with structlog.testing.capture_logs() as logs:
+        writer.write(f"{CREATE}Transfer-Encoding: chunked\r\n\r\n2\r\nAA\r\n".encode())
+        await asyncio.sleep(0.02)
+        writer.write(b"zz\r\n")
+        assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 1)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+    await writer.wait_closed()
+    assert logs == []
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_an_upload_that_breaks_off_is_no_fault(office, caplog, reset):
+    """The database is not away because a client is."""
+    runner = web.AppRunner(office.build())  # not a TestServer: that one cancels the handler
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    with structlog.testing.capture_logs() as logs:
+        _, writer = await asyncio.open_connection(*runner.addresses[0])
+        writer.write(f"{CREATE}Content-Length: 50\r\n\r\n{{".encode())
+        await asyncio.sleep(0.02)
+        if reset:
+            off = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, off)
+        writer.close()
+        await asyncio.sleep(0.02)
+        await runner.cleanup()
+    assert logs == []
+    assert caplog.records == []
+
+
+async def test_what_is_not_http_leaves_no_line(office, caplog):
+    """HTTP's own 400, counted."""
+
+    def count() -> float:
+        return REGISTRY.get_sample_value("wallet_broken_requests_total", {"server": "backoffice"}) or 0.0
+
+    before = count()
+    reader, writer = await asyncio.open_connection(office.client.host, office.client.port)
+    writer.write(b"GET /livez HTTP/1.1\r\nbad header\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), 1)).startswith(b"HTTP/1.0 400 ")
+    writer.close()
+    await writer.wait_closed()
+    assert count() == before + 1
+    assert caplog.records == []
+
+
+async def test_the_versions_of_the_software_are_not_told(office):
+    """Nor in an error."""
+    for path, token in (("/livez", TOKEN), ("/v1/trial-balance", "wrong"), ("/v1/nothing", TOKEN)):
+        _, headers, _ = await office.call("GET", path, token=token)
+        assert headers["Server"] == "wallet"
 
 
 async def test_an_unexpected_error_is_counted_logged_once_and_told_without_a_traceback(office):

@@ -42,7 +42,9 @@ def simulate(
         Path | None, typer.Option(help="Append a JSON line for each acknowledged event.", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every request and answer, decrypted.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every deposit, and every request and answer, decrypted.")
+    ] = False,
 ) -> None:
     """Play the game provider over HTTP with every kind of event, and check every answer to the last digit.
 
@@ -88,11 +90,16 @@ async def _run(simulation: Simulation, *, verbose: bool, quiet: bool) -> dict[st
             simulation,
             on_round=lambda done: bar.update(task, completed=done),
             on_exchange=partial(_print_exchange, to_stderr=quiet) if verbose else None,
+            on_deposit=partial(_print_deposit, to_stderr=quiet) if verbose else lambda *_: None,
         )
 
 
 def _print_exchange(request: bytes, reply: str, seconds: float, *, to_stderr: bool) -> None:
     typer.echo(f"→ {request.decode(errors='replace')}\n← {reply}   ({seconds * 1000:.1f} ms)\n", err=to_stderr)
+
+
+def _print_deposit(user_id: str, currency: str, amount: str, *, to_stderr: bool) -> None:
+    typer.echo(f"deposited {currency} {amount} for play: {user_id}\n", err=to_stderr)
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -111,9 +118,12 @@ def _print_report(report: dict[str, Any]) -> None:
     latency = report["latency_ms"]
     typer.echo(
         f"\n{report['event_count']} events in {report['elapsed_s']:.1f} s ({report['events_per_s']:.0f}/s), "
-        f"{report['rounds']} rounds, {report['retries']} retries; "
-        f"p50 {latency['p50']} ms, p99 {latency['p99']} ms, max {latency['max']} ms"
+        f"{report['rounds']} rounds; p50 {latency['p50']} ms, p99 {latency['p99']} ms, max {latency['max']} ms"
     )
+    retried = f"{report['retries']} retries were needed"
+    if report["ok"] and "R1" in codes:
+        retried = f"the R1s are answers that were due; {retried} beyond them"
+    typer.echo(retried)
     if report["forgotten_declines"]:
         typer.echo(f"{report['forgotten_declines']} stored declines were decided afresh (Redis had been lost)")
     typer.echo(f"players {report['players']}, seed {report['seed']}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from random import Random
 from typing import Final, NoReturn
 
@@ -39,6 +40,10 @@ _NAMES: Final = {
 _CHANGE_NAMES: Final = ("bet_result_change", "result_change")
 
 
+OnDeposit = Callable[[str, str, str], None]
+"""Told of money that a player got to play with: user_id, currency, amount in major units."""
+
+
 class Astray(Exception):
     """An answer was wrong: from here on nothing can be predicted for this player."""
 
@@ -66,6 +71,7 @@ class SimulatedPlayer:
         chaos: Chaos,
         limits: Limits,
         is_new: bool,
+        on_deposit: OnDeposit = lambda _user_id, _currency, _amount: None,
     ) -> None:
         self.user_id = user_id
         self.currency = currency
@@ -74,6 +80,7 @@ class SimulatedPlayer:
         self.rng = rng
         self.chaos = chaos
         self.is_new = is_new
+        self._on_deposit = on_deposit
         self.tally = tally
         self._wire = wire
         self._admin = admin
@@ -178,12 +185,14 @@ class SimulatedPlayer:
         """Cash in, by the back office. Raises Astray."""
         self._deposits += 1
         key = f"sim-{self._began_ms}-{self._deposits}"
+        text = format_minor(amount, self.scale)
         try:
-            await self._admin.deposit(self.user_id, format_minor(amount, self.scale), key)
+            await self._admin.deposit(self.user_id, text, key)
         except AdminError as error:
             self.tally.mismatch(Mismatch(self.user_id, "deposit", "done", str(error)))
             raise Astray from None
         self.oracle.deposit(amount)
+        self._on_deposit(self.user_id, self.currency, text)
 
     async def check_state(self) -> None:
         """Compare balance and debt with what the ledger has."""

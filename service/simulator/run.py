@@ -20,7 +20,7 @@ from service.money import format_minor, parse_minor
 from service.providers import Provider
 from service.simulator.chaos import Chaos
 from service.simulator.oracle import Oracle
-from service.simulator.player import Astray, Limits, SimulatedPlayer
+from service.simulator.player import Astray, Limits, OnDeposit, SimulatedPlayer
 from service.simulator.rounds import BANKROLL, play
 from service.simulator.tally import Mismatch, Tally
 from service.simulator.wire import Exchange, Wire
@@ -59,6 +59,7 @@ async def simulate(
     *,
     on_round: Callable[[int], None] = lambda _done: None,
     on_exchange: Exchange | None = None,
+    on_deposit: OnDeposit = lambda _user_id, _currency, _amount: None,
 ) -> dict[str, Any]:
     """Play, and sum up; `ok` says whether everything was as it ought to be. Raises SimulationError or AdminError."""
     async with AsyncExitStack() as stack:
@@ -69,7 +70,7 @@ async def simulate(
         acks = stack.enter_context(simulation.acks.open("a", encoding="utf-8")) if simulation.acks else None
         await _check_admin(simulation)
         wire = Wire(simulation.provider, endpoint(simulation), session, on_exchange)
-        run = _Run(simulation, wire, admin, Tally(acks), on_round)
+        run = _Run(simulation, wire, admin, Tally(acks), on_round, on_deposit)
         return await run.play()
 
 
@@ -109,13 +110,20 @@ def _first_of(error: BaseException) -> BaseException:
 
 class _Run:
     def __init__(
-        self, simulation: Simulation, wire: Wire, admin: AdminClient, tally: Tally, on_round: Callable[[int], None]
+        self,
+        simulation: Simulation,
+        wire: Wire,
+        admin: AdminClient,
+        tally: Tally,
+        on_round: Callable[[int], None],
+        on_deposit: OnDeposit,
     ) -> None:
         self._simulation = simulation
         self._wire = wire
         self._admin = admin
         self._tally = tally
         self._on_round = on_round
+        self._on_deposit = on_deposit
         self._name = f"sim-{secrets.token_hex(4)}"
 
     async def play(self) -> dict[str, Any]:
@@ -176,6 +184,7 @@ class _Run:
             chaos=self._simulation.chaos,
             limits=self._simulation.limits,
             is_new=not self._simulation.user_id,
+            on_deposit=self._on_deposit,
         )
 
     async def _existing(self) -> Player:
@@ -194,7 +203,9 @@ class _Run:
         user_id = f"{self._name}-{number + 1:04d}"
         await self._admin.create(user_id, currency)
         scale = currencies[currency]
-        await self._admin.deposit(user_id, format_minor(BANKROLL * 10**scale, scale), f"{user_id}-bankroll")
+        bankroll = format_minor(BANKROLL * 10**scale, scale)
+        await self._admin.deposit(user_id, bankroll, f"{user_id}-bankroll")
+        self._on_deposit(user_id, currency, bankroll)
         return await self._admin.show(user_id)
 
     async def _trial_balance(self) -> dict[str, Any]:

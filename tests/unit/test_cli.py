@@ -396,6 +396,10 @@ class TestVerify:
         assert (told["ok"], told["ledger"]["finding_count"]) == (False, 1)
 
 
+async def _unknown_deposits(request: web.Request) -> web.Response | None:
+    return problem(503, "outcome-unknown", "unknown") if request.path.endswith("/deposits") else None
+
+
 @pytest.mark.usefixtures("service")
 class TestSimulate:
     def test_tells_that_every_answer_was_right(self, wallet):
@@ -403,6 +407,33 @@ class TestSimulate:
         assert result.exit_code == 0, result.output
         assert "every answer was right" in result.stdout
         assert "seed 1" in result.stdout
+
+    def test_tells_an_r1_that_was_due_from_a_retry(self, wallet):
+        result = wallet("simulate", "--players", "2", "--rounds", "2", "--seed", "1", "--chaos", "1")
+        assert result.exit_code == 0, result.output
+        assert "\nthe R1s are answers that were due; 0 retries were needed beyond them\n" in result.stdout
+        result = wallet("simulate", "--players", "2", "--rounds", "2", "--chaos", "0", "--duplicates", "0")
+        assert "\n0 retries were needed\n" in result.stdout
+
+    def test_shows_what_it_deposits(self, wallet, fake):
+        fake.create("ann")
+        words = ("simulate", "--user", "ann", "--rounds", "1", "--chaos", "0")
+        assert "deposited KRW 20000.00 for play: ann\n" in wallet(*words, "--verbose").stdout
+        assert "deposited" not in wallet("simulate", "--players", "1", "--rounds", "0").stdout
+        told = wallet("simulate", "--players", "1", "--rounds", "0", "--verbose").stdout
+        assert re.search(r"^deposited KRW 20000\.00 for play: sim-", told)
+
+    def test_ends_in_a_line_when_a_deposit_stays_unknown(self, wallet, fake):
+        fake.before = _unknown_deposits
+        assert "unknown" in refused(wallet("simulate", "--players", "9", "--retry-s", "0"), 1)
+
+    def test_counts_a_deposit_that_stays_unknown_within_a_round(self, wallet, fake):
+        fake.create("ann")
+        fake.before = _unknown_deposits
+        result = wallet("simulate", "--user", "ann", "--rounds", "1", "--retry-s", "0")
+        assert result.exit_code == 1
+        assert "ann deposit" in result.stdout
+        assert "Traceback" not in result.output
 
     def test_shows_what_was_not(self, wallet, fake):
         fake.meddle = lambda _command, answer, _oracle: type(answer)(answer.code, "", 1, 0, "KRW")

@@ -277,6 +277,17 @@ class TestARunThatCannotBegin:
         with pytest.raises(Unreachable, match=r"no back office at .*: connection refused"):
             await play(FakeWallet(), admin_url=f"http://127.0.0.1:{unused_tcp_port}")
 
+    async def test_says_bare_that_money_may_have_come_or_not(self, play):
+        """Not in a group of exceptions, though several players get the same."""
+        wallet = FakeWallet()
+
+        async def before(request: web.Request) -> web.Response | None:
+            return problem(503, "outcome-unknown", "repeat") if request.path.endswith("/deposits") else None
+
+        wallet.before = before
+        with pytest.raises(Refused, match="repeat"):
+            await play(wallet, players=5, limits=Limits(retry_s=0.2))
+
     async def test_says_that_the_token_is_wrong(self, play):
         with pytest.raises(Refused, match="Bearer"):
             await play(FakeWallet(), admin_token="another")

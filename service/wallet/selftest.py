@@ -53,7 +53,9 @@ async def wait_for_scripts(lane: Lane) -> None:
 
 
 async def self_test(lane: Lane) -> None:
-    """Run all scripts on a shard that does not exist. Raises SelfTestFailed."""
+    """Run all scripts on a shard that does not exist, on a server that forgets nothing. Raises SelfTestFailed."""
+    if b"maxmemory_policy:noeviction" not in await lane.send("INFO", "memory"):
+        raise SelfTestFailed("this Redis may evict keys, and with them bets: set its maxmemory-policy to noeviction")
     shard = -1 - secrets.randbelow(2**31)
     used: set[str] = set()
     try:

@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError, ResponseError
 
 from service import metrics
 from service.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
+from service.entry.fold import FoldError
 from service.entry.protocols import Cause, Clock, LedgerReader, Lookup
 from service.lane import Lane, LaneError
 from service.money import AMOUNT_MAX
@@ -106,6 +107,10 @@ class WalletService:
         except StoreError as error:
             metrics.FAULTS.labels("ledger").inc()
             self._seldom.error("ledger_unavailable", error=str(error), remedy="is the disk there, and readable?")
+            return Answer(Code.R1, "ledger")
+        except FoldError as error:
+            metrics.FAULTS.labels("ledger").inc()
+            self._seldom.error("ledger_inconsistent", error=str(error), remedy="run `wallet verify`; this player waits")
             return Answer(Code.R1, "ledger")
         except ResponseError as error:
             metrics.FAULTS.labels("script").inc()

@@ -36,6 +36,9 @@ PROBE_EVERY_S: Final = 1.0
 PAUSE_S: Final = 0.2
 """After a fault, before the next attempt."""
 
+EXPECTED_CAUSES: Final = frozenset({Cause.SERVER, Cause.HEAD, Cause.NOSCRIPT})
+"""Of new epochs: they come with a Redis that was restarted, emptied or failed over."""
+
 _REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
 
 log = structlog.get_logger(__name__)
@@ -196,12 +199,19 @@ class Writer:
         self._standing.opened(shard, head)
         self._opened[cause] += 1
         if not self._standing.suspects:
-            log.warning("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
+            self._report_epochs()
             self._opened.clear()
             self._loaded.clear()
             self._scripts_due_s = 0.0
             await self._load_new_scripts()
             self._clean_up()
+
+    def _report_epochs(self) -> None:
+        """A restart or fail-over of Redis explains most causes; the others ought to be looked into."""
+        if self._opened.keys() <= EXPECTED_CAUSES:
+            log.info("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
+        else:
+            log.warning("epochs_opened", shards=dict(self._opened), remedy="look into it: docs/operations.md")
 
     async def _load_new_scripts(self) -> None:
         """Load what processes have registered since; after a recovery, everything.

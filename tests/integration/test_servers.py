@@ -9,6 +9,7 @@ from contextlib import suppress
 import pytest
 
 from service import keys
+from service.app.process import Unstartable
 from service.commands import Code
 from service.supervise.valkey import start_valkey, valkey_command
 from tests.integration.harness import gather, until, world
@@ -118,3 +119,12 @@ async def test_watermarks_of_another_ledger_on_the_same_server_say_nothing():
 async def _balance_in_redis(w, user: str, balance: bytes) -> bool:
     shard = w.shard(user)
     return await w.redis.hget(keys.wallet(shard, (await w.epochs())[shard], user), "balance") == balance
+
+
+async def test_a_server_that_evicts_is_refused():
+    """A key that Redis drops by itself would be a bet that it forgets: nothing starts on it."""
+    async with world(shards=2) as w:
+        await w.redis.config_set("maxmemory-policy", "allkeys-lru")
+        with pytest.raises(Unstartable, match="noeviction"):
+            await w.worker()
+        await w.redis.config_set("maxmemory-policy", "noeviction")

@@ -9,7 +9,7 @@ from service.conformance.ports import NoPort, Port
 from service.conformance.runner import play
 from service.conformance.scene import World
 from service.conformance.wire import Wire
-from tests.conformance.reference_wallet import CURRENCY, GRACE_S, SCALE, Desk, Endpoint
+from tests.conformance.reference_wallet import CURRENCY, SCALE, Desk, Endpoint
 
 GIVEN = ("ann", "bob")
 
@@ -31,7 +31,7 @@ async def outcomes_of(
             currency=CURRENCY,
             scale=SCALE,
             given=given,
-            expected=Expected(grace_s=GRACE_S, **choices),
+            expected=Expected(grace_s=endpoint.rules.grace_s, **choices),
         )
         outcomes = await play(world, select(patterns), concurrency, lambda _outcome: None)
     return {outcome.case.name: outcome for outcome in outcomes}

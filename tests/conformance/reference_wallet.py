@@ -22,7 +22,6 @@ from service.providers import DecryptionError, Echo, Invalid, Provider, configur
 
 KEY = "reference-key-of-32-bytes-long!!"
 CURRENCY, SCALE = "KRW", 2
-GRACE_S = 1.0
 BODY_BYTES_MAX = 65_536
 CHANGES_MAX = 64
 TOLERANCE_MS = 5_000
@@ -73,8 +72,9 @@ class Verdict:
 class Rules:
     """The decisions. A method is a row or two, so that a wrong wallet replaces just that."""
 
-    def __init__(self, *, session="required", cancel_unknown="tombstone", change_overdraw="debt"):
+    def __init__(self, *, session="required", cancel_unknown="tombstone", change_overdraw="debt", grace_s=1.0):
         self.session, self.cancel_unknown, self.change_overdraw = session, cancel_unknown, change_overdraw
+        self.grace_s = grace_s
         self.accounts: dict[str, Account] = {}
 
     async def apply(self, command: Command) -> Answer:
@@ -128,7 +128,7 @@ class Rules:
 
     def is_in(self, account: Account) -> bool:
         """Row 33."""
-        return self.session == "off" or account.open or time.monotonic() - account.closed_s <= GRACE_S
+        return self.session == "off" or account.open or time.monotonic() - account.closed_s <= self.grace_s
 
     def is_blocked(self, account: Account, command: Command) -> bool:
         return account.blocked and command.kind in {Kind.LOGIN, Kind.BET}

@@ -28,6 +28,6 @@ async def test_no_case_is_passed_by_every_wallet_that_does_not_think():
     passed = {case.name for case in all_cases()}
     for code in Code:
         endpoint = SaysAlways(Rules(), code)
-        outcomes = await outcomes_of(endpoint, desk=Desk(endpoint.rules))
+        outcomes = await outcomes_of(endpoint, desk=Desk(endpoint.rules), concurrency=100)
         passed -= set(failed(outcomes))
     assert passed == set()

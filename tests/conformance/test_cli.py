@@ -92,7 +92,7 @@ def conformance(directory):
 
     def run(*words: str, status: int = 0):
         key = ("--api-id", "ref-1", "--api-key-file", str(directory / "api.key"))
-        result = CliRunner().invoke(app, ["conformance", *key, "--currency", CURRENCY, "--grace-s", "0.6", *words])
+        result = CliRunner().invoke(app, ["conformance", *key, "--currency", CURRENCY, "--grace-s", "1", *words])
         assert result.exit_code == status, result.output
         assert KEY not in result.output
         return result

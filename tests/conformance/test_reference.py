@@ -27,7 +27,7 @@ async def test_a_correct_wallet_passes_every_case():
 
 async def test_two_players_are_enough_for_most_cases():
     """Without new players, deposits and blocks only the cases that are about them are skipped, with the reason."""
-    outcomes = await outcomes_of(Endpoint(with_given_players()), given=GIVEN)
+    outcomes = await outcomes_of(Endpoint(with_given_players(grace_s=0.3)), given=GIVEN)
     assert failed(outcomes) == {}
     missing = skipped(outcomes)
     assert len(outcomes) - len(missing) > 160

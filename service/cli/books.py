@@ -117,14 +117,13 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
     """Every wallet that Redis has; `reachable` false, and nothing wrong, if there is no Redis to ask."""
     from redis.exceptions import RedisError
 
-    from service.cli.uncommitted import PatientComparison
-    from service.wallet.compare import connect
+    from service.wallet.compare import Comparison, connect
 
     differences: list[dict[str, Any]] = []
     count, reachable, problem = 0, False, None
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(connect(settings.redis_address))
-        comparison = PatientComparison(ledger, ledger.uuid, redis)
+        comparison = Comparison(ledger, ledger.uuid, redis)
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 await redis.ping()

@@ -22,6 +22,9 @@ from service.entry.protocols import LedgerReader, ShardHead
 WAIT_S: Final = 5.0
 """How long an entry that Redis shows may take to be committed."""
 
+WAIT_AGAIN_S: Final = 0.2
+"""How long, once one was waited for in vain."""
+
 POLL_S: Final = 0.05
 SCAN_COUNT: Final = 1000
 CALL_LIMIT_S: Final = 5.0
@@ -54,7 +57,12 @@ def connect(url: str) -> Redis:
 
 
 class Comparison:
-    """One comparison. `compared` and `notes` fill up while `differences` runs."""
+    """One comparison. Its counts fill up while `differences` runs.
+
+    A wallet whose last entry nobody has committed yet is left out: the entry was acknowledged to nobody. That is one
+    past the watermark in Redis, as long as SQL has everything up to the watermark; a ledger without what lies below has
+    lost something.
+    """
 
     def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis: Redis, *, wait_s: float = WAIT_S) -> None:
         self.compared = 0
@@ -65,6 +73,12 @@ class Comparison:
         self._redis = redis
         self._wait_s = wait_s
         self._stuck: set[int] = set()  # shards that were waited for in vain, once for all of their wallets
+        self._missing: dict[int, int] = {}
+
+    @property
+    def uncommitted(self) -> int:
+        """Entries that are only in Redis, in the shards that were waited for in vain."""
+        return sum(self._missing.values())
 
     async def differences(self) -> AsyncIterator[Difference]:
         """All differences. Raises redis.RedisError or a store error when one of the two goes away."""
@@ -122,7 +136,7 @@ class Comparison:
         return None
 
     async def _is_committed(self, shard: int, epoch: int, seq: int, give_up_s: float) -> bool | None:
-        """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile."""
+        """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile, or nobody commits."""
         while True:
             head = (await self._ledger.heads())[shard]
             if head.epoch != epoch:
@@ -131,8 +145,20 @@ class Comparison:
                 return True
             if shard in self._stuck or asyncio.get_running_loop().time() > give_up_s:
                 self._stuck.add(shard)
-                return False
+                return await self._awaits_commit(shard, epoch)
             await asyncio.sleep(POLL_S)
+
+    async def _awaits_commit(self, shard: int, epoch: int) -> bool | None:
+        """None if what SQL lacks is still to come; False if Redis knows it to be committed."""
+        in_redis, last, watermark = await self._fields(keys.head(shard), ("epoch", "seq", "committed"))
+        head = (await self._ledger.heads())[shard]
+        if in_redis is None or not int(in_redis) == epoch == head.epoch:
+            return None
+        if head.seq < int(watermark):
+            return False
+        self._missing[shard] = int(last) - head.seq
+        self._wait_s = min(self._wait_s, WAIT_AGAIN_S)
+        return None
 
     async def _wallet_in_redis(self, shard: int, epoch: int, user_id: str) -> Seen | None:
         values = await self._fields(keys.wallet(shard, epoch, user_id), _FIELDS)

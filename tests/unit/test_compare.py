@@ -35,7 +35,7 @@ class Ledger:
 async def redis():
     """An empty Redis."""
     client = fakeredis.FakeAsyncRedis(decode_responses=True)
-    await client.hset(keys.head(0), mapping={"epoch": 3, "ledger": UUID})
+    await client.hset(keys.head(0), mapping={"epoch": 3, "seq": 4, "committed": 4, "ledger": UUID})
     yield client
     await client.aclose()
 
@@ -91,7 +91,7 @@ class TestAComparison:
         comparison, found = await compared(ledger, redis)
         assert (found, comparison.compared) == ([], 1)
 
-    async def test_an_entry_that_is_never_committed_is_found(self, ledger, redis):
+    async def test_an_entry_that_was_committed_and_is_gone_is_found(self, ledger, redis):
         ledger.seqs = [3]
         await load(redis)
         assert (await compared(ledger, redis))[1] == ["Redis shows entry 4, which the ledger did not get within 0.3 s"]

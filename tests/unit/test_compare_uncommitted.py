@@ -10,9 +10,9 @@ import fakeredis
 import pytest
 
 from service import keys
-from service.cli.uncommitted import PatientComparison
 from service.entry.fold import Wallet
 from service.entry.protocols import ShardHead
+from service.wallet.compare import Comparison
 
 UUID = "uuid-1"
 WAIT_S = 0.4
@@ -59,9 +59,9 @@ async def redis():
     await client.aclose()
 
 
-async def compared(ledger, redis) -> tuple[PatientComparison, list[str]]:
+async def compared(ledger, redis) -> tuple[Comparison, list[str]]:
     """The comparison and whose wallets differ."""
-    comparison = PatientComparison(ledger, UUID, redis, wait_s=WAIT_S)
+    comparison = Comparison(ledger, UUID, redis, wait_s=WAIT_S)
     return comparison, sorted([found.user_id async for found in comparison.differences()])
 
 

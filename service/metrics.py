@@ -28,8 +28,9 @@ WEBHOOK_SECONDS: Final = Histogram(
 )
 BROKEN_REQUESTS: Final = Counter(
     "wallet_broken_requests_total",
-    "Requests that were not HTTP, or broke off under way, by server (webhook, backoffice); HTTP's own 400 or no answer, "
-    "and no line in the log. Remedy: none for strangers; if a provider misses answers, look at the proxy between.",
+    "Requests that were not HTTP, or broke off under way, by server (webhook, backoffice); HTTP's own 400 or no "
+    "answer, and no line in the log. Remedy: none for strangers; if a provider misses answers, look at the proxy "
+    "between.",
     ["server"],
 )
 ANOMALIES: Final = Counter(

@@ -58,9 +58,7 @@ def private_directory(path: Path, purpose: str) -> None:
             f"WALLET_DATA_DIR: {path}, {purpose}, cannot be made ({error.strerror}); name another data directory"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise SettingsError(
-            f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it"
-        )
+        raise SettingsError(f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it")
 
 
 def emptied_directory(path: Path) -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from service.cipher import DecryptionError
 from service.commands import Kind
 from tests.hostile.door import CIPHERS, KEY, Door, Reply, check_entry
-from tests.model.soak import machine_settings
+from tests.model.soak import limit, machine_settings
+
+pytestmark = limit
 
 BLOCK = 16
 many = machine_settings(examples=120)

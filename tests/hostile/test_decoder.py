@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from service.money import AMOUNT_MAX, AmountError, parse_minor, to_minor
 from service.providers import Invalid, configure
 from tests.hostile.door import KEY
-from tests.model.soak import machine_settings
+from tests.model.soak import limit, machine_settings
+
+pytestmark = limit
 
 PROVIDER = configure(name="games", api_id="us", api_key=KEY, currencies={"KRW": 2})
 SIZE = 10_000_000

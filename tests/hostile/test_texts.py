@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.commands import Kind
-from tests.model.soak import machine_settings
+from tests.model.soak import limit, machine_settings
+
+pytestmark = limit
 
 NUMBERS = (
     *("1e400", "-1e400", "1e999999", "1e-999999", "-1e-400", "0x10", "NaN", "Infinity", "-Infinity", "-0", "-0.0"),

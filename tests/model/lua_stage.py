@@ -66,8 +66,9 @@ class LuaStage(Stage):
     def compare_more(self, command: Command, after: Player) -> None:
         self._ledger.agrees_about(Event(command, Policy(), SHARD, give_up_s=0.0))
         assert sum(self.books.values()) == 0
-        assert self.books["player"] == sum(wallet.balance for wallet in self._ledger.wallets.values())
-        assert self.books["debt"] == -sum(wallet.debt for wallet in self._ledger.wallets.values())
+        mine = [wallet for wallet in self._ledger.wallets.values() if wallet.currency == after.currency]
+        assert self.books[after.currency, "player"] == sum(wallet.balance for wallet in mine)
+        assert self.books[after.currency, "debt"] == -sum(wallet.debt for wallet in mine)
 
     def wait(self, ms: int) -> None:
         self._shard.wait(ms)

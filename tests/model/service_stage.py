@@ -149,7 +149,15 @@ class Town:
             lookup.bets,
             await w.redis.hgetall(keys.wallet(shard, lookup.epoch, user)),
             await w.redis.hgetall(keys.round_(shard, lookup.epoch, digest)),
-            Counter((await w.ledger.trial_balance()).get("KRW", {})),
+            await self.trial(),
+        )
+
+    async def trial(self) -> Counter[tuple[str, str]]:
+        """What every account of every currency holds. Of each currency it is nothing in all."""
+        found = await self.w.ledger.trial_balance()
+        assert not any(sum(accounts.values()) for accounts in found.values())
+        return Counter(
+            {(name, account): held for name, accounts in found.items() for account, held in accounts.items()}
         )
 
 
@@ -161,7 +169,7 @@ class Look(NamedTuple):
     bets: Mapping[str, Bet]
     wallet_there: dict[Any, Any]
     round_there: dict[Any, Any]
-    trial: Counter[str]
+    trial: Counter[tuple[str, str]]
 
 
 class ServiceStage(Stage):
@@ -173,7 +181,7 @@ class ServiceStage(Stage):
         self._number = next(town.histories)
         self._look: Look | None = None
         town.run(town.w.quiet())
-        self._trial_before = Counter(town.run(town.w.ledger.trial_balance()).get("KRW", {}))
+        self._trial_before = town.run(town.trial())
 
     def user_id(self, user: str) -> str:
         return f"{user}-{self._number}"
@@ -224,7 +232,6 @@ class ServiceStage(Stage):
         bets = {index.decode(): parse_bet(text.decode()) for index, text in look.round_there.items() if index}
         for index, bet in bets.items():
             assert simple(bet) == after.bets[command.provider, command.game_no, index]
-        assert sum(look.trial.values()) == 0
         moved = Counter(look.trial)
         moved.subtract(self._trial_before)
         assert {k: v for k, v in moved.items() if v} == {k: v for k, v in self.books.items() if v}

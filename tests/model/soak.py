@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 SOAK_S = float(os.environ.get("WALLET_SOAK_S", "0"))
 
@@ -42,5 +42,6 @@ def machine_settings(examples: int, steps: int = 50) -> settings:
         stateful_step_count=steps,
         deadline=None,
         print_blob=True,
+        phases=[phase for phase in Phase if phase is not Phase.explain],  # takes longer than all else
         suppress_health_check=list(HealthCheck),
     )

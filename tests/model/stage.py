@@ -26,7 +26,7 @@ class Stage(ABC):
     def __init__(self) -> None:
         self.players: dict[str, Player | None] = {}
         self.commands: list[tuple[str, Command]] = []
-        self.books: Counter[str] = Counter()
+        self.books: Counter[tuple[str, str]] = Counter()  # by currency and account
         self.seen: Counter[str] = Counter()
         self._played: list[Action] = []
 
@@ -79,7 +79,8 @@ class Stage(ABC):
             assert decision.effects == verdict.effects
             assert sum(leg.amount for leg in entry.legs()) == 0
             other = "cash" if command.provider == BACK_OFFICE else f"house:{command.provider}"
-            self.books.update({"player": moved, "debt": -owed, other: owed - moved})
+            for account, amount in {"player": moved, "debt": -owed, other: owed - moved}.items():
+                self.books[after.currency, account] += amount
         compare_wallet(wallet, after)
         if command.game_no:
             known = {

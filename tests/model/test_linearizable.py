@@ -24,7 +24,7 @@ from tests.model.stage import compare_wallet
 
 PLAYERS = 4
 CLIENTS = 3
-SECONDS = SOAK_S or 4.0
+SECONDS = SOAK_S or 3.0
 SEED = os.environ.get("WALLET_LINEAR_SEED", "")
 FOR_GOOD = {"funds", "bet_cancelled", "bet_differs"}  # row 6, within one epoch
 STAKES = {"1": 100, "2": 250, "3": 40}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from service.supervise.valkey import start_valkey
 from tests.model.lua_stage import LuaStage
 from tests.model.machine import Machine
-from tests.model.soak import Budget, limit, machine_settings
+from tests.model.soak import SOAK_S, Budget, limit, machine_settings
+from tests.model.walk import Walk
+
+STEPS = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def test_the_scripts_decide_as_the_model_does(client):
     """Every answer, wallet, bet and entry, for any history; wallets are loaded anew at any point of it."""
 
     class ScriptsMachine(Machine):
-        budget = Budget(seconds=6)
+        budget = Budget(seconds=3)
         disasters = ("reload",)
 
         def new_stage(self) -> LuaStage:
@@ -39,3 +45,25 @@ def test_the_scripts_decide_as_the_model_does(client):
 
     for _ in ScriptsMachine.budget.rounds():
         run_state_machine_as_test(ScriptsMachine, settings=machine_settings(examples=60, steps=50))
+
+
+@limit
+@pytest.mark.parametrize("seed", [0, None])
+def test_a_long_walk(client, seed):
+    """Thousands of steps of one history, from a seed; `WALLET_WALK_SEED` repeats one."""
+    seed = os.environ.get("WALLET_WALK_SEED") or (secrets.token_hex(4) if seed is None else seed)
+    ends_s = time.monotonic() + SOAK_S
+    stage = LuaStage(client)
+    print("WALLET_WALK_SEED", seed)
+    walk = Walk(stage, seed)
+    taken = 0
+    while taken < STEPS or time.monotonic() < ends_s:
+        if taken and taken % STEPS == 0:
+            seed = f"{seed}+"
+            print("WALLET_WALK_SEED", seed)
+            stage = LuaStage(client)
+            walk = Walk(stage, seed)
+        walk.step()
+        taken += 1
+    if not SOAK_S:
+        print(stage.seen)

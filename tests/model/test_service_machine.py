@@ -24,7 +24,7 @@ def test_the_wallet_answers_as_the_model_does(town):
     """For any history, with time passing, old events, epochs that end, restarts and fail-overs."""
 
     class ServiceMachine(Machine):
-        budget = Budget(seconds=8)
+        budget = Budget()
         passages = (*Machine.passages, WINDOW_MS, WINDOW_MS + 1, WINDOW_MS + 1)
         disasters = (
             "wipe",

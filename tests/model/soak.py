@@ -1,4 +1,4 @@
-"""How long the machines run: the same examples every time in the suite, `WALLET_SOAK_S` seconds of new ones in a soak."""
+"""How long the machines run: the same examples every time in the suite, new ones for `WALLET_SOAK_S` in a soak."""
 
 from __future__ import annotations
 

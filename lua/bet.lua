@@ -14,9 +14,7 @@
 
 -- A decision about a bet stands for its id, even if funds arrive (SEMANTICS row 6).
 local function decline_for_good(code, reason)
-  if looked_up then
-    record_event(code, '')
-  end
+  record_event(code, '')
   return decline(code, reason)
 end
 

@@ -14,7 +14,9 @@
 
 -- A decision about a bet stands for its id, even if funds arrive (SEMANTICS row 6).
 local function decline_for_good(code, reason)
-  record_event(code, '')
+  if looked_up then
+    record_event(code, '')
+  end
   return decline(code, reason)
 end
 

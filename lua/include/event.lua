@@ -20,7 +20,14 @@ local function answer(outcome, code, reason, rests_on)
   return {outcome, code, reason, wallet[6], text_of(balance), text_of(debt), rests_on, head[4]}
 end
 
+-- Redis may have forgotten the event or its bets, and the answer was R0: SQL is asked before anything is declined.
+-- (What is taken by mistake, the ledger's unique indexes refuse.)
+local looked_up = ARGV[13] ~= ''
+
 local function decline(code, reason)
+  if not looked_up then
+    return {'COLD', last_seq}
+  end
   return answer('DECLINED', code, reason, last_seq)
 end
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service.commands import Code, Item, Kind
+from service.commands import Code, Item, Kind, Policy
 from tests.integration.harness import World, gather, until, world
 
 OLD_MS = 30 * 86_400_000
@@ -108,6 +108,27 @@ async def test_an_old_bet_with_a_new_id_is_never_taken_twice(state):
         answer = await w.settle(w.bet(user, "g", 70))
         assert (answer.code, answer.balance) == (Code.R3, balance)
         assert (await w.check([user, other]))[user].balance == balance
+
+
+@pytest.mark.parametrize("trouble", ["poor", "blocked", "no session"])
+@pytest.mark.parametrize("tid", ["bet", "renamed"])
+async def test_a_bet_that_redis_has_forgotten_is_not_declined(trouble, tid):
+    """Settled long ago, its event and round forgotten; re-stamped, for a player who could not place it now: R0, as it
+    was. A decline would tell the provider to void a bet whose stake was taken.
+    """
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 100)
+        await w.apply(w.bet(user, "g", 100, tid="bet"))
+        await w.apply(w.bets(Kind.RESULT, user, "g", Item("1", "P", 100, -100)))
+        if trouble == "blocked":
+            await w.apply(w.command(Kind.STATUS, user, status="blocked"))
+        await forget(w, user)
+        policy = Policy() if trouble == "no session" else None
+        answer = await w.apply(w.bet(user, "g", 100, tid=tid), policy=policy)
+        reason = "duplicate" if tid == "bet" else "repeated"
+        assert (answer.code, answer.reason, answer.balance) == (Code.R0, reason, 0)
+        assert await w.epochs() == [1]
+        await w.check([user])
 
 
 async def test_an_old_identity_with_other_content_is_a_conflict():

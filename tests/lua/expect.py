@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from service import keys
+from service.entry.protocols import Lookup
+from service.money import AMOUNT_MAX
 from tests.lua.state import Dump, Kept, assert_same, text
 
 if TYPE_CHECKING:
@@ -38,6 +40,10 @@ class Step:
     def again(self) -> Step:
         """The same event once more."""
         return self.shard.send(self.event)
+
+    def asked_again(self) -> Step:
+        """The same event, after a look into an SQL that knows no more than Redis does."""
+        return self.shard.send(self.event, Lookup(self.epoch, AMOUNT_MAX, None, None, {}))
 
     def ok(self) -> Step:
         """For the scene of a test: it was R0."""
@@ -92,7 +98,13 @@ class Step:
         assert self.reply == [outcome, code, reason, *money, rests_on, head["committed"]]
 
     def declined(self, code: str, reason: str, *, stored: bool = False) -> Step:
-        """Not R0. Nothing changed but, if `stored`, that the event is known as declined."""
+        """Not R0. Nothing changed but, if `stored`, that the event is known as declined.
+
+        If SQL was not asked it is now, as the service does: before a decline the script wants to know what it knows.
+        """
+        if self.reply == ["COLD", self._hash(self.wallet)["seq"]]:
+            self.run.changed_nothing()
+            return self.asked_again().declined(code, reason, stored=stored)
         self._verdict("DECLINED", code, reason, self._hash(self.wallet)["seq"])
         expected = dict(self.before)
         if stored:

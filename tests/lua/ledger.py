@@ -76,8 +76,8 @@ class Ledger:
             if reply[0] != b"COLD":
                 return parse_verdict(reply)
             assert lookup is None, "asked twice"
-            assert event.round_digest is not None
-            lookup = Lookup(shard.epoch, self.seq, None, None, dict(self.rounds[event.round_digest]))
+            bets = dict(self.rounds[event.round_digest]) if event.round_digest else {}
+            lookup = Lookup(shard.epoch, self.seq, None, None, bets)
 
     def reload(self) -> None:
         """A new epoch, into which every player is brought from the entries."""

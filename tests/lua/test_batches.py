@@ -38,7 +38,7 @@ def orders(*items):
 @pytest.mark.parametrize("r3", RESULT_R3)
 def test_result_r3_beats_r1_and_r0(round_, r3):
     """Nothing of the batch is settled."""
-    reason = round_.result(**r3).reply[2]
+    reason = round_.result(round_.unseen(), **r3).reply[2]
     others = [part for part in (RESULT_R0, RESULT_R1, RESULT_SAME) if not part.keys() & r3.keys()]
     for batch in orders(r3, *others):
         round_.result(round_.unseen(), **batch).declined("R3", reason)
@@ -54,7 +54,7 @@ def test_result_r1_beats_r0(round_):
 @pytest.mark.parametrize("r1", CHANGE_R1)
 def test_change_r3_beats_r1_and_r0(round_, r1, r3):
     """Nothing of the batch is changed."""
-    reason = round_.change(**r3).reply[2]
+    reason = round_.change(round_.unseen(), **r3).reply[2]
     others = [part for part in (r1, CHANGE_R0) if not part.keys() & r3.keys()]
     for batch in orders(r3, *others):
         round_.change(round_.unseen(), **batch).declined("R3", reason)

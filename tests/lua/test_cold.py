@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from service.commands import Kind
 from tests.lua.driver import NOW
 from tests.lua.expect import seq_of
 
@@ -142,3 +143,19 @@ def test_mixed_batch(player):
     player.cancel(player.unseen(b2="C 7"), b1=3_000, b2=7, b3=9).done(
         "cancel", balance=10_000, effects="+-t", round_={"1": "C 3000", "3": "T 9"}
     )
+
+
+@pytest.mark.parametrize("kind", [Kind.LOGIN, Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE])
+def test_nothing_is_declined_before_sql_was_asked(scene, kind):
+    """The event or its bets may be forgotten here, and have been R0: COLD first, and nothing is remembered."""
+    scene.block().ok()
+    wrong = {
+        Kind.LOGIN: {},
+        Kind.BET: {"b9": 5},
+        Kind.CANCEL: {"b2": 99},
+        Kind.RESULT: {"b3": (99, 5)},
+        Kind.CHANGE: {"b1": (3_000, 1, 7)},
+    }
+    step = scene.send(kind, **wrong[kind])
+    step.answered("COLD", seq_of(scene.shard))
+    assert step.asked_again().reply[0] == "DECLINED"

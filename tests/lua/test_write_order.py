@@ -64,7 +64,7 @@ def test_a_refusing_server(refusing):
 def test_a_refusing_server_and_a_decline(refusing):
     """A decline that cannot be stored is an error, too, not an answer that the next copy would contradict."""
     with pytest.raises(redis.ResponseError):
-        refusing.bet(b9=90_000_000)
+        refusing.bet(refusing.unseen(), b9=90_000_000)
 
 
 def test_a_refusing_server_answers_what_needs_no_write(refusing):

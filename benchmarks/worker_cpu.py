@@ -1,10 +1,10 @@
 """CPU of a worker per committed bet, as a multiple of that of an empty aiohttp handler, in one run.
 
-    python -m benchmarks.worker_cpu [--bets 6000] [--rounds 5] [--in-flight 64] [--players 200]
+    python -m benchmarks.worker_cpu [--bets 6000] [--rounds 5] [--in-flight 64] [--players 200] [--poor]
 
 A complete service (`wallet up`) and the yardstick run beside each other. Every client sends one request to each in
 turn, so that both see the same rate, at the same time, on the same busy cores; the medians of the rounds are compared.
-Every answer is checked: an R1 would be cheap.
+Every answer is checked: an R1 would be cheap. With --poor nobody has money, and every bet is declined with R4.
 """
 
 from __future__ import annotations
@@ -157,25 +157,25 @@ def requests_of(kind: Kind, first: int, count: int, players: int) -> list[bytes]
     return requests
 
 
-def check(sample: Sample) -> None:
-    """Every answer is an R0."""
+def check(sample: Sample, expected: str) -> None:
+    """Every answer is the expected one."""
     bench = provider()
     codes = {bench.profile.decode_reply(bench.open(body, bench.keys[0])).code for body in sample.bodies}
-    if codes != {"R0"}:
-        raise SystemExit(f"worker_cpu: not every answer was R0: {sorted(codes)}")
+    if codes != {expected}:
+        raise SystemExit(f"worker_cpu: not every answer was {expected}: {sorted(codes)}")
 
 
 async def measure(arguments: argparse.Namespace, service: Service, empty_port: int, empty_pid: int) -> list[Any]:
     """Load the yardstick and the wallet together. Pairs of samples, one a round."""
     port, pid, in_flight, players = service.webhook_port, service.worker_pid(), arguments.in_flight, arguments.players
     (logins,) = await drive([Target(port, pid, requests_of(Kind.LOGIN, 0, players, players))], in_flight)
-    check(logins)
+    check(logins, "R0")
     pairs = []
     for number in range(arguments.rounds + 1):
         bets = requests_of(Kind.BET, number * arguments.bets, arguments.bets, players)
         plain = [request.replace(b"POST /webhook/bench", b"POST /") for request in bets]
         empty, bet = await drive([Target(empty_port, empty_pid, plain), Target(port, pid, bets)], in_flight)
-        check(bet)
+        check(bet, "R4" if arguments.poor else "R0")
         if number:  # the first round warms up
             pairs.append((empty, bet))
             print(
@@ -188,12 +188,13 @@ async def measure(arguments: argparse.Namespace, service: Service, empty_port: i
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the benchmark. Exit status 1 if the ratio is not under the limit."""
+    """Run the benchmark. Exit status 1 if the ratio of bets that are taken is not under the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bets", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--players", type=int, default=200)
+    parser.add_argument("--poor", action="store_true", help="nobody has money: what a decline costs")
     arguments = parser.parse_args(argv)
     empty_port = free_port()
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as directory:
@@ -206,9 +207,10 @@ def main(argv: list[str] | None = None) -> int:
             wait_until_ready(service)
             for number in range(arguments.players):
                 service.admin("POST", "/v1/players", {"user_id": f"player-{number}", "currency": "KRW"})
-                service.admin(
-                    "POST", f"/v1/players/player-{number}/deposits", {"amount": "100000000.00"}, f"deposit-{number}"
-                )
+                if not arguments.poor:
+                    service.admin(
+                        "POST", f"/v1/players/player-{number}/deposits", {"amount": "100000000.00"}, f"deposit-{number}"
+                    )
             pairs = uvloop.run(measure(arguments, service, empty_port, empty.pid))
             balanced = service.admin("GET", "/v1/trial-balance")["balanced"]
     empty_us = statistics.median(empty.cpu_us_per_request for empty, _ in pairs)
@@ -216,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
     ratio = bet_us / empty_us
     print(f"median: empty {empty_us:.1f} µs, bet {bet_us:.1f} µs, ratio {ratio:.2f} (limit {LIMIT})")
     print(f"ledger balanced: {balanced}")
-    return 0 if ratio < LIMIT and balanced else 1
+    return 0 if (ratio < LIMIT or arguments.poor) and balanced else 1
 
 
 if __name__ == "__main__":

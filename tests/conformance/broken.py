@@ -14,7 +14,7 @@ from aiohttp import web
 from service.commands import Answer, Code, Kind, fingerprint
 from service.money import AMOUNT_MAX
 from service.providers import Echo, Invalid, Reason
-from tests.conformance.reference_wallet import Account, Bet, Desk, Endpoint, Rules, Verdict
+from tests.conformance.reference_wallet import TOLERANCE_MS, Account, Bet, Desk, Endpoint, Rules, Verdict
 
 WALLETS: dict[str, tuple[type, tuple[str, ...]]] = {}
 
@@ -47,6 +47,13 @@ class DoubleCreditOnRetry(Rules):
 class FingerprintIgnored(Rules):
     def recall(self, account, command):
         return account.events.get(command.transaction_id, (b"", None))[1]
+
+
+@caught_by("conflict-of-values-before")
+class FingerprintWithoutBefore(Rules):
+    def said(self, command):
+        items = tuple(msgspec.structs.replace(item, winloss_before=0) for item in command.items)
+        return fingerprint(msgspec.structs.replace(command, items=items))
 
 
 @caught_by("retry-with-another-timestamp-and-more-fields")
@@ -349,6 +356,38 @@ class ChangesAreReplayed(Rules):
 class AgeOfAChangeIgnored(Rules):
     def next_change(self, bet, before, after, at_ms):
         return super().next_change(bet, before, after, max(at_ms, *(change[2] for change in bet.changes), 0))
+
+
+@caught_by("age-is-measured-from-the-last-change")
+class AgeOfTheFirstChange(AgeOfAChangeIgnored):
+    def next_change(self, bet, before, after, at_ms):
+        if bet.changes and at_ms < bet.changes[0][2] - TOLERANCE_MS:
+            return Verdict(Code.R1)
+        return super().next_change(bet, before, after, at_ms)
+
+
+@caught_by("changes-back-and-forth")
+class PairsAreAppliedOnce(Rules):
+    def is_applied(self, bet, before, after, at_ms):
+        return any(change[:2] == (before, after) for change in bet.changes)
+
+
+@caught_by("old-change-of-a-pair-that-was-applied")
+class PairComesBeforeAge(Rules):
+    def next_change(self, bet, before, after, at_ms):
+        verdict = super().next_change(bet, before, after, at_ms)
+        was_applied = any(change[:2] == (before, after) for change in bet.changes)
+        return Verdict(Code.R0) if verdict.code is Code.R1 and was_applied else verdict
+
+
+@caught_by("result-with-a-winloss-in-between")
+class OnlyFirstAndLastAreKnown(Rules):
+    def next_change(self, bet, before, after, at_ms):
+        verdict = super().next_change(bet, before, after, at_ms)
+        first = bet.changes[0][0] if bet.changes else before
+        if verdict.bet:
+            verdict.bet.had = frozenset({first, after})
+        return verdict
 
 
 @caught_by("changes-of-a-bet-are-limited")

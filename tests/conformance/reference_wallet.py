@@ -90,7 +90,7 @@ class Rules:
         if code is None:
             code = self.decide_afresh(account, command)
             if self.is_remembered(command, code):
-                account.events[command.transaction_id] = fingerprint(command), code
+                account.events[command.transaction_id] = self.said(command), code
         return Answer(code, "", account.balance, account.debt, account.currency)
 
     def account_of(self, command: Command) -> Account | None:
@@ -101,7 +101,10 @@ class Rules:
         if command.transaction_id not in account.events:
             return None
         said, code = account.events[command.transaction_id]
-        return code if said == fingerprint(command) else Code.R3
+        return code if said == self.said(command) else Code.R3
+
+    def said(self, command: Command) -> bytes:
+        return fingerprint(command)
 
     def is_remembered(self, command: Command, code: Code) -> bool:
         return code is Code.R0 or (command.kind is Kind.BET and code is Code.R4)

@@ -23,6 +23,14 @@ def test_row_60_applied_exactly_before(player):
     player.change(b1=(3_000, 2_850, 0)).done("repeated", balance=12_850, effects="-")
 
 
+def test_row_2_another_value_before_under_the_same_id(player):
+    """R3: `before` is part of what an event says, though it decides about no money."""
+    player.settled()
+    first = player.change(b1=(3_000, 2_850, 0), transaction_id="x").ok()
+    player.change(b1=(3_000, 2_849, 0), transaction_id="x").conflict()
+    first.again().duplicate("R0")
+
+
 @pytest.mark.parametrize(("after", "balance"), [(-3_000, 7_000), (0, 10_000), (9_000, 19_000), (2_850, 12_850)])
 def test_row_61_moves_new_less_stored(player, after, balance):
     """R0, down or up; a change to the same value leaves its transition, too."""
@@ -78,6 +86,14 @@ def test_row_62_more_than_five_seconds_older(player):
     player.change(b1=(3_000, 0, 50), at=NOW - 5 * SECOND - 1).declined("R1", "change_outdated")
     player.change(b1=(3_000, 0, 2_850)).ok()
     player.change(b1=(3_000, 2_850, 0), at=NOW - 6 * SECOND).declined("R1", "change_outdated")
+
+
+def test_row_62_is_measured_from_the_last_change(player):
+    """R1: what came before the last change is nothing to be young by."""
+    player.settled()
+    player.change(b1=(3_000, 2_850, 0)).ok()
+    player.change(b1=(3_000, 0, 50), at=NOW + 10 * SECOND).ok()
+    player.change(b1=(3_000, 50, 70), at=NOW + 4 * SECOND).declined("R1", "change_outdated")
 
 
 def test_row_63_pair_applied_at_another_time(player):

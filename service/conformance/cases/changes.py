@@ -59,6 +59,16 @@ async def changes_one_after_the_other(scene: Scene) -> None:
 
 
 @case("61")
+async def changes_back_and_forth(scene: Scene) -> None:
+    """There, back, and there again at a third moment: the same pair is a change of its own, and moves the money."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
+    await game.change((STAKE, WIN, 0), at_s=now_s + 2).gets(R0, moves=-WIN)
+
+
+@case("61")
 async def change_a_little_older_than_the_last(scene: Scene) -> None:
     """Five seconds older than the last change applied is not too old: R0."""
     player = await scene.player()
@@ -120,6 +130,26 @@ async def change_older_than_the_last(scene: Scene) -> None:
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s - 6).gets(R1)
+
+
+@case("62")
+async def age_is_measured_from_the_last_change(scene: Scene) -> None:
+    """Newer than the first change, but more than 5 s older than the last: R1, nothing moves."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, 100), at_s=now_s + 10).gets(R0, moves=100)
+    await game.change((STAKE, 100, 200), at_s=now_s + 4).gets(R1)
+
+
+@case("62")
+async def old_change_of_a_pair_that_was_applied(scene: Scene) -> None:
+    """`before` is stored again, the event is too old, its pair was applied: R1, for row 62 comes before row 63."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
+    await game.change((STAKE, WIN, 0), at_s=now_s + 1 - 6).gets(R1)
 
 
 @case("63")

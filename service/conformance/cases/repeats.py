@@ -171,3 +171,16 @@ async def conflict_of_results(scene: Scene) -> None:
     await result.gets(R0, moves=975)
     await game.result((500, 600)).put("transaction_id", result.fields["transaction_id"], "a used id").gets(R3)
     await result.gets(R0)
+
+
+@case("2")
+async def conflict_of_values_before(scene: Scene) -> None:
+    """The transaction_id of a change of which only `winloss_before` is another: R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    await game.result((500, 475)).gets(R0, moves=975)
+    change = game.change((500, 475, -500))
+    await change.gets(R0, moves=-975)
+    await game.change((500, 474, -500)).put("transaction_id", change.fields["transaction_id"], "a used id").gets(R3)
+    await change.gets(R0)

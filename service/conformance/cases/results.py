@@ -109,6 +109,18 @@ async def result_with_an_earlier_winloss(scene: Scene) -> None:
 
 
 @case("52")
+async def result_with_a_winloss_in_between(scene: Scene) -> None:
+    """After two changes, a result with what the first of them made: R0, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    await game.result((500, 475)).gets(R0, moves=975)
+    await game.change((500, 475, 0)).gets(R0, moves=-475)
+    await game.change((500, 0, -500)).gets(R0, moves=-500)
+    await game.result((500, 0)).gets(R0)
+
+
+@case("52")
 async def batch_with_a_settled_bet(scene: Scene) -> None:
     """Only the bet that is still open is credited."""
     player = await scene.player()

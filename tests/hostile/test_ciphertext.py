@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from service.cipher import DecryptionError
 from service.commands import Kind
 from tests.hostile.door import CIPHERS, KEY, Door, Reply, check_entry
-from tests.model.soak import limit, machine_settings
+from tests.model.soak import example_settings, limit
 
 pytestmark = limit
 
 BLOCK = 16
-many = machine_settings(examples=120)
+many = example_settings(examples=120)
 NAMES = st.sampled_from(sorted(CIPHERS))
 
 

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from service.money import AMOUNT_MAX, AmountError, parse_minor, to_minor
 from service.providers import Invalid, configure
 from tests.hostile.door import KEY
-from tests.model.soak import limit, machine_settings
+from tests.model.soak import example_settings, limit
 
 pytestmark = limit
 
 PROVIDER = configure(name="games", api_id="us", api_key=KEY, currencies={"KRW": 2})
 SIZE = 10_000_000
 LIMIT_S = 10.0
-many = machine_settings(examples=300)
+many = example_settings(examples=300)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.commands import Kind
-from tests.model.soak import limit, machine_settings
+from tests.model.soak import example_settings, limit
 
 pytestmark = limit
 
@@ -102,7 +102,7 @@ TOKENS = (*NUMBERS, *STRINGS)
 HOLE = "@@here@@"
 
 KINDS = st.sampled_from((Kind.LOGIN, Kind.LOGOUT, Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE))
-many = machine_settings(examples=150)
+many = example_settings(examples=150)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

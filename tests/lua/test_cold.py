@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from service.commands import Kind
@@ -149,7 +151,7 @@ def test_mixed_batch(player):
 def test_nothing_is_declined_before_sql_was_asked(scene, kind):
     """The event or its bets may be forgotten here, and have been R0: COLD first, and nothing is remembered."""
     scene.block().ok()
-    wrong = {
+    wrong: dict[Kind, dict[str, Any]] = {
         Kind.LOGIN: {},
         Kind.BET: {"b9": 5},
         Kind.CANCEL: {"b2": 99},

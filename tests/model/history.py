@@ -13,6 +13,7 @@ import msgspec
 from service.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
 
 DIRECTORY = Path(__file__).parent / "histories"
+FAILED = Path(__file__).parents[2] / "build" / "histories"
 
 SESSION_MS = 30 * 60_000
 POLICIES = {
@@ -24,7 +25,10 @@ POLICIES = {
 
 
 class Send(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag="send"):
-    """One command. `at`: its timestamp, ms after our clock. Items: bet_index, amount, winloss, winloss before."""
+    """One command. Items: bet_index, amount, winloss, winloss before.
+
+    `at`: its timestamp, ms after our clock. `slow`: by how much the clock of the worker it comes to is behind ours, ms.
+    """
 
     kind: Kind
     user: str
@@ -37,6 +41,7 @@ class Send(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag=
     amount: int = 0
     status: str = ""
     worker: int = 0
+    slow: int = 0
 
     def command(self, user_id: str, now_ms: int) -> Command:
         """As the wallet gets it."""
@@ -47,7 +52,7 @@ class Send(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="do", tag=
             user_id=user_id,
             transaction_id=self.tid,
             timestamp_ms=max(0, now_ms + self.at),
-            received_ms=now_ms,
+            received_ms=now_ms - self.slow,
             currency=self.currency,
             game_no=self.game if self.kind in BET_KINDS else "",
             items=items,
@@ -63,7 +68,7 @@ class Pass(msgspec.Struct, frozen=True, tag_field="do", tag="pass"):
 
 
 class Disaster(msgspec.Struct, frozen=True, tag_field="do", tag="disaster"):
-    """`wipe` Redis, `restart` Redis, restart the `writer`, `forget` the player's finished rounds, as time would."""
+    """Of those that the stage knows by this name."""
 
     what: str
 
@@ -74,17 +79,26 @@ _decode = msgspec.json.Decoder(Action).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def save(name: str, actions: Sequence[Action]) -> None:
-    """Under tests/model/histories."""
-    DIRECTORY.mkdir(exist_ok=True)
-    (DIRECTORY / f"{name}.jsonl").write_bytes(b"".join(_encode(action) + b"\n" for action in actions))
+def write(path: Path, actions: Sequence[Action]) -> None:
+    """Keep a history."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(_encode(action) + b"\n" for action in actions))
 
 
 def saved() -> list[str]:
-    """Names of all that were kept."""
+    """Names of all that are worth playing every time."""
     return sorted(path.stem for path in DIRECTORY.glob("*.jsonl"))
+
+
+def find(name: str) -> Path:
+    """The file of a history that is saved, or has just failed, by its name; or of that path."""
+    places = (Path(name), FAILED / f"{name}.jsonl", DIRECTORY / f"{name}.jsonl")
+    for path in places:
+        if path.is_file():
+            return path
+    raise FileNotFoundError(f"no history at any of {', '.join(map(str, places))}")
 
 
 def load(name: str) -> list[Action]:
     """One of them."""
-    return [_decode(line) for line in (DIRECTORY / f"{name}.jsonl").read_bytes().splitlines() if line]
+    return [_decode(line) for line in find(name).read_bytes().splitlines() if line]

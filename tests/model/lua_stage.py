@@ -19,8 +19,10 @@ from tests.model.stage import Stage
 class LuaStage(Stage):
     """One shard. Its hot window never ends, as there is no SQL to ask for what Redis forgot."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        super().__init__()
+    name = "scripts"
+
+    def __init__(self, client: redis.Redis, keep_as: str = "") -> None:
+        super().__init__(keep_as)
         client.flushall()
         self._client = client
         self._shard = Shard(client)
@@ -28,6 +30,7 @@ class LuaStage(Stage):
         self._shard.open()
         self._ledger = Ledger(self._shard)
         self._last: dict[str, Entry] = {}
+        self._loaded_in = self._shard.period
 
     def now_ms(self) -> int:
         return self._shard.now_ms
@@ -74,5 +77,12 @@ class LuaStage(Stage):
         self._shard.wait(ms)
 
     def disaster(self, what: str) -> None:
-        """Whatever happens to Redis comes to this for the scripts: all is loaded anew, declines are forgotten."""
-        self._ledger.reload()
+        """`reload`: whatever happens to Redis comes to this for the scripts, all is loaded anew. `period`: one ends."""
+        match what:
+            case "period" if self._shard.period == self._loaded_in:  # two would forget what only SQL remembers
+                self._shard.end_period()
+            case "period":
+                pass
+            case _:
+                self._ledger.reload()
+                self._loaded_in = self._shard.period

@@ -175,8 +175,10 @@ class Look(NamedTuple):
 class ServiceStage(Stage):
     """One history in a town."""
 
-    def __init__(self, town: Town) -> None:
-        super().__init__()
+    name = "service"
+
+    def __init__(self, town: Town, keep_as: str = "") -> None:
+        super().__init__(keep_as)
         self._town = town
         self._number = next(town.histories)
         self._look: Look | None = None

@@ -1,15 +1,18 @@
-"""How long the machines run: the same examples every time in the suite, new ones for `WALLET_SOAK_S` in a soak."""
+"""How long the random tests run, and from which seeds: the same every time in the suite, new ones in a soak."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 SOAK_S = float(os.environ.get("WALLET_SOAK_S", "0"))
+SEED = os.environ.get("WALLET_SEED", "")
 
 limit = pytest.mark.timeout(0 if SOAK_S else 180)
 """A soak ends by itself; the suite has so many examples, however busy the machine is."""
@@ -26,21 +29,29 @@ class Budget:
     def spent(self) -> bool:
         return SOAK_S > 0 and time.monotonic() > self._ends_s and not self.failed
 
-    def rounds(self) -> Iterator[int]:
-        """One, or as many as fit into a soak."""
-        yield 0
-        number = 1
-        while SOAK_S and not self.spent:
-            yield number
-            number += 1
+    def seeds(self, usual: str) -> Iterator[str]:
+        """`WALLET_SEED` alone; else the usual one in the suite, and new ones in a soak while there is time. Printed."""
+        first = SEED or (secrets.token_hex(4) if SOAK_S else usual)
+        print(f"WALLET_SEED={first}")
+        yield first
+        while SOAK_S and not SEED and not self.spent:
+            following = secrets.token_hex(4)
+            print(f"WALLET_SEED={following}")
+            yield following
 
 
-def machine_settings(examples: int, steps: int = 50) -> settings:
-    """For one round: ten times as many examples in a soak."""
+def run_machine(machine: type[RuleBasedStateMachine], from_seed: str, examples: int) -> None:
+    """Play examples of 50 steps that follow from the seed; report the shortest that fails."""
+    run_state_machine_as_test(seed(from_seed)(machine), settings=example_settings(examples))
+
+
+def example_settings(examples: int) -> settings:
+    """The same examples every time in the suite; in a soak ten times as many, and others."""
     return settings(
         max_examples=examples * (10 if SOAK_S else 1),
         derandomize=not SOAK_S,
-        stateful_step_count=steps,
+        database=None,
+        stateful_step_count=50,
         deadline=None,
         print_blob=True,
         phases=[phase for phase in Phase if phase is not Phase.explain],  # takes longer than all else

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Iterable
+from typing import ClassVar
 
 from service.commands import BACK_OFFICE, Answer, Code, Command, Policy
 from service.entry.bets import Bet as StoredBet
 from service.entry.fold import Wallet
 from service.entry.ledger import Entry
+from tests.model import history
 from tests.model.bets import Bet
-from tests.model.history import POLICIES, Action, Disaster, Pass, Send, save
+from tests.model.history import POLICIES, Action, Disaster, Pass, Send
 from tests.model.model import Moment, Player, Verdict, allowed
-
-SAVE_AS = os.environ.get("WALLET_SAVE_HISTORY", "")
-"""A history that fails is saved under this name (the shortest last, as Hypothesis shrinks it)."""
 
 TRANSIENT = {"redis", "deadline", "ledger", "backlog"}  # row 7
 
 
 class Stage(ABC):
-    """Plays one history. Users have short names in it; `user_ids` are theirs in the wallet."""
+    """Plays one history. Users have short names in it; `user_id` tells who they are in the wallet.
 
-    def __init__(self) -> None:
+    `keep_as`: a history that fails is kept under this name (the shortest last, as Hypothesis shrinks it).
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, keep_as: str = "") -> None:
         self.players: dict[str, Player | None] = {}
         self.commands: list[tuple[str, Command]] = []
         self.books: Counter[tuple[str, str]] = Counter()  # by currency and account
         self.seen: Counter[str] = Counter()
+        self.last_answer: Answer | None = None
         self._played: list[Action] = []
+        self._keep_as = keep_as
 
     def play(self, action: Action) -> None:
         """Do one thing and compare everything."""
@@ -41,16 +47,25 @@ class Stage(ABC):
                     self.wait(action.ms)
                 case Disaster():
                     self.disaster(action.what)
-        except AssertionError:
-            if SAVE_AS:
-                save(SAVE_AS, self._played)
+        except Exception as error:
+            if self._keep_as:
+                history.write(history.FAILED / f"{self._keep_as}.jsonl", self._played)
+                error.add_note(
+                    f"{len(self._played)} steps; again: python -m tests.model.replay {self._keep_as} --on {self.name}"
+                )
             raise
+
+    def play_all(self, actions: Iterable[Action]) -> None:
+        """A history."""
+        for action in actions:
+            self.play(action)
 
     def _send(self, send: Send) -> None:
         command = send.command(self.user_id(send.user), self.now_ms())
         policy = POLICIES[send.provider]
         epoch = self.epoch(command)
         answer, sent = self.ask(command, policy, send.worker)
+        self.last_answer = answer
         moment = Moment(self.now_ms(), (epoch, self.epoch(command)), self.window_ms())
         player = self.players.get(send.user)
         verdicts = allowed(player, command, policy, moment)

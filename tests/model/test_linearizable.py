@@ -1,12 +1,11 @@
 """Several clients a player, two workers, retries, copies, and everything that breaks: one order explains all answers.
 
-`WALLET_SOAK_S` makes it longer; `WALLET_LINEAR_SEED` repeats a run's choices (not its timing).
+`WALLET_SOAK_S` makes it longer; `WALLET_SEED` repeats a run's choices (not its timing).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import secrets
 from itertools import count
@@ -19,13 +18,12 @@ from tests.integration.harness import World, gather, until, world
 from tests.integration.test_wallet_chaos import Disasters
 from tests.model.history import POLICIES
 from tests.model.linear import Call, explain, replay
-from tests.model.soak import SOAK_S, limit
+from tests.model.soak import SEED, SOAK_S, limit
 from tests.model.stage import compare_wallet
 
 PLAYERS = 4
 CLIENTS = 3
 SECONDS = SOAK_S or 3.0
-SEED = os.environ.get("WALLET_LINEAR_SEED", "")
 FOR_GOOD = {"funds", "bet_cancelled", "bet_differs"}  # row 6, within one epoch
 STAKES = {"1": 100, "2": 250, "3": 40}
 KINDS = (
@@ -109,7 +107,7 @@ class Table:
 async def test_one_order_explains_every_answer(calm):
     """The ledger's: each R0 at its entry, each decline and each balance at a moment between request and answer."""
     seed = SEED or secrets.token_hex(4)
-    print("WALLET_LINEAR_SEED", seed)
+    print(f"WALLET_SEED={seed}")
     rng, order = random.Random(seed), count(1)
     async with world(workers=2, shards=2, deadline_ms=700) as w:
         stop = asyncio.Event()

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import tempfile
-import time
-from pathlib import Path
-
 import pytest
-import redis
-from hypothesis.stateful import run_state_machine_as_test
 
-from service.supervise.valkey import start_valkey
+from tests.model import history
 from tests.model.lua_stage import LuaStage
 from tests.model.machine import Machine
-from tests.model.soak import SOAK_S, Budget, limit, machine_settings
+from tests.model.soak import SOAK_S, Budget, limit, run_machine
 from tests.model.walk import Walk
 
 STEPS = 2_000
-
-
-@pytest.fixture(scope="module")
-def client():
-    """A Valkey of the wheel."""
-    with (
-        tempfile.TemporaryDirectory(prefix="w") as path,
-        start_valkey(Path(path)) as server,
-        redis.Redis.from_url(server.url) as connected,
-    ):
-        yield connected
 
 
 @limit
@@ -41,29 +22,22 @@ def test_the_scripts_decide_as_the_model_does(client):
         disasters = ("reload",)
 
         def new_stage(self) -> LuaStage:
-            return LuaStage(client)
+            return LuaStage(client, keep_as="scripts-machine")
 
-    for _ in ScriptsMachine.budget.rounds():
-        run_state_machine_as_test(ScriptsMachine, settings=machine_settings(examples=60, steps=50))
+    for seed in ScriptsMachine.budget.seeds("usual"):
+        run_machine(ScriptsMachine, seed, examples=60)
 
 
 @limit
-@pytest.mark.parametrize("seed", [0, 1] if not SOAK_S else [None])
-def test_a_long_walk(client, seed):
-    """Thousands of steps of one history, from a seed; `WALLET_WALK_SEED` repeats one."""
-    seed = os.environ.get("WALLET_WALK_SEED") or (secrets.token_hex(4) if seed is None else seed)
-    ends_s = time.monotonic() + SOAK_S
-    stage = LuaStage(client)
-    print("WALLET_WALK_SEED", seed)
-    walk = Walk(stage, seed)
-    taken = 0
-    while taken < STEPS or time.monotonic() < ends_s:
-        if taken and taken % STEPS == 0:
-            seed = f"{seed}+"
-            print("WALLET_WALK_SEED", seed)
-            stage = LuaStage(client)
-            walk = Walk(stage, seed)
-        walk.step()
-        taken += 1
-    if not SOAK_S:
-        print(stage.seen)
+@pytest.mark.parametrize("usual", ["0", "1"] if not SOAK_S else ["-"])
+def test_a_long_walk(client, usual):
+    """Thousands of steps of one history."""
+    budget = Budget()
+    for seed in budget.seeds(usual):
+        Walk(LuaStage(client, keep_as=f"walk-{seed}"), seed).play(STEPS, lambda: budget.spent)
+
+
+@pytest.mark.parametrize("name", history.saved())
+def test_saved_history(client, name):
+    """What was once found, or is worth keeping, is decided as the model decides it."""
+    LuaStage(client).play_all(history.load(name))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model import history
 from tests.model.machine import WINDOW_MS, Machine
 from tests.model.service_stage import ServiceStage, Town
-from tests.model.soak import Budget, limit, machine_settings
+from tests.model.soak import Budget, limit, run_machine
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,13 @@ def test_the_wallet_answers_as_the_model_does(town):
         )
 
         def new_stage(self) -> ServiceStage:
-            return ServiceStage(town)
+            return ServiceStage(town, keep_as="service-machine")
 
-    for _ in ServiceMachine.budget.rounds():
-        run_state_machine_as_test(ServiceMachine, settings=machine_settings(examples=12, steps=50))
+    for seed in ServiceMachine.budget.seeds("usual"):
+        run_machine(ServiceMachine, seed, examples=12)
 
 
 @pytest.mark.parametrize("name", history.saved())
 def test_saved_history(town, name):
     """What was once found, or is worth keeping, is answered as the model answers it."""
-    stage = ServiceStage(town)
-    for action in history.load(name):
-        stage.play(action)
+    ServiceStage(town).play_all(history.load(name))

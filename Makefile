@@ -44,7 +44,7 @@ test: $(STAMP) ## Run the tests, on all cores
 SOAK_S := 300
 .PHONY: soak
 soak: $(STAMP) ## Random histories against the model, SOAK_S seconds a test (make soak SOAK_S=3600)
-	WALLET_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 $(ARGS) tests/model tests/hostile
+	TEST_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 $(ARGS) tests/model tests/hostile
 
 .PHONY: check
 check: $(STAMP) ## Lint, formatting, types, import layers, Lua scripts

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-SOAK_S = float(os.environ.get("WALLET_SOAK_S", "0"))
-SEED = os.environ.get("WALLET_SEED", "")
+SOAK_S = float(os.environ.get("TEST_SOAK_S", "0"))
+SEED = os.environ.get("TEST_SEED", "")
 
 limit = pytest.mark.timeout(0 if SOAK_S else 180)
 """A soak ends by itself; the suite has so many examples, however busy the machine is."""
@@ -30,13 +30,13 @@ class Budget:
         return SOAK_S > 0 and time.monotonic() > self._ends_s and not self.failed
 
     def seeds(self, usual: str) -> Iterator[str]:
-        """`WALLET_SEED` alone; else the usual one in the suite, and new ones in a soak while there is time. Printed."""
+        """`TEST_SEED` alone; else the usual one in the suite, and new ones in a soak while there is time. Printed."""
         first = SEED or (secrets.token_hex(4) if SOAK_S else usual)
-        print(f"WALLET_SEED={first}")
+        print(f"TEST_SEED={first}")
         yield first
         while SOAK_S and not SEED and not self.spent:
             following = secrets.token_hex(4)
-            print(f"WALLET_SEED={following}")
+            print(f"TEST_SEED={following}")
             yield following
 
 

@@ -1,6 +1,6 @@
 """Several clients a player, two workers, retries, copies, and everything that breaks: one order explains all answers.
 
-`WALLET_SOAK_S` makes it longer; `WALLET_SEED` repeats a run's choices (not its timing).
+`TEST_SOAK_S` makes it longer; `TEST_SEED` repeats a run's choices (not its timing).
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Table:
 async def test_one_order_explains_every_answer(calm):
     """The ledger's: each R0 at its entry, each decline and each balance at a moment between request and answer."""
     seed = SEED or secrets.token_hex(4)
-    print(f"WALLET_SEED={seed}")
+    print(f"TEST_SEED={seed}")
     rng, order = random.Random(seed), count(1)
     async with world(workers=2, shards=2, deadline_ms=700) as w:
         stop = asyncio.Event()

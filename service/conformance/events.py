@@ -122,7 +122,7 @@ class Event:
         for name in ("event_type", "timestamp", "user_id"):
             sent, echoed = self.fields.get(name), getattr(reply, name)
             if echoed != sent and (whole_echo or echoed is not None):
-                raise self._wrong(f"the echo {name} {sent!r}", reply)
+                raise self._wrong(f"the echo {name} {sent!r}", reply, f"{echoed!r} with {reply.code.value}")
 
     def check_balance(self, reply: Reply, minor: int | None) -> None:
         """R0 and R4 tell the balance; whoever tells one tells this one. `None`: there is no such player."""
@@ -136,10 +136,9 @@ class Event:
         elif told != Decimal(minor).scaleb(-self.player.scale):
             raise self._wrong(f"latest_balance {self.player.major(minor)}", reply)
 
-    def _wrong(self, expected: str, reply: Reply) -> CaseFailed:
-        got = reply.code.value if reply.latest_balance is None else f"{reply.code.value} with {reply.latest_balance}"
-        echo = f"echo {reply.event_type}, {reply.timestamp}, {reply.user_id}"
-        return CaseFailed(f"{self}: expected {expected}; got {got} ({echo})\nsent {self._shown()}")
+    def _wrong(self, expected: str, reply: Reply, got: str = "") -> CaseFailed:
+        told = "" if reply.latest_balance is None else f" with {reply.latest_balance}"
+        return CaseFailed(f"{self}: expected {expected}; got {got or reply.code.value + told}\nsent {self._shown()}")
 
     def _shown(self) -> str:
         return self.text.decode(errors="replace")[:_TEXT_SHOWN]

@@ -19,6 +19,7 @@ CANNOT: Final = os.EX_UNAVAILABLE
 """Exit status (69) of a hook that has no such action: what needs it is skipped."""
 
 HOOK_LIMIT_S: Final = 30.0
+_OUTPUT_SHOWN: Final = 200
 
 
 class NotDone(Exception):
@@ -96,6 +97,10 @@ class HookPort:
         if process.returncode == CANNOT:
             raise CaseSkipped(f"the hook cannot {action}")
         if process.returncode:
-            told = " ".join(err.decode(errors="replace").split())[-200:]
+            told = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it says nothing"
             raise NotDone(f"the hook refused to {action} (exit status {process.returncode}): {told}")
         return out.decode(errors="replace").strip()
+
+
+def _end_of(output: bytes) -> str:
+    return " ".join(output.decode(errors="replace").split())[-_OUTPUT_SHOWN:]

@@ -33,9 +33,10 @@ wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --ap
 wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
     --currency KRW --hook ./cash-desk
 ```
-- `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other. Nobody else
-  may play with them meanwhile; what they have in the end is not what they had. If they have too little, they win it in
-  a round without a stake.
+- `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other, and some
+  cases wait until the grace after a logout is over, so this takes a minute and a half at 10 s of grace. Nobody else may
+  play with them meanwhile; what they have in the end is not what they had. If they have too little, they win it in a
+  round without a stake.
 - `--hook CMD`: a program of yours for what a webhook cannot do. With it, each case has new players, unless `--player`
   says otherwise.
 - `--admin-url`, `--admin-token-file`: the same by way of our [admin API](admin-api.md).
@@ -55,8 +56,9 @@ CMD unblock USER
 CMD balance USER CURRENCY          prints the balance
 ```
 `AMOUNT` is a decimal number of major units, such as `100.00`. Exit status 0 says that it is done and in force, 69 that
-there is no such action here (what needs it is skipped), any other that it was refused. To create a player who exists is
-no error. Each action happens once per call; several calls may run at the same time. A user has ASCII letters, digits
+there is no such action here (what needs it is skipped), any other that it was refused; then the end of what it printed,
+on stderr and stdout, is shown. `create` and `deposit` every case needs: if they are refused for an ordinary player, no
+more cases with players are played. To create a player who exists is no error. Each action happens once per call; several calls may run at the same time. A user has ASCII letters, digits
 and hyphens, but in the cases on ids that look alike, where there are others.
 
 ### What you chose
@@ -71,13 +73,15 @@ Rows marked (cfg) have a default, and are otherwise as you say. So are the limit
 | `--body-bytes-max` | 65536 | 13 |
 
 ## What comes out
-A line for each phase, and each failure with what was expected, what came, and the event. `--json` prints
+A line for each phase, and each failure with what was expected, what came, and the event; failures that say the same are
+shown together. `--json` prints
 `{"cases": [{"name", "row", "status", "detail"}], "summary": …}` with the status `pass`, `fail` or `skip`;
 `--junit FILE` writes what CI servers read. `--list` only lists the cases, `--only` plays some: `--only 'cancel-*'`,
 `--only row:66`.
 
-Exit status: 0 all passed, 1 something failed (or, with `--strict`, was skipped), 2 wrong usage, nothing listens there,
-or the wallet does not know the credentials.
+Exit status: 0 all passed, 1 something failed (or, with `--strict`, was skipped), 2 wrong usage, or nothing that could be
+tried: one line says what, before the first case. Nothing listens there, or no webhook does; it has other credentials,
+another cipher or profile; a player is not there; the hook does not run or makes no player; the report cannot be written.
 
 Every case uses rounds and ids of its own. Each answer is checked for its code, for `latest_balance` to the last digit,
 and for the echo of `event_type`, `timestamp` and `user_id`; and in the end, a login has to tell the same balance for

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from service.conformance.scene import Scene
@@ -31,13 +31,17 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `row` is that of the semantics; `wire` and `always` are their paragraphs without a number."""
+    """One case. `row` is that of the semantics; `wire` and `always` are their paragraphs without a number.
+
+    `waits`: it takes the grace of a logout, and then some.
+    """
 
     name: str
     row: str
     phase: Phase
     title: str
     play: Play
+    waits: bool = False
 
     def matches(self, pattern: str) -> bool:
         """Whether `row:66` or a glob on names means this case."""
@@ -48,15 +52,24 @@ class Case:
 _cases: dict[str, Case] = {}
 
 
-def cases_of(phase: Phase) -> Callable[[str], Callable[[Play], Play]]:
+class Decorator(Protocol):
+    """Makes cases of one phase."""
+
+    def __call__(self, row: str, *, waits: bool = False) -> Callable[[Play], Play]:
+        """A case of this row."""
+        ...
+
+
+def cases_of(phase: Phase) -> Decorator:
     """The decorator of one phase: `@case("30")` makes a case of row 30, named and explained by its function."""
 
-    def case(row: str) -> Callable[[Play], Play]:
+    def case(row: str, *, waits: bool = False) -> Callable[[Play], Play]:
         def register(play: Play) -> Play:
             name = play.__name__.replace("_", "-")
             if name in _cases:
                 raise ValueError(f"two cases are called {name}")
-            _cases[name] = Case(name, row, phase, inspect.cleandoc(play.__doc__ or "").replace("\n", " "), play)
+            title = inspect.cleandoc(play.__doc__ or "").replace("\n", " ")
+            _cases[name] = Case(name, row, phase, title, play, waits)
             return play
 
         return register

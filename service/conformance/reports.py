@@ -14,8 +14,10 @@ from rich.table import Table
 
 from service.conformance.outcome import Outcome, Status
 from service.conformance.registry import Case
+from service.conformance.wire import printable
 
 _MARKS = {Status.PASS: "[green]pass[/]", Status.FAIL: "[bold red]FAIL[/]", Status.SKIP: "[yellow]skip[/]"}
+_ALIKE_SHOWN = 4
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -45,7 +47,7 @@ def as_junit(outcomes: Sequence[Outcome]) -> bytes:
             if each.status is not Status.PASS:
                 kind = "failure" if each.status is Status.FAIL else "skipped"
                 first, _, _ = each.detail.partition("\n")
-                ET.SubElement(found, kind, message=_plain(first)).text = _plain(each.detail)
+                ET.SubElement(found, kind, message=printable(first)).text = printable(each.detail)
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
@@ -64,16 +66,34 @@ def show(outcomes: Sequence[Outcome], console: Console, *, verbose: bool = False
             console.print(f"{_MARKS[each.status]}  {_title(each.case)}  [dim]{each.seconds * 1000:.0f} ms[/]")
         console.print()
     console.print(table)
-    for each in outcomes:
-        if each.status is Status.FAIL:
-            console.print(f"\n{_MARKS[each.status]}  {_title(each.case)}")
-            for line in each.detail.splitlines():
-                console.print(f"      {escape(_plain(line))}")
+    for alike in _failed_alike(outcomes):
+        _show_failures(alike, console)
     reasons = Counter(each.detail for each in outcomes if each.status is Status.SKIP)
     for reason, count in reasons.items():
-        console.print(f"\n{_MARKS[Status.SKIP]}  {count} {'case' if count == 1 else 'cases'}: {escape(reason)}")
+        cases = "1 case" if count == 1 else f"{count} cases"
+        console.print(f"\n{_MARKS[Status.SKIP]}  {cases}: {escape(printable(reason))}")
     counts = summary(outcomes)
     console.print(f"\n{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped")
+
+
+def _failed_alike(outcomes: Sequence[Outcome]) -> list[list[Outcome]]:
+    """Failures, those together that say the same; the first line says it, the next what was sent."""
+    reasons: dict[str, list[Outcome]] = {}
+    for each in outcomes:
+        if each.status is Status.FAIL:
+            reasons.setdefault(each.detail.partition("\n")[0], []).append(each)
+    return list(reasons.values())
+
+
+def _show_failures(alike: Sequence[Outcome], console: Console) -> None:
+    """The cases, what they have in common, and what the first of them sent."""
+    console.print()
+    for each in alike[:_ALIKE_SHOWN]:
+        console.print(f"{_MARKS[each.status]}  {_title(each.case)}")
+    if len(alike) > _ALIKE_SHOWN:
+        console.print(f"      and {len(alike) - _ALIKE_SHOWN} more that failed alike; --verbose names them")
+    for line in alike[0].detail.splitlines():
+        console.print(f"      {escape(printable(line))}")
 
 
 def show_list(cases: Sequence[Case], console: Console) -> None:
@@ -107,8 +127,3 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "skipped": str(counts["skip"]),
         "time": f"{seconds:.3f}",
     }
-
-
-def _plain(text: str) -> str:
-    """Without what XML cannot hold and a terminal would obey."""
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

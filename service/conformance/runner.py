@@ -8,22 +8,26 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from shutil import which
 from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
 
 from service.adminclient import AdminClient, AdminError, Refused
-from service.commands import Code
 from service.conformance.outcome import CaseFailed, CaseSkipped, ConformanceError, Outcome, Status
 from service.conformance.ports import AdminPort, HookPort, NoPort, NotDone, Port
+from service.conformance.probe import probe
 from service.conformance.registry import Case
 from service.conformance.scene import Expected, Scene, World
-from service.conformance.wire import Wire, excerpt
+from service.conformance.wire import Wire
 from service.providers import Provider
 
 CASE_LIMIT_S: Final = 120.0
 CONNECTIONS_MAX: Final = 128
+
+Tell = Callable[[Case, Outcome | None], None]
+"""Is called when a case begins, and with its outcome when it is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,8 @@ class Target:
     concurrency: int = 8
 
 
-async def run(
-    target: Target, cases: Sequence[Case], on_outcome: Callable[[Outcome], None] = lambda _outcome: None
-) -> list[Outcome]:
-    """Play the cases; their outcomes, in the order of the cases. Raises ConformanceError if nothing answers."""
+async def run(target: Target, cases: Sequence[Case], tell: Tell = lambda _case, _outcome: None) -> list[Outcome]:
+    """Play the cases; their outcomes, in the order of the cases. Raises ConformanceError if there is nothing to try."""
     check(target)
     async with AsyncExitStack() as stack:
         timeout = aiohttp.ClientTimeout(total=target.timeout_s)
@@ -58,8 +60,8 @@ async def run(
             given=target.players,
             expected=target.expected,
         )
-        await _check_reached(world)
-        return await play(world, cases, target.concurrency, on_outcome)
+        await probe(world)
+        return await play(world, cases, target.concurrency, tell)
 
 
 def check(target: Target) -> None:
@@ -73,12 +75,21 @@ def check(target: Target) -> None:
         raise ConformanceError(f"{target.url!r} is not the http:// URL of a webhook")
     if target.currency not in target.provider.scales:
         raise ConformanceError(f"--currency: {target.currency!r} is none of {', '.join(target.provider.scales)}")
-    try:
-        shlex.split(target.hook)
-    except ValueError as error:
-        raise ConformanceError(f"--hook: {target.hook!r} is no command line: {error}") from None
+    if len(set(target.players)) < len(target.players):
+        raise ConformanceError("--player: the same player twice; a second one has to be somebody else")
+    _check_hook(target.hook)
     if not (target.players or target.admin or target.hook):
         raise ConformanceError("where do players come from? Say --player (twice), --admin-url or --hook")
+
+
+def _check_hook(hook: str) -> None:
+    """Whether it is a command line, and its program is there."""
+    try:
+        words = shlex.split(hook)
+    except ValueError as error:
+        raise ConformanceError(f"--hook: {hook!r} is no command line: {error}") from None
+    if hook and (not words or which(words[0]) is None):
+        raise ConformanceError(f"--hook: {hook!r} cannot be run: no such program, or not executable")
 
 
 async def _port(target: Target, stack: AsyncExitStack) -> Port:
@@ -102,37 +113,15 @@ async def _check_back_office(url: str, token: str) -> None:
             raise ConformanceError(str(error)) from None
 
 
-async def _check_reached(world: World) -> None:
-    """Say at once that nothing listens or that the credentials are wrong, and not a hundred times."""
-    scene = Scene(world)
-    try:
-        raw = await scene.stranger().login().posted()
-    except CaseFailed as failure:
-        raise ConformanceError(f"{world.wire.url}: {failure}") from None
-    try:
-        reply = world.wire.read(world.wire.opened(raw))
-    except CaseFailed:
-        if b"R2" in raw.body:
-            raise ConformanceError(
-                f"{world.wire.url} answers {excerpt(raw.body)}: it knows another Api-Id, Api-Key or cipher"
-            ) from None
-        return
-    if reply.code is Code.R2:
-        raise ConformanceError(
-            f"{world.wire.url} answers R2: it knows another Api-Id or cipher, or refuses this address"
-        )
-
-
-async def play(
-    world: World, cases: Sequence[Case], concurrency: int, on_outcome: Callable[[Outcome], None]
-) -> list[Outcome]:
+async def play(world: World, cases: Sequence[Case], concurrency: int, tell: Tell) -> list[Outcome]:
     """The cases, at most `concurrency` at a time; one after the other if they share given players."""
     turns = asyncio.Semaphore(1 if world.given else concurrency)
 
     async def one(case: Case) -> Outcome:
         async with turns:
+            tell(case, None)
             outcome = await _play_one(world, case)
-        on_outcome(outcome)
+        tell(case, outcome)
         return outcome
 
     return list(await asyncio.gather(*(one(case) for case in cases)))

@@ -10,7 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from service.commands import Kind
+from service.commands import Code, Kind
 from service.conformance.events import R0, Event
 from service.conformance.outcome import CaseFailed, CaseSkipped
 from service.conformance.player import Player
@@ -20,6 +20,12 @@ from service.money import AmountError, to_minor
 
 FUNDS: Final = 100_000
 """What a player has at least, unless a case asks for more. Minor units."""
+
+_REFUSALS: Final = {Code.R1: "is the player blocked?", Code.R3: "it knows no such player"}
+
+
+class NoPlayer(CaseFailed):
+    """The cash desk did not make a player, or gave one no money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class World:
         self.scale = scale
         self.given = given
         self.expected = expected
+        self.unfunded = ""  # the refusal after which there is no use in asking for players
         self.tag = secrets.token_hex(4)
         self.logins_s: dict[str, int] = {}
         self._numbers = itertools.count(1)
@@ -81,7 +88,14 @@ class Scene:
         """A player who has logged in and has at least these funds; the next call gives another one."""
         if self.world.given:
             return await self._given_player(funds)
-        return await self.new_player(f"conf-{self.unique()}", funds, login=login)
+        if self.world.unfunded:
+            raise CaseSkipped(f"not played, for there was no money for a player: {self.world.unfunded}")
+        try:
+            return await self.new_player(f"conf-{self.unique()}", funds, login=login)
+        except NoPlayer as refusal:
+            if funds <= FUNDS:  # who is refused as little as this will be refused every time
+                self.world.unfunded = str(refusal)
+            raise
 
     async def new_player(self, user_id: str, funds: int = 0, *, login: bool = True) -> Player:
         """A player who was never there."""
@@ -92,8 +106,8 @@ class Scene:
             await self.port.do("create", user_id, self.currency)
             if funds:
                 await player.is_given(funds)
-        except NotDone as refusal:
-            raise CaseFailed(f"a player cannot be made: {refusal}") from None
+        except (NotDone, CaseFailed) as refusal:
+            raise NoPlayer(f"a player cannot be made: {refusal}") from None
         if login:
             await player.login().gets(R0)
         self._players.append(player)
@@ -115,17 +129,24 @@ class Scene:
         if number == len(self.world.given):
             raise CaseSkipped("needs a second player: say --player twice, or --admin-url or --hook")
         player = Player(self, self.world.given[number], 0, shared=True)
-        reply = await player.login().deliver()
-        if reply.code is not R0 or reply.latest_balance is None:
-            raise CaseFailed(f"the login of {player.user_id} was answered {reply.code.value} without a balance")
-        try:
-            player.balance = to_minor(reply.latest_balance, self.scale)
-        except AmountError as error:
-            raise CaseFailed(f"latest_balance {reply.latest_balance} of {player.user_id}: {error}") from None
+        await self.let_in(player)
         if player.has < funds:
             await player.wins(funds - player.has)
         self._players.append(player)
         return player
+
+    async def let_in(self, player: Player) -> None:
+        """Log in somebody who must be known; what the answer tells is the balance. Raises CaseFailed."""
+        reply = await player.login().deliver()
+        if reply.code is not R0:
+            why = _REFUSALS.get(reply.code, "R0 is due to a player who is known")
+            raise CaseFailed(f"the login of {player.user_id} is answered {reply.code.value}: {why}")
+        if reply.latest_balance is None:
+            raise CaseFailed(f"the login of {player.user_id} is answered R0 without latest_balance")
+        try:
+            player.balance = to_minor(reply.latest_balance, self.scale)
+        except AmountError as error:
+            raise CaseFailed(f"latest_balance {reply.latest_balance} of {player.user_id}: {error}") from None
 
     def newest_login_s(self, user_id: str, *, renew: bool = True) -> int:
         """The timestamp of the newest login of a user; a new one is now, and never older than that."""

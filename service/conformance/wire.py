@@ -74,4 +74,9 @@ class Wire:
 
 def excerpt(text: bytes) -> str:
     """The beginning of something, for people."""
-    return text[:_EXCERPT].decode(errors="replace")
+    return printable(text[:_EXCERPT].decode(errors="replace"))
+
+
+def printable(text: str) -> str:
+    """Without what XML cannot hold and a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

@@ -602,7 +602,27 @@ class HugeExponentsAreFaults(Endpoint):
         return super().invalid(invalid)
 
 
+@caught_by("events-of-an-unknown-player", "alike-players-are-unknown")
+class FaultForStrangers(Endpoint):
+    def reply(self, echo, answer, command=None):
+        if command and command.user_id not in self.rules.accounts:
+            raise web.HTTPInternalServerError
+        return super().reply(echo, answer, command)
+
+
 # ---------------------------------------------------------------------- wallets that do not think
+
+
+class Wall(Endpoint):
+    """No wallet at all: one answer to whatever comes."""
+
+    def __init__(self, status, body):
+        super().__init__(Rules())
+        self.status, self.body = status, body
+
+    async def handle(self, request):
+        await request.read()
+        return web.Response(status=self.status, body=self.body)
 
 
 class SaysAlways(Endpoint):

@@ -33,7 +33,7 @@ async def outcomes_of(
             given=given,
             expected=Expected(grace_s=endpoint.rules.grace_s, **choices),
         )
-        outcomes = await play(world, select(patterns), concurrency, lambda _outcome: None)
+        outcomes = await play(world, select(patterns), concurrency, lambda _case, _outcome: None)
     return {outcome.case.name: outcome for outcome in outcomes}
 
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.conformance import all_cases
-from tests.conformance.broken import GrossWinloss
-from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules
+from tests.conformance.broken import FaultForStrangers, GrossWinloss, Wall
+from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
 
 HOOK = """\
 import json, sys, urllib.error, urllib.request
@@ -188,13 +188,33 @@ class TestTheHook:
         assert (case["status"], case["detail"]) == ("skip", "the hook cannot block")
 
     @pytest.mark.parametrize(
-        ("hook", "told"), [("/does/not/exist", "does not run"), ("false", "refused to create (exit status 1)")]
+        ("hook", "told"),
+        [
+            ("/does/not/exist at-all", "no such program"),
+            ("' '", "no such program"),
+            ("{directory}/api.key", "not executable"),
+            ("{directory}/no-program", "does not run"),
+            ("false", "refused to create (exit status 1): it says nothing"),
+            ("sh -c 'echo no money; echo none >&2; exit 3'", "refused to create (exit status 3): none; no money"),
+            ("sh -c 'exit 69'", "the hook cannot create, which no case can do without: name players by --player"),
+        ],
     )
-    def test_that_fails_is_a_failure(self, conformance, url, hook, told):
-        """A player who cannot be made is no pass."""
-        (case,) = json.loads(conformance(url, "--hook", hook, "--only", "row:22", "--json", status=1).stdout)["cases"]
-        assert case["status"] == "fail"
-        assert told in case["detail"]
+    def test_that_makes_no_player_ends_the_run(self, conformance, url, directory, hook, told):
+        """Before the first case, with what it said on stdout and stderr."""
+        (directory / "no-program").write_bytes(b"\x7fELF")
+        (directory / "no-program").chmod(0o755)
+        assert told in line(conformance(url, "--hook", hook.format(directory=directory), status=2))
+
+    def test_that_cannot_be_run_is_told_to_given_players_too(self, conformance, url):
+        """What it refuses is for the cases."""
+        assert "no such program" in line(conformance(url, "--player", "ann", "--hook", "/does/not/exist", status=2))
+        conformance(url, "--player", "ann", "--hook", "false", "--only", "login-tells-the-balance")
+
+    def test_of_another_wallet_is_told_from_that_of_this_one(self, conformance, url):
+        """It makes players whom the webhook does not know."""
+        said = line(conformance(url, "--hook", "true", status=2))
+        assert "the login of conf-" in said
+        assert "is answered R3: it knows no such player" in said
 
 
 class TestRefusals:
@@ -211,6 +231,59 @@ class TestRefusals:
         """So is a sealed one."""
         assert "another Api-Id" in line(conformance(url, "--api-id", "nobody", "--player", "ann", status=2))
 
+    def test_the_wallet_has_another_cipher(self, conformance, url):
+        """Its answers do not open, though it knows the key."""
+        said = line(conformance(url, "--player", "ann", "--cipher", "aes-256-gcm", status=2))
+        assert "knows the Api-Key, but its answer does not open with it: it has another cipher" in said
+
+    @pytest.mark.parametrize(
+        ("status", "body", "told"),
+        [
+            (404, b"<h1>\x1b[31mNothing\n</h1>", "answers HTTP 404"),
+            (503, b"", "answers HTTP 503"),
+            (200, b"{}", "does not open with the key: is this its address"),
+            (200, b'{"code":"R2"}', "another Api-Id, Api-Key or cipher"),
+            (200, reference_provider().seal(b"[1]", reference_provider().keys[0]), "opens to no reply"),
+        ],
+    )
+    def test_something_else_is_there(self, conformance, status, body, told):
+        """No webhook, or another one: one line, and no case is played."""
+        with serving(Wall(status, body)) as url:
+            said = line(conformance(url, "--player", "ann", status=2))
+        assert told in said
+        assert "\x1b" not in said
+
+    def test_a_wallet_that_is_wrong_about_strangers_is_played(self, conformance, rules):
+        """Only what goes wrong for a player who is known, too, ends a run."""
+        with serving(FaultForStrangers(rules)) as url:
+            words = (url, "--player", "ann", "--only", "events-of-an-*", "--only", "login-tells-the-balance")
+            shown = conformance(*words, status=1).stdout
+        assert "HTTP 500" in shown
+        assert "1 passed, 1 failed" in shown
+
+    def test_a_player_who_is_not_there(self, conformance, url):
+        """Each is asked for once, and named."""
+        said = line(conformance(url, "--player", "ann", "--player", "bob", status=2))
+        assert "the login of bob is answered R3: it knows no such player" in said
+
+    def test_a_player_who_is_blocked(self, conformance, rules, url):
+        """Nothing could be played."""
+        rules.accounts["ann"].blocked = True
+        assert "login of ann is answered R1: is the player blocked?" in line(
+            conformance(url, "--player", "ann", status=2)
+        )
+
+    @pytest.mark.parametrize("place", ["missing/report.xml", ""])
+    def test_a_report_that_cannot_be_written(self, conformance, directory, place):
+        """It is told before anything is asked."""
+        said = line(conformance("http://127.0.0.1:9/w", "--player", "ann", "--junit", str(directory / place), status=2))
+        assert f"--junit: {directory / place} cannot be written" in said
+
+    def test_a_run_that_does_not_begin_leaves_no_report(self, conformance, directory):
+        """An empty file would be read as one."""
+        conformance("http://127.0.0.1:9/w", "--player", "ann", "--junit", str(directory / "x.xml"), status=2)
+        assert not (directory / "x.xml").exists()
+
     @pytest.mark.parametrize(
         ("words", "told"),
         [
@@ -222,6 +295,7 @@ class TestRefusals:
             (["http://h/w", "--player", "ann", "--key-encoding", "hex"], "hex"),
             (["http://h/w", "--hook", "x", "--admin-url", "http://h"], "exclude each other"),
             (["http://h/w", "--hook", "'"], "--hook"),
+            (["http://h/w", "--player", "ann", "--player", "ann"], "the same player twice"),
         ],
     )
     def test_what_is_missing_or_wrong(self, conformance, words, told):

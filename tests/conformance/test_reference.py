@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from service.conformance import all_cases
+from service.conformance import Expected, Status, all_cases
+from service.conformance.outcome import CaseFailed
+from service.conformance.ports import NotDone
+from service.conformance.scene import FUNDS, Scene, World
 from tests.conformance.playing import GIVEN, failed, outcomes_of, skipped
-from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Desk, Endpoint, Rules, reference_provider
+from tests.conformance.reference_wallet import CURRENCY, KEY, SCALE, Account, Desk, Endpoint, Rules, reference_provider
 
 
 def with_given_players(**choices) -> Rules:
@@ -64,6 +69,42 @@ async def test_a_poor_player_wins_what_a_case_needs():
     rules.accounts["ann"] = Account(CURRENCY)
     outcomes = await outcomes_of(Endpoint(rules), "bet-of-the-whole-balance", given=("ann",))
     assert failed(outcomes) == skipped(outcomes) == {}
+
+
+class DryDesk(Desk):
+    """Has money for three players, and a limit of what it gives at once."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__(rules)
+        self.deposits = 0
+
+    def deposit(self, account, minor):
+        self.deposits += 1
+        if self.deposits > 3 or minor > FUNDS:
+            raise NotDone("no more money")
+        super().deposit(account, minor)
+
+
+async def test_a_desk_that_runs_dry_is_not_asked_again():
+    """The case that it refuses fails; those after it that need a player are not played, and say why."""
+    rules = Rules()
+    desk = DryDesk(rules)
+    outcomes = await outcomes_of(Endpoint(rules), "row:30", "row:16", "row:10", desk=desk, concurrency=1)
+    assert set(failed(outcomes).values()) == {"a player cannot be made: no more money"}
+    assert len(failed(outcomes)) == 1
+    reasons = set(skipped(outcomes).values())
+    assert reasons == {"not played, for there was no money for a player: a player cannot be made: no more money"}
+    assert desk.deposits == 4
+    assert outcomes["unknown-provider"].status is Status.PASS
+
+
+async def test_a_desk_that_refuses_much_is_asked_for_less():
+    """A limit of one deposit is the failure of the case that asks for so much."""
+    nothing: Any = None
+    world = World(nothing, DryDesk(Rules()), currency=CURRENCY, scale=SCALE, expected=Expected())
+    with pytest.raises(CaseFailed, match="no more money"):
+        await Scene(world).player(FUNDS + 1, login=False)
+    assert (await Scene(world).player(login=False)).has == FUNDS
 
 
 @pytest.mark.parametrize(

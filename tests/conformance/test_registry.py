@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from pathlib import Path
@@ -29,6 +30,14 @@ def test_every_case_says_what_it_expects():
     for case in all_cases():
         assert case.title.endswith((".", "!")), case.name
         assert 12 < len(case.title) < 200, case.name
+
+
+def test_the_cases_that_wait_say_so():
+    """Whoever plays with given players is told how long it takes."""
+    for case in all_cases():
+        text = inspect.getsource(case.play)
+        waits = re.search(r"\.(outsider|leaves|waits_for_grace)\(", text) is not None
+        assert case.waits is waits, case.name
 
 
 def test_every_phase_has_cases():

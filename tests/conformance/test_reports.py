@@ -23,6 +23,13 @@ def outcomes() -> list[Outcome]:
     ]
 
 
+def shown(outcomes: list[Outcome]) -> str:
+    """What a person reads."""
+    text = StringIO()
+    show(outcomes, Console(file=text, width=120, highlight=False, soft_wrap=True))
+    return text.getvalue()
+
+
 def test_junit_is_xml_whatever_a_wallet_answers():
     """Control characters and lone surrogates, which XML cannot hold, are written out."""
     root = ET.fromstring(as_junit(outcomes()))  # noqa: S314 - written just now
@@ -36,8 +43,26 @@ def test_junit_is_xml_whatever_a_wallet_answers():
 
 def test_a_table_shows_an_answer_as_it_is():
     """Nothing in it is taken for markup or reaches the terminal as a command."""
-    shown = StringIO()
-    show(outcomes(), Console(file=shown, width=120, highlight=False, soft_wrap=True))
-    assert "[bold]R0[/bold]; got \\x00\\x1b[31m & <R3>" in shown.getvalue()
-    assert "\x1b" not in shown.getvalue()
-    assert "1 passed, 1 failed, 1 skipped" in shown.getvalue()
+    text = shown(outcomes())
+    assert "[bold]R0[/bold]; got \\x00\\x1b[31m & <R3>" in text
+    assert "\x1b" not in text
+    assert "1 passed, 1 failed, 1 skipped" in text
+
+
+def test_failures_that_say_the_same_are_shown_together():
+    """Some names and how many more, and the reason once, with what the first of them sent."""
+    first, second, *others = all_cases()
+    same = [Outcome(case, Status.FAIL, f"login: HTTP 500\nsent {number}", 0.1) for number, case in enumerate(others)]
+    text = shown([Outcome(first, Status.FAIL, "only this one\nsent x", 0.1), *same, Outcome(second, Status.PASS, "", 0.1)])
+    assert text.count("login: HTTP 500") == text.count("only this one") == 1
+    assert f"and {len(others) - 4} more that failed alike" in text
+    assert "sent 0" in text
+    assert "sent 1" not in text
+    assert all(outcome.case.name in text for outcome in same[:4])
+    assert len(text.splitlines()) < 30
+
+
+def test_a_reason_to_skip_is_shown_as_it_is():
+    """It may hold what a hook has printed."""
+    text = shown([Outcome(all_cases()[0], Status.SKIP, "the hook said \x1b[31mno", 0.0)])
+    assert "1 case: the hook said \\x1b[31mno" in text

@@ -9,7 +9,7 @@ from service.conformance.scene import Scene
 case = cases_of(Phase.SESSIONS)
 
 
-@case("33")
+@case("33", waits=True)
 async def bet_without_a_session(scene: Scene) -> None:
     """Nobody has logged in: R1; after a login the same event is R0 (with --session off: R0 at once)."""
     player = await scene.outsider()
@@ -28,7 +28,7 @@ async def bet_just_after_the_logout(scene: Scene) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("33")
+@case("33", waits=True)
 async def bet_long_after_the_logout(scene: Scene) -> None:
     """A bet after the grace: R1; after another login, the same event is R0."""
     scene.needs("session", "required")
@@ -40,7 +40,7 @@ async def bet_long_after_the_logout(scene: Scene) -> None:
     await bet.gets(R0, moves=-100)
 
 
-@case("33")
+@case("33", waits=True)
 async def session_comes_before_funds(scene: Scene) -> None:
     """Without a session and without the money: R1, not R4, and it is decided afresh later."""
     scene.needs("session", "required")
@@ -52,7 +52,7 @@ async def session_comes_before_funds(scene: Scene) -> None:
     await bet.gets(R0, moves=-player.has + 100)
 
 
-@case("33")
+@case("33", waits=True)
 async def a_cancelled_bet_comes_before_the_session(scene: Scene) -> None:
     """Without a session, a bet that was cancelled: R3, not R1."""
     scene.needs("cancel_unknown", "tombstone")
@@ -62,7 +62,7 @@ async def a_cancelled_bet_comes_before_the_session(scene: Scene) -> None:
     await game.bet(100).gets(R3)
 
 
-@case("33")
+@case("33", waits=True)
 async def what_follows_a_bet_needs_no_session(scene: Scene) -> None:
     """Long after the logout, a result, a change and a cancel are R0."""
     player = await scene.player()
@@ -74,7 +74,7 @@ async def what_follows_a_bet_needs_no_session(scene: Scene) -> None:
     await game.cancel(40, at=2).gets(R0, moves=40)
 
 
-@case("33")
+@case("33", waits=True)
 async def a_placed_bet_needs_no_session(scene: Scene) -> None:
     """Long after the logout, the retry of a bet, and the same bet as a new event, are R0."""
     player = await scene.player()
@@ -85,7 +85,7 @@ async def a_placed_bet_needs_no_session(scene: Scene) -> None:
     await bet.renewed().gets(R0)
 
 
-@case("24")
+@case("24", waits=True)
 async def a_late_logout_closes_nothing(scene: Scene) -> None:
     """A logout that is not newer than the newest login: R0, and bets are taken long after it."""
     player = await scene.player()
@@ -95,7 +95,7 @@ async def a_late_logout_closes_nothing(scene: Scene) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("24")
+@case("24", waits=True)
 async def login_after_logout_opens_again(scene: Scene) -> None:
     """Out and in again: bets are taken when the grace of that logout is over."""
     player = await scene.player()

@@ -58,8 +58,9 @@ CMD balance USER CURRENCY          prints the balance
 `AMOUNT` is a decimal number of major units, such as `100.00`. Exit status 0 says that it is done and in force, 69 that
 there is no such action here (what needs it is skipped), any other that it was refused; then the end of what it printed,
 on stderr and stdout, is shown. `create` and `deposit` every case needs: if they are refused for an ordinary player, no
-more cases with players are played. To create a player who exists is no error. Each action happens once per call; several calls may run at the same time. A user has ASCII letters, digits
-and hyphens, but in the cases on ids that look alike, where there are others.
+more cases with players are played. To create a player who exists is no error. Each action happens once per call;
+several calls may run at the same time. A user has ASCII letters, digits and hyphens, but in the cases on ids that look
+alike, where there are others.
 
 ### What you chose
 Rows marked (cfg) have a default, and are otherwise as you say. So are the limits:
@@ -79,9 +80,10 @@ shown together. `--json` prints
 `--junit FILE` writes what CI servers read. `--list` only lists the cases, `--only` plays some: `--only 'cancel-*'`,
 `--only row:66`.
 
-Exit status: 0 all passed, 1 something failed (or, with `--strict`, was skipped), 2 wrong usage, or nothing that could be
-tried: one line says what, before the first case. Nothing listens there, or no webhook does; it has other credentials,
-another cipher or profile; a player is not there; the hook does not run or makes no player; the report cannot be written.
+Exit status: 0 all passed, 1 something failed (or, with `--strict`, was skipped), 2 wrong usage, or nothing that could
+be tried: one line says what, before the first case. Nothing listens there, or no webhook does; it has other
+credentials, another cipher or profile; a player is not there; the hook does not run or makes no player; the report
+cannot be written.
 
 Every case uses rounds and ids of its own. Each answer is checked for its code, for `latest_balance` to the last digit,
 and for the echo of `event_type`, `timestamp` and `user_id`; and in the end, a login has to tell the same balance for

@@ -53,7 +53,9 @@ def test_failures_that_say_the_same_are_shown_together():
     """Some names and how many more, and the reason once, with what the first of them sent."""
     first, second, *others = all_cases()
     same = [Outcome(case, Status.FAIL, f"login: HTTP 500\nsent {number}", 0.1) for number, case in enumerate(others)]
-    text = shown([Outcome(first, Status.FAIL, "only this one\nsent x", 0.1), *same, Outcome(second, Status.PASS, "", 0.1)])
+    text = shown(
+        [Outcome(first, Status.FAIL, "only this one\nsent x", 0.1), *same, Outcome(second, Status.PASS, "", 0.1)]
+    )
     assert text.count("login: HTTP 500") == text.count("only this one") == 1
     assert f"and {len(others) - 4} more that failed alike" in text
     assert "sent 0" in text

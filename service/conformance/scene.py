@@ -54,6 +54,7 @@ class World:
         self.unfunded = ""  # the refusal after which there is no use in asking for players
         self.tag = secrets.token_hex(4)
         self.logins_s: dict[str, int] = {}
+        self.more = itertools.count(1)  # funds beyond what is asked for
         self._numbers = itertools.count(1)
         self._id_ms = 0
 
@@ -85,13 +86,16 @@ class Scene:
     # ------------------------------------------------------------------ players
 
     async def player(self, funds: int = FUNDS, *, login: bool = True) -> Player:
-        """A player who has logged in and has at least these funds; the next call gives another one."""
+        """A player who has logged in and has at least these funds; the next call gives another one.
+
+        No new player has what another has: a balance that is told by chance, or of somebody else, is seen.
+        """
         if self.world.given:
             return await self._given_player(funds)
         if self.world.unfunded:
             raise CaseSkipped(f"not played, for there was no money for a player: {self.world.unfunded}")
         try:
-            return await self.new_player(f"conf-{self.unique()}", funds, login=login)
+            return await self.new_player(f"conf-{self.unique()}", funds + next(self.world.more), login=login)
         except NoPlayer as refusal:
             if funds <= FUNDS:  # who is refused as little as this will be refused every time
                 self.world.unfunded = str(refusal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
 from decimal import Decimal
@@ -12,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from service.commands import Answer, Code, Kind, fingerprint
+from service.conformance.scene import FUNDS
 from service.money import AMOUNT_MAX
 from service.providers import Echo, Invalid, Reason
-from tests.conformance.reference_wallet import TOLERANCE_MS, Account, Bet, Desk, Endpoint, Rules, Verdict
+from tests.conformance.reference_wallet import CURRENCY, TOLERANCE_MS, Account, Bet, Desk, Endpoint, Rules, Verdict
 
 WALLETS: dict[str, tuple[type, tuple[str, ...]]] = {}
 
@@ -626,14 +626,15 @@ class Wall(Endpoint):
 
 
 class SaysAlways(Endpoint):
-    """One code to everybody; the balance is never another."""
+    """One code to everybody, sealed and with the right echo; a balance with R0 and R4, never another."""
 
-    def __init__(self, rules, code):
-        super().__init__(rules)
-        self.code, self._count = code, itertools.count()
+    def __init__(self, code):
+        super().__init__(Rules(grace_s=0))
+        self.code = code
 
     def stranger(self, request):
-        return web.json_response({"code": self.code, "number": next(self._count)})
+        return web.json_response({"code": "R2"}) if self.code is Code.R2 else self.undecryptable(b"")
 
     def reply(self, echo, answer, command=None):
-        return super().reply(echo, Answer(self.code, "", 100_000, 0, "KRW"), command)
+        balance = FUNDS if self.code in {Code.R0, Code.R4} else None
+        return super().reply(echo, Answer(self.code, "", balance, 0, CURRENCY), command)

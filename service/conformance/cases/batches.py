@@ -13,9 +13,11 @@ ITEMS_MAX = 500
 
 
 def with_items(event: Event, path: str, count: int) -> Event:
-    """An event of `count` items that cost nothing."""
-    item = event.fields["data"][path][0] | {"bet_amount": 0}
-    return event.put(f"data.{path}", [item | {"bet_index": str(number)} for number in range(count)], f"{count} items")
+    """An event of so many items, each as its first one."""
+    data = event.fields["data"]
+    items = [data[path][0] | {"bet_index": str(number)} for number in range(count)]
+    made = event.put("data.total_bet_amount", data["total_bet_amount"] * count)
+    return made.put(f"data.{path}", items, f"{count} items")
 
 
 async def round_of_everything(player: Player) -> dict[str, Event]:
@@ -71,16 +73,16 @@ async def batch_of_nothing(scene: Scene) -> None:
 
 @case("14")
 async def batch_of_500(scene: Scene) -> None:
-    """500 items, the largest batch: R0."""
+    """500 items, the largest batch: R0, and all of them are taken."""
     player = await scene.player()
-    await with_items(player.round().bet(0), "bets", ITEMS_MAX).gets(R0)
+    await with_items(player.round().bet(3), "bets", ITEMS_MAX).gets(R0, moves=-3 * ITEMS_MAX)
 
 
 @case("14")
 async def batch_of_501(scene: Scene) -> None:
-    """501 items: R3."""
+    """501 items: R3, and none is taken."""
     player = await scene.player()
-    await with_items(player.round().bet(0), "bets", ITEMS_MAX + 1).refused()
+    await with_items(player.round().bet(3), "bets", ITEMS_MAX + 1).refused()
 
 
 @case("11")

@@ -147,7 +147,7 @@ async def cancel_against_result(scene: Scene) -> None:
 
 @case("always")
 async def cancel_against_bet(scene: Scene) -> None:
-    """A bet and its cancel at once, in either order: the stake is not gone in the end."""
+    """A bet and its cancel at once, in either order: in the end the stake is not gone, and the bet is cancelled."""
     scene.needs("cancel_unknown", "tombstone")
     player = await scene.player()
     for number in range(10):
@@ -158,6 +158,7 @@ async def cancel_against_bet(scene: Scene) -> None:
         if codes.get("bet_cancel") is not R0 or codes.get("bet") not in {R0, R3}:
             raise CaseFailed(f"expected R0 for the cancel and R0 or R3 for the bet; got {codes}")
         await player.login().gets(R0)
+        await game.bet(500).gets(R3)
 
 
 @case("always")

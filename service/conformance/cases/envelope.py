@@ -70,7 +70,9 @@ async def strangers_get_no_key(scene: Scene) -> None:
 async def strangers_are_all_answered_alike(scene: Scene) -> None:
     """A wrong key, no key, a good body, no body: the same bytes and headers."""
     bodies = (b"", b"x", scene.wire.seal(b"{}"), scene.wire.seal(scene.stranger().login().text))
-    first = (await scene.wire.post(b"", {})).shape
+    raw = await scene.wire.post(b"", {})
+    check_plain(raw, "nobody at all")
+    first = raw.shape
     for who, headers in strangers(scene).items():
         for body in bodies:
             shape = (await scene.wire.post(body, headers)).shape

@@ -46,8 +46,8 @@ async def players_have_balances_of_their_own(scene: Scene) -> None:
 
 @case("21")
 async def events_of_an_unknown_player(scene: Scene) -> None:
-    """Nobody knows the player: R3 for every kind of event, and no balance."""
-    stranger = scene.stranger()
+    """Nobody knows the player: R3 for every kind of event, and no balance; who is known is let in meanwhile."""
+    player, stranger = await scene.player(), scene.stranger()
     game = stranger.round()
     for event in (
         stranger.login(),
@@ -58,6 +58,7 @@ async def events_of_an_unknown_player(scene: Scene) -> None:
         game.change((100, 100, -100)),
     ):
         await event.gets(R3)
+    await player.login().gets(R0)
 
 
 @case("21")

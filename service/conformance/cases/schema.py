@@ -26,16 +26,20 @@ async def text_is_refused(scene: Scene, text: bytes) -> None:
 
 @case("11")
 async def not_json(scene: Scene) -> None:
-    """What is not JSON at all: R3."""
+    """What is not JSON at all: R3, and a login is still R0."""
+    player = await scene.player()
     for text in (b"", b" ", b"hello", b"{", b'{"event_type":"login"', b"{'event_type':'login'}", b"\x00" * 32):
         await text_is_refused(scene, text)
+    await player.login().gets(R0)
 
 
 @case("11")
 async def json_that_is_no_object(scene: Scene) -> None:
-    """JSON, but an array, a string, a number or null: R3."""
+    """JSON, but an array, a string, a number or null: R3, and a login is still R0."""
+    player = await scene.player()
     for text in (b"[]", b'"login"', b"1", b"null", b"true", b"{}", b'[{"event_type":"login"}]'):
         await text_is_refused(scene, text)
+    await player.login().gets(R0)
 
 
 @case("11")

@@ -1,0 +1,73 @@
+"""A case that a wall passes has observed nothing: what answers everybody alike passes only what asks for no more.
+
+The probe before a run would stop all of these (test_cli.py); here every case is played against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from service.commands import Code
+from service.conformance import Status
+from service.conformance import events as conformance_events
+from tests.conformance.broken import SaysAlways, Wall
+from tests.conformance.playing import GIVEN, outcomes_of
+from tests.conformance.reference_wallet import Desk, Endpoint
+
+WALLS: dict[str, Callable[[], Endpoint]] = {
+    "http-404": partial(Wall, 404, b"Not Found"),
+    "empty-object": partial(Wall, 200, b"{}"),
+    **{f"always-{code.value}": partial(SaysAlways, code) for code in Code},
+}
+
+PLAIN_R2 = "a plain R2 to strangers is all that the row asks for, and what this wall tells them"
+SAME_BALANCE = "R0 with the balance of before is all that the row asks for, and nobody has moved any money"
+
+PASSED_ALWAYS = {
+    "always-R2": {"strangers-are-all-answered-alike": PLAIN_R2, "unknown-provider": PLAIN_R2},
+}
+"""Cases that may pass, by wall, with the reason."""
+
+PASSED_WITH_GIVEN_PLAYERS = {
+    "always-R0": {
+        "cancel-of-an-unknown-bet": "R0 without money, at once; its tombstone is the matter of other cases",
+        "login-again-changes-nothing": SAME_BALANCE,
+        "login-tells-the-balance": SAME_BALANCE,
+        "logout-tells-the-balance": SAME_BALANCE,
+        "logout-twice": SAME_BALANCE,
+        "logout-without-a-session": SAME_BALANCE,
+        "repeated-login-and-logout": SAME_BALANCE,
+        "replies-are-sealed-and-carry-the-headers": "these are sealed, and do",
+    },
+}
+"""The same beyond those: what a given player has is what the wall says, so that it cannot be wrong about it."""
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    """R1 is repeated at once."""
+    monkeypatch.setattr(conformance_events, "_PAUSES_S", (0.0,))
+
+
+def passed(outcomes) -> set[str]:
+    """The names of the cases that passed."""
+    return {name for name, outcome in outcomes.items() if outcome.status is Status.PASS}
+
+
+@pytest.mark.parametrize("name", WALLS)
+async def test_a_wall_passes_nothing(name):
+    """But for what it really does; and a case that is skipped is no pass."""
+    wall = WALLS[name]()
+    outcomes = await outcomes_of(wall, desk=Desk(wall.rules), concurrency=100)
+    assert passed(outcomes) == set(PASSED_ALWAYS.get(name, {}))
+    assert {outcome.status for outcome in outcomes.values()} <= {Status.PASS, Status.FAIL}
+
+
+@pytest.mark.parametrize("name", WALLS)
+async def test_a_wall_passes_little_with_given_players(name):
+    """Whose balance it may choose."""
+    outcomes = await outcomes_of(WALLS[name](), given=GIVEN)
+    assert passed(outcomes) == {*PASSED_ALWAYS.get(name, {}), *PASSED_WITH_GIVEN_PLAYERS.get(name, {})}

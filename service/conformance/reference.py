@@ -62,6 +62,8 @@ more cases with players are played. To create a player who exists is no error. E
 several calls may run at the same time. A user has ASCII letters, digits and hyphens, but in the cases on ids that look
 alike, where there are others.
 
+[cash-desk.sh](cash-desk.sh) is a hook for our own admin API, in a few lines of curl.
+
 ### What you chose
 Rows marked (cfg) have a default, and are otherwise as you say. So are the limits:
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from shutil import which
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from service.conformance import all_cases
 from tests.acceptance import service_process
-from tests.acceptance.service_process import CONFIG, RunningService
+from tests.acceptance.service_process import CONFIG, KEY, RunningService
+
+HOOK = Path(__file__).resolve().parents[2] / "docs" / "cash-desk.sh"
 
 
 @pytest.mark.timeout(120)
@@ -25,6 +29,26 @@ def test_the_real_service_passes_every_case(tmp_path: Path) -> None:
     assert report["summary"] == {"pass": len(all_cases()), "fail": 0, "skip": 0}
     assert result.returncode == 0
     assert ET.parse(junit).getroot().attrib["failures"] == "0"  # noqa: S314 - written just now
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(which("curl") is None and "CI" not in os.environ, reason="needs curl")
+def test_the_real_service_passes_every_case_by_way_of_a_hook(tmp_path: Path) -> None:
+    """The example of docs/conformance.md makes players, moves money and blocks; nothing else is told."""
+    (tmp_path / "api.key").write_text(KEY)
+    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="1000") as service:
+        environ = service.environ | {
+            "WALLET_CONFIG": str(tmp_path / "none.toml"),
+            "ADMIN_URL": service.admin_url,
+            "TOKEN_FILE": str(tmp_path / "var" / "admin.token"),
+        }
+        words = [f"{service.webhook_url}/webhook/acme", "--api-id", "acme", "--api-key-file", str(tmp_path / "api.key")]
+        words += ["--hook", str(HOOK), "--grace-s", "1", "--json", "--strict"]
+        result = service_process.run(["conformance", *words], environ, limit_s=150)
+    assert result.returncode in {0, 1}, result.stderr
+    report = json.loads(result.stdout)
+    assert [case for case in report["cases"] if case["status"] != "pass"] == []
+    assert len(report["cases"]) == len(all_cases())
 
 
 def test_the_choices_of_the_settings_are_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

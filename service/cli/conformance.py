@@ -162,7 +162,7 @@ def _announce_waits(target: Target, cases: Sequence[Case], console: Console) -> 
     seconds = count * target.expected.grace_s
     if target.players and seconds >= WORTH_SAYING_S:
         console.print(
-            f"{count} cases wait until the grace after a logout is over, one after the other: {seconds:.0f} s in all. "
-            "Less with a wallet of a shorter grace (row 33), told by --grace-s.",
+            f"Up to {count} cases wait until the grace after a logout is over, one after the other: {seconds:.0f} s in "
+            "all. Less with a wallet of a shorter grace (row 33), told by --grace-s.",
             soft_wrap=True,
         )

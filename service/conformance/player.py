@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from service.commands import Command, Item, Kind
-from service.conformance.events import R0, Event
+from service.conformance.events import R0, R1, Event
 from service.conformance.outcome import CaseFailed
 from service.conformance.ports import NotDone
 from service.money import format_minor
@@ -126,9 +126,11 @@ class Player:
         raise CaseFailed(f"a withdrawal of {self.major(minor)} was done, though it had to be refused")
 
     async def is_blocked(self) -> None:
-        """Block; the scene unblocks in the end."""
+        """Block, and see by a login that it is in force (row 22); the scene unblocks in the end."""
         await self.scene.port.do("block", self.user_id, self.currency)
         self.scene.later(self.is_unblocked)
+        login = self.login()
+        await Event(self, login.fields, "of a blocked player").gets(R1)
 
     async def is_unblocked(self) -> None:
         """Unblock."""

@@ -93,7 +93,7 @@ class Scene:
         if self.world.given:
             return await self._given_player(funds)
         if self.world.unfunded:
-            raise CaseSkipped(f"not played, for there was no money for a player: {self.world.unfunded}")
+            raise CaseSkipped(f"not played: {self.world.unfunded}")
         try:
             return await self.new_player(f"conf-{self.unique()}", funds + next(self.world.more), login=login)
         except NoPlayer as refusal:

@@ -170,6 +170,13 @@ class BalanceOfFifteenDigits(Endpoint):
         return super().text(echo, msgspec.structs.replace(answer, balance=balance))
 
 
+@caught_by("bet-takes-its-stake", "copies-of-a-bet", "bets-against-money-for-some")
+class BalanceBeyondMeasure(Endpoint):
+    def text(self, echo, answer):
+        text = super().text(echo, answer)
+        return re.sub(rb'("latest_balance":)[^,}]+', rb"\g<1>1e999999", text) if echo.event_type == "bet" else text
+
+
 @caught_by("win-credits-stake-and-winloss", "push-credits-the-stake")
 class GrossWinloss(Rules):
     def judge_result(self, bet, item):

@@ -13,10 +13,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.conformance import all_cases
+from service.cli.conformance import _announce_waits
+from service.conformance import Target, all_cases
 from tests.conformance.broken import FaultForStrangers, GrossWinloss, Wall
 from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
 
@@ -154,6 +156,15 @@ class TestReports:
         """With what it expects."""
         shown = conformance(url, "--player", "ann", "--only", "login-tells-the-balance", "-v").stdout
         assert "pass  login-tells-the-balance (row 20): A known player logs in" in shown
+
+    @pytest.mark.parametrize(("players", "said"), [(("ann",), "Up to 8 cases wait"), ((), "")])
+    def test_a_wait_is_announced(self, capsys, players, said):
+        """Given players serve one case after the other; with new ones nobody waits long."""
+        target = Target(provider=reference_provider(), url="http://h", currency=CURRENCY, players=players)
+        _announce_waits(target, all_cases(), Console(stderr=True, width=200))
+        shown = capsys.readouterr().err
+        assert said in shown
+        assert ("80 s in all" in shown) is bool(said)
 
     def test_the_list_needs_no_wallet(self):
         """All names and rows."""

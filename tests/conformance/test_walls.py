@@ -5,17 +5,20 @@ The probe before a run would stop all of these (test_cli.py); here every case is
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from service.commands import Code
-from service.conformance import Status
+from service.conformance import Status, all_cases
 from service.conformance import events as conformance_events
+from service.conformance.ports import Action, NotDone
 from tests.conformance.broken import SaysAlways, Wall
 from tests.conformance.playing import GIVEN, outcomes_of
-from tests.conformance.reference_wallet import Desk, Endpoint
+from tests.conformance.reference_wallet import Desk, Endpoint, Rules
 
 WALLS: dict[str, Callable[[], Endpoint]] = {
     "http-404": partial(Wall, 404, b"Not Found"),
@@ -46,6 +49,26 @@ PASSED_WITH_GIVEN_PLAYERS = {
 """The same beyond those: what a given player has is what the wall says, so that it cannot be wrong about it."""
 
 
+class IdleDesk(Desk):
+    """Says that one thing is done, and does nothing."""
+
+    def __init__(self, rules: Rules, action: str) -> None:
+        super().__init__(rules)
+        self.action = action
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
+        return "" if action == self.action else await super().do(action, user_id, currency, amount)
+
+
+class RefusingDesk(IdleDesk):
+    """Refuses one thing always."""
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
+        if action == self.action:
+            raise NotDone(f"no {action} today")
+        return await super().do(action, user_id, currency, amount)
+
+
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     """R1 is repeated at once."""
@@ -71,3 +94,24 @@ async def test_a_wall_passes_little_with_given_players(name):
     """Whose balance it may choose."""
     outcomes = await outcomes_of(WALLS[name](), given=GIVEN)
     assert passed(outcomes) == {*PASSED_ALWAYS.get(name, {}), *PASSED_WITH_GIVEN_PLAYERS.get(name, {})}
+
+
+@pytest.mark.parametrize(
+    ("desk", "action", "words"),
+    [
+        (IdleDesk, "block", "is_blocked"),
+        (IdleDesk, "unblock", "is_unblocked"),
+        (IdleDesk, "deposit", "is_given"),
+        (IdleDesk, "withdraw", "takes?_out"),
+        (RefusingDesk, "withdraw", "takes?_out"),
+        (IdleDesk, "balance", '"balance"'),
+        (RefusingDesk, "block", "is_blocked"),
+    ],
+)
+async def test_no_case_believes_the_cash_desk(desk, action, words):
+    """Who asks it for something sees that it is done."""
+    asking = {case.name for case in all_cases() if re.search(words, inspect.getsource(case.play))}
+    assert asking
+    rules = Rules(grace_s=0)
+    outcomes = await outcomes_of(Endpoint(rules), *asking, desk=desk(rules, action))
+    assert passed(outcomes) == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from decimal import Decimal
 
 from service.commands import Code
 from service.conformance.events import R0, R3, R4, Event
@@ -34,12 +35,12 @@ def check_codes(replies: list[Reply], **expected: int) -> None:
 
 async def moved(player: Player, replies: list[Reply], moves: int) -> None:
     """All of it moved just this, and every R0 told a balance between the two."""
-    low, high = sorted((player.has, player.has + moves))
+    low, high = (Decimal(minor).scaleb(-player.scale) for minor in sorted((player.has, player.has + moves)))
     for reply in replies:
         told = reply.latest_balance
         if told is None and reply.code in {R0, R4}:
             raise CaseFailed("an answer without latest_balance")
-        if told is not None and not low <= told.scaleb(player.scale) <= high:
+        if told is not None and not low <= told <= high:
             raise CaseFailed(f"a balance of {told}, which there never was")
     player.balance = player.has + moves
     await player.login().gets(R0)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from service.conformance.cases.concurrency import all_of
+from service.conformance.outcome import CaseFailed
 from tests.conformance.broken import WALLETS
 from tests.conformance.playing import failed, outcomes_of
 from tests.conformance.reference_wallet import Desk, Endpoint, Rules
@@ -19,3 +23,19 @@ async def test_a_wrong_wallet_is_caught_by_the_case_that_names_it(name):
     details = failed(await outcomes_of(endpoint, *names, desk=desk))
     assert set(details) == set(names)
     assert all("expected" in detail or detail for detail in details.values())
+
+
+async def test_a_failure_waits_for_what_came_with_it():
+    """Nothing goes on behind a case that has failed, where it would move the money of the next one."""
+    ended = []
+
+    async def fails() -> None:
+        raise CaseFailed("at once")
+
+    async def takes_longer() -> None:
+        await asyncio.sleep(0.01)
+        ended.append("later")
+
+    with pytest.raises(CaseFailed, match="at once"):
+        await all_of([fails(), takes_longer()])
+    assert ended == ["later"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from decimal import Decimal
+from typing import TypeVar
 
 from service.commands import Code
 from service.conformance.events import R0, R3, R4, Event
@@ -15,6 +16,8 @@ from service.conformance.registry import Phase, cases_of
 from service.conformance.scene import Scene
 from service.providers import Reply
 
+T = TypeVar("T")
+
 case = cases_of(Phase.CONCURRENCY)
 
 COPIES = 50
@@ -23,7 +26,18 @@ BETS, COVERED = 100, 37
 
 async def at_once(events: Iterable[Event]) -> list[Reply]:
     """All of them at the same time; an R1 is sent again."""
-    return list(await asyncio.gather(*(event.deliver() for event in events)))
+    return await all_of(event.deliver() for event in events)
+
+
+async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """All at the same time, each to its end: what fails leaves no other behind that moves money later."""
+    ended = await asyncio.gather(*calls, return_exceptions=True)
+    results: list[T] = []
+    for result in ended:
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
 
 
 def check_codes(replies: list[Reply], **expected: int) -> None:
@@ -183,26 +197,25 @@ async def whole_rounds_with_retries(scene: Scene) -> None:
     async def whole_round(number: int) -> int:
         game, stake, winloss = player.round(), 100 + number, 95 - 7 * number
         bet, result = game.bet(stake), game.result((stake, winloss))
-        early = asyncio.create_task(until_decided(result))
-        codes = {reply.code for reply in await at_once([bet] * 3)}
-        codes.add(await early)
-        codes |= {reply.code for reply in await at_once([result, bet, result])}
+        replies = await all_of([until_decided(result), *(bet.deliver() for _ in range(3))])
+        replies += await at_once([result, bet, result])
+        codes = {reply.code for reply in replies}
         if codes != {R0}:
             raise CaseFailed(f"a round that is R0 throughout had {sorted(codes)}")
         return winloss
 
-    total = sum(await asyncio.gather(*(whole_round(number) for number in range(12))))
+    total = sum(await all_of(whole_round(number) for number in range(12)))
     player.balance = player.has + total
     await player.login().gets(R0)
 
 
-async def until_decided(event: Event) -> Code:
+async def until_decided(event: Event) -> Reply:
     """Send it until it is not R1, as the provider does."""
     for _ in range(8):
         reply = await event.deliver()
         if reply.code is not Code.R1:
             break
-    return reply.code
+    return reply
 
 
 @case("always")
@@ -217,4 +230,4 @@ async def players_at_once(scene: Scene) -> None:
             await game.result((stake, winloss)).gets(R0, moves=stake + winloss)
 
     rounds = [scene.unique() for _ in range(10)]
-    await asyncio.gather(play(player, 100, 95, rounds), play(other, 300, -300, rounds))
+    await all_of([play(player, 100, 95, rounds), play(other, 300, -300, rounds)])

@@ -20,6 +20,7 @@ class LuaStage(Stage):
     """One shard. Its hot window never ends, as there is no SQL to ask for what Redis forgot."""
 
     name = "scripts"
+    disasters = ("reload", "period")
 
     def __init__(self, client: redis.Redis, keep_as: str = "") -> None:
         super().__init__(keep_as)

@@ -176,6 +176,22 @@ class ServiceStage(Stage):
     """One history in a town."""
 
     name = "service"
+    disasters = (
+        "wipe",
+        "wipe",
+        "forget_rounds",
+        "forget_rounds",
+        "cut",
+        "scripts",
+        "writer",
+        "restart",
+        "fail_over",
+    )
+
+    @property
+    def waits(self) -> tuple[int, ...]:
+        window_ms = self.window_ms()
+        return window_ms, window_ms + 1, window_ms + 1
 
     def __init__(self, town: Town, keep_as: str = "") -> None:
         super().__init__(keep_as)

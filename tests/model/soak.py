@@ -18,26 +18,17 @@ limit = pytest.mark.timeout(0 if SOAK_S else 180)
 """A soak ends by itself; the suite has so many examples, however busy the machine is."""
 
 
-class Budget:
-    """Time for new examples in a soak; what has failed is shrunk in any case."""
+def seeds(*usual: str) -> Iterator[str]:
+    """`TEST_SEED` alone; else the usual ones in the suite, and new ones in a soak while there is time. Printed."""
+    for each in [SEED] if SEED else usual if not SOAK_S else _new_seeds():
+        print(f"TEST_SEED={each}")
+        yield each
 
-    def __init__(self) -> None:
-        self._ends_s = time.monotonic() + SOAK_S
-        self.failed = False
 
-    @property
-    def spent(self) -> bool:
-        return SOAK_S > 0 and time.monotonic() > self._ends_s and not self.failed
-
-    def seeds(self, usual: str) -> Iterator[str]:
-        """`TEST_SEED` alone; else the usual one in the suite, and new ones in a soak while there is time. Printed."""
-        first = SEED or (secrets.token_hex(4) if SOAK_S else usual)
-        print(f"TEST_SEED={first}")
-        yield first
-        while SOAK_S and not SEED and not self.spent:
-            following = secrets.token_hex(4)
-            print(f"TEST_SEED={following}")
-            yield following
+def _new_seeds() -> Iterator[str]:
+    ends_s = time.monotonic() + SOAK_S
+    while time.monotonic() < ends_s:
+        yield secrets.token_hex(4)
 
 
 def run_machine(machine: type[RuleBasedStateMachine], from_seed: str, examples: int) -> None:
@@ -46,9 +37,9 @@ def run_machine(machine: type[RuleBasedStateMachine], from_seed: str, examples: 
 
 
 def example_settings(examples: int) -> settings:
-    """The same examples every time in the suite; in a soak ten times as many, and others."""
+    """The same examples every time in the suite; in a soak others."""
     return settings(
-        max_examples=examples * (10 if SOAK_S else 1),
+        max_examples=examples,
         derandomize=not SOAK_S,
         database=None,
         stateful_step_count=50,

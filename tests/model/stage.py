@@ -26,6 +26,12 @@ class Stage(ABC):
     """
 
     name: ClassVar[str]
+    disasters: ClassVar[tuple[str, ...]]
+
+    @property
+    def waits(self) -> tuple[int, ...]:
+        """For how long to wait, besides what is interesting anywhere; ms."""
+        return ()
 
     def __init__(self, keep_as: str = "") -> None:
         self.players: dict[str, Player | None] = {}
@@ -70,7 +76,9 @@ class Stage(ABC):
         player = self.players.get(send.user)
         verdicts = allowed(player, command, policy, moment)
         verdict = next((v for v in verdicts if _fits(v, answer, sent)), None)
-        assert verdict is not None, f"{answer}, where the law has {[told(v) for v in verdicts]}, of {player}"
+        assert verdict is not None, (
+            f"{told(answer)}, where the law has {' or '.join(map(told, verdicts))}; before: {_known(player, command)}"
+        )
         self.players[send.user] = verdict.after
         self.commands.append((send.user, command))
         self.seen[f"{command.kind} {answer.code} {answer.reason}"] += 1
@@ -163,10 +171,26 @@ def _fits(verdict: Verdict, answer: Answer, sent: int) -> bool:
     return answer.code is verdict.code and answer.reason in reasons and told == known
 
 
-def told(verdict: Verdict) -> str:
-    """A verdict in a word."""
-    after = verdict.after
-    return f"{verdict.code} {'/'.join(sorted(verdict.reasons))} {after and (after.balance, after.debt)}"
+def told(said: Answer | Verdict) -> str:
+    """An answer in a few words."""
+    reasons, after = (said.reason, said) if isinstance(said, Answer) else ("/".join(sorted(said.reasons)), said.after)
+    return f"{said.code} {reasons} (balance {after.balance}, debt {after.debt})" if after else f"{said.code} {reasons}"
+
+
+def _known(player: Player | None, command: Command) -> str:
+    """What of a player matters for a command."""
+    if player is None:
+        return "unknown"
+    event = (command.provider, command.transaction_id)
+    known: dict[str, object] = {
+        "balance": player.balance,
+        "debt": player.debt,
+        "blocked": player.blocked,
+        "session": player.sessions.get(command.provider),
+        "event": player.events.get(event) or player.declines.get(event),
+    }
+    bets = {i.bet_index: player.bets.get((command.provider, command.game_no, i.bet_index)) for i in command.items}
+    return ", ".join(f"{name} {value}" for name, value in {**known, **bets}.items())
 
 
 def compare_wallet(wallet: Wallet | None, player: Player) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.model import history
 from tests.model.lua_stage import LuaStage
+from tests.model.moves import walk
 from tests.model.mutants import MUTANTS
-from tests.model.walk import Walk
 
 STEPS = 2_000
 WALKS = 3
@@ -20,8 +20,7 @@ WALKS = 3
 def test_the_mutant_is_found(client):
     """By a walk, or by one of the saved histories."""
     for seed in range(WALKS):
-        stage = LuaStage(client)
-        if fails(Walk(stage, seed).play, STEPS):
+        if fails(walk, LuaStage(client), seed, STEPS):
             return
     for name in history.saved():
         if fails(LuaStage(client).play_all, history.load(name)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.model import history
-from tests.model.machine import WINDOW_MS, Machine
+from tests.model.machine import Machine
+from tests.model.moves import walk
 from tests.model.service_stage import ServiceStage, Town
-from tests.model.soak import Budget, limit, run_machine
+from tests.model.soak import limit, run_machine, seeds
 
 
 @pytest.fixture(scope="module")
@@ -23,25 +24,18 @@ def test_the_wallet_answers_as_the_model_does(town):
     """For any history, with time passing, old events, epochs that end, restarts and fail-overs."""
 
     class ServiceMachine(Machine):
-        budget = Budget()
-        passages = (*Machine.passages, WINDOW_MS, WINDOW_MS + 1, WINDOW_MS + 1)
-        disasters = (
-            "wipe",
-            "wipe",
-            "forget_rounds",
-            "forget_rounds",
-            "cut",
-            "scripts",
-            "writer",
-            "restart",
-            "fail_over",
-        )
-
         def new_stage(self) -> ServiceStage:
             return ServiceStage(town, keep_as="service-machine")
 
-    for seed in ServiceMachine.budget.seeds("usual"):
-        run_machine(ServiceMachine, seed, examples=12)
+    for seed in seeds("usual"):
+        run_machine(ServiceMachine, seed, examples=8)
+
+
+@limit
+def test_a_walk_through_the_wallet(town):
+    """Hundreds of steps of one history."""
+    for seed in seeds("0"):
+        walk(ServiceStage(town, keep_as=f"wallet-walk-{seed}"), seed, steps=400)
 
 
 @pytest.mark.parametrize("name", history.saved())

@@ -36,14 +36,14 @@ def test_the_real_service_passes_every_case(tmp_path: Path) -> None:
 def test_the_real_service_passes_every_case_by_way_of_a_hook(tmp_path: Path) -> None:
     """The example of docs/conformance.md makes players, moves money and blocks; nothing else is told."""
     (tmp_path / "api.key").write_text(KEY)
-    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="1000") as service:
+    with RunningService(tmp_path, WALLET_SESSION_GRACE_MS="3000") as service:
         environ = service.environ | {
             "WALLET_CONFIG": str(tmp_path / "none.toml"),
             "ADMIN_URL": service.admin_url,
             "TOKEN_FILE": str(tmp_path / "var" / "admin.token"),
         }
         words = [f"{service.webhook_url}/webhook/acme", "--api-id", "acme", "--api-key-file", str(tmp_path / "api.key")]
-        words += ["--hook", str(HOOK), "--grace-s", "1", "--json", "--strict"]
+        words += ["--hook", str(HOOK), "--grace-s", "3", "--json", "--strict"]
         result = service_process.run(["conformance", *words], environ, limit_s=150)
     assert result.returncode in {0, 1}, result.stderr
     report = json.loads(result.stdout)

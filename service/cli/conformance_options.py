@@ -32,7 +32,6 @@ class ChangeOverdraw(StrEnum):
 
 
 _of_webhook = partial(typer.Option, rich_help_panel="Webhook", show_default=False)
-_with_format = partial(typer.Option, rich_help_panel="Webhook")
 _of_players = partial(typer.Option, rich_help_panel="Players and money", show_default=False)
 _chosen = partial(typer.Option, rich_help_panel="What its operator chose", show_default=False)
 _of_run = partial(typer.Option, rich_help_panel="Run")
@@ -44,12 +43,12 @@ Url = Annotated[str, typer.Argument(help="The webhook. Default: that of the sett
 ApiId = Annotated[str, _of_webhook(help="Its Api-Id. Default: as in the settings.")]
 ApiKeyFile = Annotated[Path | None, _of_webhook(help="File with its Api-Key. Default: as in the settings.")]
 ProviderName = Annotated[str, _of_webhook(help="Which of the settings. Default: the only one.")]
-Profile = Annotated[str, _with_format(help="Wire format.")]
-Cipher = Annotated[str, _with_format(help="aes-256-ecb or aes-256-gcm.")]
-KeyEncoding = Annotated[str, _with_format(help="How the key is spelt: utf8, hex or base64.")]
-ReplyBody = Annotated[str, _with_format(help="bare or json-string: how requests are wrapped, too.")]
+Profile = Annotated[str | None, _of_webhook(help="Wire format. Default: dowinn-v3, or as in the settings.")]
+Cipher = Annotated[str | None, _of_webhook(help="aes-256-ecb (the default) or aes-256-gcm.")]
+KeyEncoding = Annotated[str | None, _of_webhook(help="How the key is spelt: utf8 (the default), hex or base64.")]
+ReplyBody = Annotated[str | None, _of_webhook(help="bare (the default) or json-string: how requests are wrapped, too.")]
 Currency = Annotated[str, _of_webhook(help="Of the players. Default: the first of the settings.")]
-Scale = Annotated[int, _with_format(min=0, max=8, help="Its decimal digits, if not as in the settings.")]
+Scale = Annotated[int | None, _of_webhook(min=0, max=8, help="Its decimal digits. Default: 2, or as in the settings.")]
 
 Players = Annotated[
     list[str] | None, _of_players("--player", help="An existing one; twice for two. Default: new ones.")

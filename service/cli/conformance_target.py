@@ -15,22 +15,26 @@ if TYPE_CHECKING:
     from service.providers import Provider
 
 CURRENCY = "KRW"
+SCALE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose webhook. Without an Api-Id and a key, an account of the settings."""
+    """Whose webhook. Without an Api-Id and a key, an account of the settings. What is None is as usual."""
 
     url: str
     provider: str
     api_id: str
     api_key_file: Path | None
-    profile: str
-    cipher: str
-    key_encoding: str
-    reply_body: str
     currency: str
-    scale: int
+    scale: int | None
+    wire: dict[str, str | None]
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the command line says of how to talk to it."""
+        said = {**self.wire, "scale": self.scale}
+        return {option: value for option, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,11 @@ def target_of(
 def _provider(settings: Settings | None, account: Account) -> Provider:
     """The account of the settings, or one that the command line describes."""
     if settings is not None and not (account.api_id or account.api_key_file):
+        for option in account.described:
+            raise ConformanceError(
+                f"--{option.replace('_', '-')} is for an account that the settings do not describe:"
+                " say --api-id and --api-key-file, too"
+            )
         return provider_of(settings, account.provider)
     if settings is not None and account.api_id and account.api_key_file:
         raise ConformanceError("--api-id is of a wallet that the settings do not know: say its URL, too")
@@ -76,16 +85,15 @@ def _provider(settings: Settings | None, account: Account) -> Provider:
 def _described(account: Account, key_file: Path) -> Provider:
     from service.providers import configure
 
+    wire = account.described
+    scale = wire.pop("scale", SCALE)
     try:
         return configure(
             name=account.provider or "conformance",
             api_id=account.api_id,
             api_key=read_secret(key_file, "--api-key-file").strip(),
-            currencies={account.currency or CURRENCY: account.scale},
-            profile=account.profile,
-            cipher=account.cipher,
-            key_encoding=account.key_encoding,
-            reply_body=account.reply_body,
+            currencies={account.currency or CURRENCY: scale},
+            **wire,
         )
     except (ValueError, SettingsError) as error:
         raise ConformanceError(str(error)) from None

@@ -313,6 +313,13 @@ class TestRefusals:
         """One line that says so, exit status 2."""
         assert told in line(conformance(*words, status=2))
 
+    @pytest.mark.parametrize("option", ["--cipher=aes-256-gcm", "--scale=0", "--key-encoding=hex"])
+    def test_options_of_an_account_that_the_settings_describe(self, option):
+        """They would be overlooked."""
+        done = CliRunner().invoke(app, ["conformance", option])
+        assert done.exit_code == 2
+        assert f"{option.partition('=')[0]} is for an account that the settings do not describe" in line(done)
+
     def test_credentials_without_an_address(self, conformance):
         """Whose they are, nobody knows."""
         assert "say its URL, too" in line(conformance("--player", "ann", status=2))

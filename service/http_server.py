@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+import socket
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
+from aiohttp.web_protocol import RequestHandler
 
 from service import metrics
+from service.seldom import SeldomLog
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -16,25 +24,112 @@ if TYPE_CHECKING:
 BODY_READ_S: Final = 10.0  # for a body that does not come, or whose framing broke
 LINGER_S: Final = 2.0  # for a client to finish sending what is no longer read, so that it sees the answer
 IDLE_S: Final = 75.0  # from the connection, or the last answer on it, to the end of the next request's headers
+UNREAD_MS: Final = 20_000  # for a client to take what was sent to it
+FINISH_S: Final = 5.0  # for calls under way after SIGTERM
+
+BACKLOG: Final = 1024  # connections that wait to be accepted; as the parent asked for
 
 SERVER: Final = "wallet"  # the header of that name, instead of the versions of Python and aiohttp
+
+NAME: Final = web.AppKey("NAME", str)
+"""The label of an application."""
 
 BROKEN: Final = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 """What reading a request raises if its client broke off, or sent what is not HTTP."""
 
 
-def handler_args(server: str) -> dict[str, Any]:
-    """How aiohttp serves either application. `server` is the label of `wallet_broken_requests_total`.
+def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middleware] = ()) -> web.Application:
+    """An application without routes. `server` is the label of its metrics.
 
-    Access is not logged, bodies are never decompressed, and a connection without a request is closed.
+    Access is not logged, bodies are never decompressed, a body over `body_bytes_max` is not read to its end, and a
+    connection without a request is closed.
     """
-    return {
+    args = {
         "access_log": None,
         "auto_decompress": False,
         "keepalive_timeout": IDLE_S,
         "lingering_time": LINGER_S,
         "logger": _logger(server),
     }
+    app = web.Application(client_max_size=body_bytes_max, middlewares=middlewares, handler_args=args)
+    app[NAME] = server
+    app.on_response_prepare.append(_sign)
+    return app
+
+
+async def serve(stack: AsyncExitStack, app: web.Application, listener: socket.socket, connections_max: int) -> None:
+    """Serve an application made here on a listening socket, for at most so many connections. Ends with the stack."""
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # is inherited by its connections
+    runner = _Runner(app, connections_max)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.SockSite(runner, listener, backlog=BACKLOG).start()
+
+
+class _Runner(web.AppRunner):
+    """With connections of our own kind."""
+
+    def __init__(self, app: web.Application, connections_max: int) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False)
+        self._connections_max = connections_max
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made, self.app[NAME], self._connections_max)
+
+
+class _Server(web.Server):
+    """Knows how many connections there are, and how many there may be."""
+
+    def __init__(self, made: web.Server, name: str, connections_max: int) -> None:
+        super().__init__(made.request_handler, request_factory=made.request_factory, **made._kwargs)  # noqa: SLF001
+        self.open, self.open_max = 0, connections_max
+        self.gauge = metrics.CONNECTIONS.labels(name)
+        self.refused = metrics.REFUSED_CONNECTIONS.labels(name)
+        self.log = SeldomLog(every_s=10)
+
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(RequestHandler):
+    """One too many is closed at once. What is not HTTP gets HTTP's own 400, without a word of what was sent."""
+
+    __slots__ = ("_counted",)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        server: Any = self._manager
+        server.open += 1
+        server.gauge.inc()
+        self._counted = server
+        super().connection_made(transport)
+        if server.open > server.open_max:
+            server.refused.inc()
+            server.log.error(
+                "connections_refused", open_max=server.open_max, remedy="who opens so many? else raise `ulimit -n`"
+            )
+            cast("asyncio.Transport", transport).abort()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._counted.open -= 1
+        self._counted.gauge.dec()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        super().handle_error(request, status, exc, message)
+        response = web.Response(status=status, text=HTTPStatus(status).phrase, headers={"Server": SERVER})
+        response.force_close()
+        return response
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
 
 
 class _NotTheirs(logging.Filter):

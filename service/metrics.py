@@ -33,6 +33,19 @@ BROKEN_REQUESTS: Final = Counter(
     "between.",
     ["server"],
 )
+CONNECTIONS: Final = Gauge(
+    "wallet_connections",
+    "Open connections by server. Remedy: near the limit of open files somebody opens more than a provider needs: see "
+    "`connections_refused` in the log.",
+    ["server"],
+    multiprocess_mode="livesum",
+)
+REFUSED_CONNECTIONS: Final = Counter(
+    "wallet_refused_connections_total",
+    "Connections closed at once because there were as many as the limit of open files allows, by server. Remedy: a "
+    "proxy that limits connections per source; else raise `ulimit -n`.",
+    ["server"],
+)
 ANOMALIES: Final = Counter(
     "wallet_anomalies_total",
     "Events that contradict what is stored (settled twice with other values, cancelled and settled, conflicting "
@@ -72,7 +85,8 @@ LOADS: Final = Counter(
 )
 LOOKUPS: Final = Counter(
     "wallet_cold_lookups_total",
-    "Events looked up in SQL before they were executed. Remedy: many mean a provider that sends old events.",
+    "Events looked up in SQL before they were executed or declined. Remedy: more than there are declines mean a "
+    "provider that sends old events.",
 )
 COMMITTED: Final = Counter(
     "wallet_entries_committed_total",

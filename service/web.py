@@ -1,8 +1,9 @@
 """The webhook endpoint: one route per provider.
 
-A handler is five steps: read the body → open and decode → apply → encode and seal → respond. The answer is
+A handler is six steps: admit → read the body → open and decode → apply → encode and seal → respond. The answer is
 always HTTP 200. It is sealed, and carries `Api-Id` and `Api-Key`, only for a caller whose own Api-Key
-matched; everyone else gets the same plain `{"code":"R2"}`, whatever was wrong (SEMANTICS row 10). A sealed
+matched; everyone else gets the same plain `{"code":"R2"}`, whatever was wrong (SEMANTICS row 10). R2 closes the
+connection: its caller has nothing to keep it for, and may still be sending a body that nobody reads. A sealed
 reply is `text/plain`, or `application/json` where the provider's `reply_body` is a JSON string; the plain one
 is `application/json`.
 """
@@ -23,7 +24,7 @@ from service import metrics
 from service.cipher import DecryptionError
 from service.commands import Answer, Code, Command, Policy
 from service.entry.protocols import Clock
-from service.http_server import BODY_READ_S, BROKEN, SERVER, handler_args
+from service.http_server import BODY_READ_S, BROKEN, application
 from service.providers import Echo, Invalid, Key, Provider
 
 if TYPE_CHECKING:
@@ -54,11 +55,12 @@ class WalletPort(Protocol):
 
 
 class Call:
-    """What has become known of one call so far: who may read the reply, and what it repeats."""
+    """What has become known of one call so far: since when we have it all, who may read the reply, what it repeats."""
 
-    __slots__ = ("echo", "key")
+    __slots__ = ("echo", "key", "started_s")
 
-    def __init__(self) -> None:
+    def __init__(self, started_s: float) -> None:
+        self.started_s = started_s
         self.key: Key | None = None
         self.echo = Echo()
 
@@ -76,41 +78,49 @@ class Webhook:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
-        body = await _read(request)
-        started_s = self._clock.monotonic_s()
-        call = Call()
+        call = Call(self._clock.monotonic_s())
         try:
-            asked = self._open(call, request, body)
-            if isinstance(asked, Answer):
-                answer = asked
-            else:
-                answer = await self._wallet.apply(asked, self._provider.policy)
+            answer = await self._answer(call, request)
             response = self._respond(call, answer)
         except Exception as fault:  # noqa: BLE001 - any bug is answered R1, so that the provider sends it again
             _report(fault, self._provider.name, call.echo.event_type)
             answer = FAULT
             response = self._respond(call, answer)
-        response.headers["Server"] = SERVER
-        if body is None:
+        if answer.code is Code.R2:
             response.force_close()
         self._count(call, answer)
-        self._seconds.observe(self._clock.monotonic_s() - started_s)
+        self._seconds.observe(self._clock.monotonic_s() - call.started_s)
         return response
 
-    def _open(self, call: Call, request: web.Request, body: bytes | None) -> Command | Answer:
-        """The command in a body, or the answer if there is none to execute. Fills in `call` on the way."""
+    async def _answer(self, call: Call, request: web.Request) -> Answer:
+        admitted = self._admit(call, request)
+        if isinstance(admitted, Answer):
+            return admitted
+        body = await _read(request)
+        call.started_s = self._clock.monotonic_s()
+        asked = self._open(call, admitted, body)
+        return asked if isinstance(asked, Answer) else await self._wallet.apply(asked, self._provider.policy)
+
+    def _admit(self, call: Call, request: web.Request) -> Key | Answer:
+        """The key of a caller who has one, or the answer to a stranger. Fills in `call` on the way.
+
+        A stranger's body is not read: many of them would fill the memory.
+        """
         provider, headers = self._provider, request.headers
         if provider.allow and not _within(_source(request, self._trusted_proxies), provider.allow):
             return SOURCE  # before the key: a stranger with a stolen key does not learn that it is right
         call.key = provider.match_key(headers.get("Api-Key", ""))
         if call.key is None:
             return API_KEY
-        if not provider.is_api_id(headers.get("Api-Id", "")):
-            return API_ID
+        return call.key if provider.is_api_id(headers.get("Api-Id", "")) else API_ID
+
+    def _open(self, call: Call, key: Key, body: bytes | None) -> Command | Answer:
+        """The command in a body, or the answer if there is none to execute. Fills in `call` on the way."""
+        provider = self._provider
         if body is None:
             return BODY
         try:
-            incoming = provider.profile.decode(provider.open(body, call.key), provider, self._clock.now_ms())
+            incoming = provider.profile.decode(provider.open(body, key), provider, self._clock.now_ms())
         except DecryptionError:
             return UNDECRYPTABLE
         except Invalid as invalid:
@@ -148,10 +158,9 @@ def build_app(
 ) -> web.Application:
     """The application with `POST /webhook/{provider}`. Further routes may be added to it.
 
-    Bodies are never decompressed, access is not logged, and a body over `body_bytes_max` is not read to its
-    end.
+    A body over `body_bytes_max` is not read to its end.
     """
-    app = web.Application(client_max_size=body_bytes_max, handler_args=handler_args("webhook"))
+    app = application("webhook", body_bytes_max=body_bytes_max)
     for name, provider in providers.items():
         # A route of its own is found by one look-up; a pattern would have to be matched.
         app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
@@ -159,13 +168,10 @@ def build_app(
     return app
 
 
-async def _no_provider(request: web.Request) -> web.Response:
-    body = await _read(request)
+async def _no_provider(_: web.Request) -> web.Response:
     metrics.WEBHOOKS.labels(UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason).inc()
     response = _plain(NO_PROVIDER)
-    response.headers["Server"] = SERVER
-    if body is None:
-        response.force_close()
+    response.force_close()
     return response
 
 

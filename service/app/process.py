@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -18,6 +20,7 @@ from service.app import logs
 from service.settings import Settings, SettingsError
 from service.store.errors import StoreError
 from service.store.sqlite import SqliteLedger
+from service.supervise.ground import listen
 from service.supervise.lifeline import tell_ready, watch_lifeline
 
 EXIT_CONFIG: Final = os.EX_CONFIG
@@ -26,6 +29,13 @@ EXIT_CONFIG: Final = os.EX_CONFIG
 
 GC_THRESHOLD: Final = 20_000
 """Allocations between two collections. Requests leave no cycles, so the default of 700 looks for nothing, often."""
+
+
+OPEN_FILES: Final = 65_536
+"""What a process asks for, if the hard limit allows."""
+
+SPARE_FILES: Final = 128
+"""Of the open files, those that are not connections: database, Redis, log, and what a library may open."""
 
 
 class SystemClock:
@@ -43,6 +53,19 @@ class SystemClock:
 def configure_logging(level: str) -> None:
     """One JSON line an event, to standard error."""
     logs.configure(level)
+
+
+def connections_max() -> int:
+    """How many connections this process can hold, by the limit of open files, which it raises as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max(soft, OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, wanted - SPARE_FILES)
+
+
+def listener(fd: int | None, host: str, port: int, setting: str) -> socket.socket:
+    """The listening socket that the parent made, or one of our own. Raises SettingsError."""
+    return listen(host, port, setting) if fd is None else socket.socket(fileno=fd)
 
 
 def open_ledger(settings: Settings) -> SqliteLedger:

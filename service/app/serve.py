@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import AsyncExitStack
-from typing import Final
-
-from aiohttp import web
 
 from service.app.core import wallet_core
-from service.app.process import Lifetime, open_ledger, run_process
+from service.app.process import Lifetime, connections_max, listener, open_ledger, run_process
 from service.commands import Policy
+from service.http_server import serve
 from service.providers import Provider, configure
 from service.settings import ProviderSettings, Settings, SettingsError
 from service.web import build_app
-
-FINISH_S: Final = 5.0
-"""How long calls under way may take after SIGTERM."""
-
-BACKLOG: Final = 1024
 
 
 def build_providers(settings: Settings) -> dict[str, Provider]:
@@ -55,20 +47,6 @@ def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provide
         raise SettingsError(f"providers.{name}: {error}") from None
 
 
-async def serve_http(stack: AsyncExitStack, app: web.Application, fd: int | None, host: str, port: int) -> None:
-    """Serve `app` on an inherited listening socket, or on one of its own. Ends with the stack."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    if fd is None:
-        try:
-            await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-        except OSError as error:
-            raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
-    else:
-        await web.SockSite(runner, socket.socket(fileno=fd), backlog=BACKLOG).start()
-
-
 def run_worker(settings: Settings, *, fd: int | None = None, lifeline_fd: int | None = None) -> int:
     """Answer webhooks until told to stop. `fd` is a listening socket made by the parent. The exit status."""
 
@@ -84,7 +62,8 @@ def run_worker(settings: Settings, *, fd: int | None = None, lifeline_fd: int | 
                 clock=core.clock,
                 trusted_proxies=settings.trusted_proxies,
             )
-            await serve_http(stack, app, fd, settings.webhook_host, settings.webhook_port)
+            socket = listener(fd, settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
+            await serve(stack, app, socket, connections_max())
             await lifetime.last(core.ready())
 
     return run_process("worker", settings, main, lifeline_fd)

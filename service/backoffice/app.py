@@ -11,7 +11,7 @@ from service.backoffice.health import Health
 from service.backoffice.players import Players
 from service.backoffice.problems import problems
 from service.backoffice.shapes import Scales
-from service.http_server import handler_args
+from service.http_server import application
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +41,8 @@ def build_app(
     """
     players = Players(wallet, ledger, clock, Scales(scales))
     health = Health(readiness)
-    app = web.Application(
-        middlewares=[problems, bearer_auth(token, OPEN_PATHS)],
-        client_max_size=BODY_BYTES_MAX,
-        handler_args=handler_args("backoffice"),
-    )
+    middlewares = [problems, bearer_auth(token, OPEN_PATHS)]
+    app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
     app.add_routes(
         [
             web.get("/livez", health.live),

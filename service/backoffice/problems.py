@@ -12,7 +12,6 @@ from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from service import metrics
-from service.http_server import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,7 +122,6 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         _log.exception("backoffice.fault", method=request.method)
         response = problem_response(Problem.FAULT, f"it was logged; {OUTCOME_UNKNOWN}")
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["Server"] = SERVER
     return response
 
 

@@ -18,8 +18,8 @@ from typing import Final
 from service import keys, metrics
 from service.entry.protocols import Cause, LedgerReader
 from service.lane import listen
+from service.seldom import SeldomLog
 from service.wallet.event import Event
-from service.wallet.seldom import SeldomLog
 
 SWEEP_S: Final = 0.1
 SWEEP_MAX: Final = 500

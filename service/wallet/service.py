@@ -19,11 +19,11 @@ from service.entry.protocols import Cause, Clock, LedgerReader, Lookup
 from service.lane import Lane, LaneError
 from service.money import AMOUNT_MAX
 from service.scripts import Outcome, Verdict, parse_verdict
+from service.seldom import SeldomLog
 from service.store.errors import StoreError
 from service.wallet.confirm import Confirmations, Fate
 from service.wallet.event import Event
 from service.wallet.load import Loader
-from service.wallet.seldom import SeldomLog
 from service.wallet.shards import Shards
 
 FUTURE_MS: Final = 5 * 60 * 1000

@@ -15,7 +15,7 @@ from service import keys, metrics
 from service.entry.protocols import Cause, Clock, EpochMoved, LedgerStore
 from service.lane import Lane, LaneError, Refused, Server, listen, who_answers
 from service.recovery import ForeignRedis, check_owner, load_scripts_into, open_epoch, unlink_older_generations
-from service.wallet.seldom import SeldomLog
+from service.seldom import SeldomLog
 from service.writer.committing import commit
 from service.writer.confirming import Retention, confirm
 from service.writer.reading import Batch, StreamReader

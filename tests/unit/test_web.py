@@ -268,6 +268,23 @@ async def test_a_body_over_the_limit_is_r2_and_the_connection_closes(serve, wall
     assert wallet.asked == []
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/webhook/nobody", HEADERS), ("/webhook/dowinn", {}), ("/webhook/dowinn", {**HEADERS, "Api-Id": "other"})],
+)
+async def test_a_stranger_is_answered_before_the_body(serve, path, headers):
+    """What strangers send is not gathered in memory: they are answered, and the connection closes."""
+    client = await serve()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    lines = [f"POST {path} HTTP/1.1", "Host: w", f"Content-Length: {LIMIT}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + b"x" * (LIMIT - 1))
+    told = await reader.read()
+    writer.close()
+    assert told.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in told
+
+
 async def test_a_body_at_the_limit_is_read(serve):
     """Row 13: white space fills a good body up to the limit."""
     _, body = await call(await serve(), BET.ljust(LIMIT))

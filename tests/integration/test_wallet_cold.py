@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,13 @@ async def forget(w: World, user: str, *, events: bool = True, rounds: bool = Tru
     async for name in w.redis.scan_iter(match=f"{{{shard}}}:r:{epoch}:*"):
         if rounds and await w.redis.hget(name, "") == b"0":
             await w.redis.delete(name)
+
+
+async def forget_all(w: World, user: str) -> None:
+    """Open rounds, too, which never leave: as if they had."""
+    await forget(w, user)
+    if names := await w.redis.keys("{*}:r:*"):
+        await w.redis.delete(*names)
 
 
 async def two_players(w: World) -> tuple[str, str]:
@@ -127,6 +135,70 @@ async def test_a_bet_that_redis_has_forgotten_is_not_declined(trouble, tid):
         answer = await w.apply(w.bet(user, "g", 100, tid=tid), policy=policy)
         reason = "duplicate" if tid == "bet" else "repeated"
         assert (answer.code, answer.reason, answer.balance) == (Code.R0, reason, 0)
+        assert await w.epochs() == [1]
+        await w.check([user])
+
+
+async def test_an_old_event_that_redis_has_forgotten_costs_no_epoch():
+    """Its own timestamp is old: SQL is asked before Redis takes it for new."""
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        bet = w.bet(user, "g", 100, at_ms=w.clock.now_ms() - OLD_MS)
+        assert (await w.apply(bet)).code is Code.R0
+        await forget_all(w, user)
+        answer = await w.apply(bet)
+        assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 900)
+        assert await w.epochs() == [1]
+        await w.check([user])
+
+
+@pytest.mark.parametrize("kind", [Kind.CREATE, Kind.DEPOSIT, Kind.WITHDRAW, Kind.STATUS])
+async def test_the_back_office_costs_no_epoch(kind):
+    """It asks SQL first, always: no window limits its keys, and a player who is not in Redis exists nevertheless."""
+    fields: dict[Kind, dict[str, Any]] = {
+        Kind.CREATE: {"currency": "KRW"},
+        Kind.DEPOSIT: {"amount": 100},
+        Kind.WITHDRAW: {"amount": 100},
+        Kind.STATUS: {"status": "blocked"},
+    }
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        command = w.command(kind, user, "key", **fields[kind])
+        told = await w.apply(command)
+        assert told.code is Code.R0
+        await forget_all(w, user)
+        if kind is Kind.CREATE:
+            await w.redis.delete(*await w.redis.keys("{0}:w:*"))
+        again = await w.apply(command)
+        assert (again.code, again.balance) == (Code.R0, told.balance)
+        assert again.reason == ("exists" if kind is Kind.CREATE else "duplicate")
+        assert await w.epochs() == [1]
+        await w.check([user])
+
+
+@pytest.mark.parametrize("cold", [False, True])
+async def test_a_look_up_that_is_older_than_the_wallet_is_not_used(cold):
+    """The bet has left Redis, its cancel is not committed: a result waits for what SQL does not know yet."""
+    async with world(shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        assert (await w.apply(w.bet(user, "g", 100))).code is Code.R0
+        await w.quiet()
+        await w.stop_writer()
+        cancel = asyncio.create_task(w.apply(w.bets(Kind.CANCEL, user, "g", 100)))
+        await until(w.pending)
+        await w.redis.delete(*await w.redis.keys("{0}:r:*"))
+        at_ms = w.clock.now_ms() - (OLD_MS if cold else 0)
+        result = asyncio.create_task(w.apply(w.bets(Kind.RESULT, user, "g", Item("1", "P", 100, 95), at_ms=at_ms)))
+        waiting = w.workers[0].wallet._confirmations
+
+        async def decided() -> bool:
+            return bool(waiting._watermarks) or await w.pending() > 1
+
+        await until(decided)
+        await w.start_writer()
+        answer = await result
+        assert (answer.code, answer.reason, answer.balance) == (Code.R3, "result_of_cancelled", 1000)
+        assert (await cancel).code is Code.R0
         assert await w.epochs() == [1]
         await w.check([user])
 

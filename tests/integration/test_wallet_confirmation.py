@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from service.commands import Answer, Code, Kind
 from service.wallet import confirm
-from tests.integration.harness import gather, until, world
+from tests.integration.harness import World, gather, until, world
 
 
 async def test_without_a_writer_nothing_is_acknowledged_and_nothing_is_lost():
@@ -169,6 +169,90 @@ async def test_a_repetition_tells_no_balance_that_may_be_lost(same_worker):
         await w.start_writer()
         answer = await copy
         assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 900)
+        assert (await w.check([user]))[user].balance == 900
+
+
+async def waits(w: World, job: asyncio.Task[Answer]) -> None:
+    """Until it waits for a commit; fails if it has an answer instead."""
+    await until(lambda: job.done() or w.workers[0].wallet._confirmations._watermarks)
+    assert not job.done(), job.result()
+
+
+async def test_a_remembered_decline_tells_no_balance_that_is_lost():
+    """R4 is remembered, but not the balance: it rests on a later bet, and when that is lost it is told without it."""
+    async with world(shards=1, deadline_ms=3000) as w:
+        user = await w.player("p", 1000)
+        declined = w.bet(user, "big", 5000)
+        assert (await w.apply(declined)).code is Code.R4
+        await w.quiet()
+        await w.stop_writer()
+        later = asyncio.create_task(w.apply(w.bet(user, "h", 300)))
+        await until(w.pending)
+        again = asyncio.create_task(w.apply(declined))
+        await waits(w, again)
+        later.cancel()  # nobody runs it again
+        await w.redis.flushall()
+        await w.start_writer()
+        answer = await again
+        assert (answer.code, answer.balance) == (Code.R4, 1000)
+        assert (await w.check([user]))[user].balance == 1000
+
+
+async def test_a_copy_that_has_joined_its_original_waits_for_the_balance_it_tells():
+    """The original is committed, and answered; the copy's balance rests on a later bet, for whose commit it waits."""
+    async with world(shards=1, deadline_ms=5000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        commits, held = asyncio.Semaphore(0), []
+
+        def hold(name: str):
+            if name == "commit":
+                held.append(name)
+                return commits.acquire()
+            return None
+
+        w.store.before = hold
+        attempts = w.workers[0].wallet._confirmations._by_digest
+        first = w.bet(user, "g", 100)
+        original = asyncio.create_task(w.apply(first))
+        await until(lambda: held and attempts)
+        [twin] = attempts.values()
+        later = asyncio.create_task(w.apply(w.bet(user, "h", 300)))
+        await until(lambda: len(attempts) == 2)
+        copy = asyncio.create_task(w.apply(first))
+        await until(lambda: len(twin.fate._callbacks or ()) == 2, "the copy joins")
+        commits.release()
+        assert (await original).balance == 900
+        await waits(w, copy)
+        assert not later.done()
+        commits.release()
+        assert ((await copy).balance, (await later).balance) == (600, 600)
+        w.store.before = lambda _: None
+        await w.check([user])
+
+
+async def test_a_copy_is_not_confirmed_by_another_event_of_its_name():
+    """Redis lost a bet and took another one under its id; SQL has the first, at the same place. Their callers hear R3,
+    and the balance of SQL's.
+    """
+    async with world(workers=2, shards=1, deadline_ms=4000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        copied, before = await w.copy_keys(), (await w.head(0))["seq"]
+        assert (await w.apply(w.bet(user, "g", 100, tid="bet"))).balance == 900
+        await w.quiet()
+        await w.stop_writer()
+        await w.put_back(copied)
+        other = w.bet(user, "h", 300, tid="bet")
+
+        async def taken() -> bool:
+            return (await w.head(0))["seq"] != before
+
+        original = asyncio.create_task(w.apply(other, 0))
+        await until(taken)
+        for answer in await gather(w.apply(other, 1), original):
+            assert (answer.code, answer.reason, answer.balance) == (Code.R3, "conflict", 900)
+        await w.start_writer()
         assert (await w.check([user]))[user].balance == 900
 
 

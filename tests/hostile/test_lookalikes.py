@@ -88,6 +88,16 @@ def test_rounds_bets_and_events_that_look_alike_are_different(door):
     assert door.town.run(door.town.w.check(["ida"], load=False))["ida"].version == 2 + 3 * len(LOOKALIKES)
 
 
+def test_two_providers_may_use_the_same_ids(door):
+    """One transaction_id, round and bet_index of one player: two events, two bets, two stakes (row 3)."""
+    door.fund("una", 30_000)
+    for left, name in ((20_000, "blocks"), (10_000, "sealed")):
+        event = door.event(Kind.BET, name, size=1, user_id="una", transaction_id="shared", game_no="shared")
+        for _ in range(2):
+            assert door.call(name, json.dumps(event).encode()) == "R0"
+            assert door.town.run(door.town.w.ledger.wallet("una")).balance == left
+
+
 @settings(max_examples=300, deadline=None)
 @given(users=st.lists(ids, min_size=2, max_size=12, unique=True), epochs=st.integers(1, 12), periods=st.integers(0, 12))
 def test_no_two_things_share_a_key(users, epochs, periods):

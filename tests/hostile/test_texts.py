@@ -100,6 +100,8 @@ ACCEPTED = {"-0", "-0.0", "1E2", "1e+2", "1.50", "1.500", "100.01000000000000000
 UNAFFORDABLE = {"90071992547409.90", "90071992547409.91", "1e13"}
 TOKENS = (*NUMBERS, *STRINGS)
 HOLE = "@@here@@"
+OPTIONAL = {"feedback_data", "result", "result_before", "result_detail", "result_detail_before"}
+"""Of a change; `feedback_data` of every event."""
 
 KINDS = st.sampled_from((Kind.LOGIN, Kind.LOGOUT, Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE))
 many = example_settings(examples=150)
@@ -127,6 +129,20 @@ def with_token(event: dict[str, Any], path: tuple[Any, ...], token: str | bytes)
     holder(changed, path)[path[-1]] = HOLE
     raw = token.encode() if isinstance(token, str) else token
     return json.dumps(changed).encode().replace(f'"{HOLE}"'.encode(), raw)
+
+
+def twice(event: dict[str, Any], path: tuple[Any, ...], *, escaped: bool = False) -> bytes:
+    """The event's text with the field at a path repeated; by an escaped name, if asked for."""
+    changed = json.loads(json.dumps(event))
+    inside, name = holder(changed, path), path[-1]
+    value = json.dumps(inside.pop(name))
+    inside[HOLE] = HOLE
+    again = f"\\u{ord(name[0]):04x}{name[1:]}" if escaped else name
+    return (
+        json.dumps(changed)
+        .encode()
+        .replace(f'"{HOLE}": "{HOLE}"'.encode(), f'"{name}": {value}, "{again}": {value}'.encode())
+    )
 
 
 @pytest.mark.parametrize("kind", [Kind.LOGIN, Kind.BET, Kind.RESULT, Kind.CHANGE, Kind.CANCEL])
@@ -175,17 +191,12 @@ def test_any_change_of_structure(door, kind, pick, how):
     event = door.event(kind)
     paths = [path for path in places(event) if isinstance(path[-1], str)]
     path = paths[pick % len(paths)]
+    if how in {"twice", "escaped"}:
+        assert door.call("blocks", twice(event, path, escaped=how == "escaped")) == "R3"
+        return
     inside, name = holder(event, path), path[-1]
     value = inside.pop(name)
     match how:
-        case "twice" | "escaped":
-            inside[HOLE] = value
-            text = json.dumps(event).encode()
-            again = name if how == "twice" else f"\\u{ord(name[0]):04x}{name[1:]}"
-            both = f'"{name}": {json.dumps(value)}, "{again}"'
-            text = text.replace(f'"{HOLE}"'.encode(), both.encode())
-            assert door.call("blocks", text) == "R3"
-            return
         case "rename":
             inside[name + " "] = value
         case "nest":
@@ -193,6 +204,22 @@ def test_any_change_of_structure(door, kind, pick, how):
         case "list":
             inside[name] = [value]
     assert door.call("blocks", json.dumps(event).encode()) in {"R0", "R1", "R3"}
+
+
+@pytest.mark.parametrize("kind", [Kind.LOGIN, Kind.BET, Kind.CHANGE])
+def test_a_field_that_is_gone_does_not_hide_one_that_is_there_twice(door, kind):
+    """Whichever of the optional fields is left out, whichever other one is repeated: R3."""
+    event = door.event(kind)
+    if kind is Kind.CHANGE:
+        event["data"] |= {"result_before": "b", "result_detail_before": "{}"}  # all that there may be
+    paths = [path for path in places(event) if isinstance(path[-1], str)]
+    for gone in [path for path in paths if path[-1] in OPTIONAL]:
+        less = json.loads(json.dumps(event))
+        del holder(less, gone)[gone[-1]]
+        assert door.call("blocks", json.dumps(less).encode()) in {"R0", "R1"}
+        for path in [path for path in paths if path != gone]:
+            text = twice(less, path)
+            assert door.call("blocks", text) == "R3", text
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', '{"data":[', '[{"":'])

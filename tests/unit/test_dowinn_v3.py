@@ -337,6 +337,13 @@ REJECTED = {
         "in an item": swapped(FIRST_STAKE, b'"bet_amount":5000,"bet_amount":5000}'),
         "in an unknown field": swapped(b'"user_id":', b'"x":{"y":1,"y":2},"user_id":'),
         "an unknown field twice": swapped(b'"user_id":', b'"x":1,"x":2,"user_id":'),
+        "one twice, feedback_data left out": changed("login", feedback_data=...)[:-1] + b',"user_id":"player-1"}',
+        **{
+            f"one twice, {field} left out": changed("result_change_down", **{f"data__{field}": ...}).replace(
+                b'"game_no":', b'"game_no":"T1","game_no":'
+            )
+            for field in ("result", "result_before", "result_detail", "result_detail_before")
+        },
         "data of a login twice": changed("login", data=1)[:-1] + b',"data":2}',
     },
     "event_type": {
@@ -422,6 +429,7 @@ def test_a_hostile_event_is_refused_for_its_reason(reason: str, text: bytes):
 
 ACCEPTED = {
     "unknown fields": changed(extra={"a": [1, 2.5, None]}, data__extra="x:y", item__extra=True),
+    "a number of 5000 digits in an unknown field": swapped(b"{", b'{"x":' + b"9" * 5000 + b",", "login"),
     "no feedback_data": changed(feedback_data=...),
     "feedback_data null": changed(feedback_data=None),
     "colons in strings": changed(feedback_data='http://x:1/{"a":1}'),

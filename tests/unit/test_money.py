@@ -108,7 +108,9 @@ def test_a_huge_exponent_costs_nothing():
     assert time.perf_counter() - started_s < 1
 
 
-@pytest.mark.parametrize(("text", "minor"), [("100.00", 10000), ("0", 0), ("007", 700), ("0.5", 50), ("1.500", 150)])
+@pytest.mark.parametrize(
+    ("text", "minor"), [("100.00", 10000), ("0", 0), ("007", 700), ("0.5", 50), ("1.500", 150), ("1." + "0" * 38, 100)]
+)
 def test_parse_minor_reads_plain_numbers(text: str, minor: int):
     """Parse minor reads plain numbers."""
     assert parse_minor(text, 2) == minor
@@ -134,6 +136,8 @@ def test_parse_minor_reads_plain_numbers(text: str, minor: int):
         "1.001",
         "90071992547409.92",
         "1" * 50,
+        "1." + "0" * 39,
+        "0" * 40 + "1",
     ],
 )
 def test_parse_minor_refuses_the_rest(text: str):

@@ -163,12 +163,17 @@ def test_any_token_at_any_place(door, kind, pick, token):
 @pytest.mark.parametrize("token", NUMBERS)
 @pytest.mark.parametrize("field", ["bet_amount", "winloss"])
 def test_every_number_as_an_amount(door, field, token):
-    """In an item and its total alike: R0 only if it is a number, and then it is exactly that amount."""
+    """In an item and its total alike: R0 only if it is a number, and then it is exactly that amount.
+
+    Each with a player of its own: who has won the most there may be can afford what others cannot.
+    """
     kind = Kind.BET if field == "bet_amount" else Kind.RESULT
-    event = door.event(kind, size=1)
+    user = f"player-{next(door.numbers)}"
+    door.fund(user, 10**8)
+    event = door.event(kind, size=1, user_id=user)
     data = event["data"]
     if kind is Kind.RESULT:
-        bet = door.event(Kind.BET, size=1, game_no=data["game_no"])
+        bet = door.event(Kind.BET, size=1, user_id=user, game_no=data["game_no"])
         assert door.call("blocks", json.dumps(bet).encode()) == "R0"
     batch = data["bets" if kind is Kind.BET else "bet_results"]
     batch[0][field] = data[f"total_{field}"] = HOLE

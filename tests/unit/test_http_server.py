@@ -100,3 +100,14 @@ async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
         await until(lambda: counted("wallet_connections") == 1, "one")
         await until(lambda: counted("wallet_connections") == 0, "none")
         writer.close()
+
+
+async def test_a_body_that_nobody_reads_holds_its_connection_for_a_moment_only(monkeypatch):
+    """The answer is there at once; a client that does not send the rest is waited for as long as we say, and let go."""
+    monkeypatch.setattr(http_server, "LINGER_S", 0.1)  # by itself aiohttp would wait for 10 s
+    async with serving() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 900\r\n\r\n{")
+        assert (await reader.readuntil(b"served")).startswith(b"HTTP/1.1 200 ")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()

@@ -123,23 +123,24 @@ class Disasters:
 
     def __init__(self, w: World, rng: random.Random) -> None:
         self.w, self.rng = w, rng
+        self.pause_s, self.outage_s = (0.05, 0.5), (0.0, 0.2)  # between disasters; of the writer
         self.happened: list[str] = []
-
-    async def strike(self, stop: asyncio.Event) -> None:
-        choices: list[Callable[[], Awaitable[None]]] = [
+        self.choices: list[Callable[[], Awaitable[None]]] = [
             self.wipe,
             self.restart,
             self.kill_writer,
-            self.kill_writer,
+            self.lose_the_latest,
             self.cut_subscriptions,
             self.cut_clients,
             self.flush_scripts,
             self.fail_commits,
             self.roll_back,
         ]
+
+    async def strike(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            await asyncio.sleep(self.rng.uniform(0.05, 0.5))
-            disaster = self.rng.choice(choices)
+            await asyncio.sleep(self.rng.uniform(*self.pause_s))
+            disaster = self.rng.choice(self.choices)
             self.happened.append(disaster.__name__)
             await disaster()
 
@@ -151,7 +152,14 @@ class Disasters:
 
     async def kill_writer(self) -> None:
         await self.w.stop_writer()
-        await asyncio.sleep(self.rng.uniform(0, 0.2))
+        await asyncio.sleep(self.rng.uniform(*self.outage_s))
+        await self.w.start_writer(ready=False)
+
+    async def lose_the_latest(self) -> None:
+        """What is executed meanwhile is never committed; who waits for it may have given up by then."""
+        await self.w.stop_writer()
+        await asyncio.sleep(self.rng.uniform(*self.outage_s))
+        await self.wipe()
         await self.w.start_writer(ready=False)
 
     async def cut_subscriptions(self) -> None:

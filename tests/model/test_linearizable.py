@@ -37,15 +37,20 @@ KINDS = (
     Kind.LOGOUT,
     Kind.STATUS,
 )
+MOVING = (*[Kind.BET] * 8, Kind.RESULT, *[Kind.DEPOSIT] * 4, *[Kind.WITHDRAW] * 3)
+"""What moves money, or is declined for want of it."""
 
 
 class Table:
     """One player, and what several clients say about it at once."""
 
-    def __init__(self, w: World, user: str, rng: random.Random, order: count[int]) -> None:
+    def __init__(self, w: World, user: str, rng: random.Random, order: count[int], impatient: bool) -> None:
         self.w, self.user, self.rng, self.order = w, user, rng, order
+        self.impatient = impatient
+        self.kinds, self.patience = (MOVING, (1, 1, 3)) if impatient else (KINDS, (1, 3, 8))
         self.calls: list[Call] = []
         self._sent: list[Command] = []
+        self._declined: list[Command] = []
 
     async def play(self, stop: asyncio.Event) -> None:
         """One client."""
@@ -55,16 +60,15 @@ class Table:
 
     def _next(self) -> Command:
         rng = self.rng
-        if self._sent and rng.random() < 0.15:
-            old = rng.choice(self._sent[-12:])
-            return structs.replace(old, received_ms=self.w.clock.now_ms())
-        kind = rng.choice(KINDS)
+        for share, known in ((0.5 if self.impatient else 0.2, self._declined[-2:]), (0.15, self._sent[-12:])):
+            if known and rng.random() < share:
+                return structs.replace(rng.choice(known), received_ms=self.w.clock.now_ms())
+        kind = rng.choice(self.kinds)
         provider = rng.choice(("games", "games", "slots"))
         match kind:
             case Kind.DEPOSIT | Kind.WITHDRAW:
-                return self.w.command(
-                    kind, self.user, amount=rng.choice((1, 100, 500 if kind is Kind.DEPOSIT else 200))
-                )
+                most = 500 if kind is Kind.DEPOSIT and not self.impatient else 200
+                return self.w.command(kind, self.user, amount=rng.choice((1, 100, most)))
             case Kind.STATUS:
                 return self.w.command(kind, self.user, status=rng.choice(("active",) * 4 + ("blocked",)))
             case Kind.LOGIN | Kind.LOGOUT:
@@ -88,7 +92,7 @@ class Table:
     async def _send(self, command: Command) -> None:
         """Until it is final, or given up: a provider's retries, some of them while the first is still under way."""
         self._sent.append(command)
-        for _ in range(self.rng.choice((1, 3, 8))):
+        for _ in range(self.rng.choice(self.patience)):
             answers = await gather(*(self._call(command) for _ in range(self.rng.choice((1, 1, 1, 2)))))
             if any(answer.code is not Code.R1 for answer in answers):
                 return
@@ -99,22 +103,32 @@ class Table:
         self.calls.append(call)
         call.answer = await self.w.apply(command, self.rng.randrange(2), POLICIES[command.provider])
         call.answered = next(self.order)
+        if call.answer.reason in FOR_GOOD and command.kind is Kind.BET:
+            self._declined.append(command)
         return call.answer
 
 
 @limit
-@pytest.mark.parametrize("calm", [True, False])
-async def test_one_order_explains_every_answer(calm):
-    """The ledger's: each R0 at its entry, each decline and each balance at a moment between request and answer."""
+@pytest.mark.parametrize("scene", ["calm", "stormy", "impatient"])
+async def test_one_order_explains_every_answer(scene):
+    """The ledger's: each R0 at its entry, each decline and each balance at a moment between request and answer.
+
+    Impatient clients give up on what was executed, and it is lost: nobody may have been told of it.
+    """
     seed = SEED or secrets.token_hex(4)
     print(f"TEST_SEED={seed}")
     rng, order = random.Random(seed), count(1)
-    async with world(workers=2, shards=2, deadline_ms=700) as w:
+    calm, impatient = scene == "calm", scene == "impatient"
+    async with world(workers=2, shards=2, deadline_ms=200 if impatient else 700) as w:
         stop = asyncio.Event()
-        tables = [Table(w, f"player-{n}", random.Random(f"{seed} {n}"), order) for n in range(PLAYERS)]
+        tables = [Table(w, f"player-{n}", random.Random(f"{seed} {n}"), order, impatient) for n in range(PLAYERS)]
         asyncio.get_running_loop().call_later(SECONDS, stop.set)
         jobs = [table.play(stop) for table in tables for _ in range(CLIENTS)]
         disasters = Disasters(w, rng)
+        if impatient:
+            # Long enough to give up on one event, and to ask for another that rests on it.
+            disasters.choices, disasters.outage_s = [disasters.lose_the_latest], (0.2, 0.4)
+            disasters.pause_s = (0.05, 0.2)
         await gather(*jobs, *([] if calm else [disasters.strike(stop)]))
         await until(lambda: all(worker._lane.usable.is_set() for worker in w.workers))
         entries = {table.user: await w.stored(table.user) for table in tables}
@@ -133,4 +147,4 @@ async def test_one_order_explains_every_answer(calm):
         compare_wallet(wallets[table.user], final)
     calls = sum(len(table.calls) for table in tables)
     print(calls, "calls,", explained, "explained,", sum(map(len, entries.values())), "entries,", disasters.happened)
-    assert explained > calls / 2
+    assert explained > calls / 10  # the rest was told to try again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from decimal import Decimal
 
 import msgspec
@@ -240,12 +241,20 @@ class NotAtomic(Rules):
 
 @caught_by("copies-of-a-bet", "copies-of-a-cancel")
 class ChecksForCopiesTooEarly(Rules):
+    def __init__(self):
+        super().__init__()
+        self.under_way: Counter[str] = Counter()
+
     async def apply(self, command):
         account = self.accounts.get(command.user_id)
         if account is None or command.kind not in {Kind.BET, Kind.CANCEL} or self.recall(account, command):
             return await super().apply(command)
         known = dict(account.bets)
-        await asyncio.sleep(0.01)
+        self.under_way[command.transaction_id] += 1
+        for _ in range(50):  # until another copy has checked, too
+            await asyncio.sleep(0.01)
+            if self.under_way[command.transaction_id] > 1:
+                break
         for item in command.items:
             old = known.get((command.game_no, item.bet_index))
             account.bets.pop((command.game_no, item.bet_index), None)
@@ -615,6 +624,19 @@ class FaultForStrangers(Endpoint):
         if command and command.user_id not in self.rules.accounts:
             raise web.HTTPInternalServerError
         return super().reply(echo, answer, command)
+
+
+@caught_by("the-worst-item-decides")
+class TheFirstComplaintDecides(Rules):
+    def worst(self, codes):
+        return next((code for code in codes if code is not Code.R0), Code.R0)
+
+
+@caught_by("bet-in-the-grace-opens-nothing")
+class LateBetsOpen(Rules):
+    def carry_out(self, account, command, verdicts):
+        account.open = account.open or command.kind is Kind.BET
+        super().carry_out(account, command, verdicts)
 
 
 # ---------------------------------------------------------------------- wallets that do not think

@@ -144,7 +144,7 @@ class Rules:
         verdicts = [
             self.judge(account.bets.get((command.game_no, item.bet_index)), item, command) for item in command.items
         ]
-        worst = min((verdict.code for verdict in verdicts), key=WORST_FIRST.index)
+        worst = self.worst([verdict.code for verdict in verdicts])
         if worst is not Code.R0:
             return worst
         moves = sum(verdict.moves for verdict in verdicts)
@@ -154,6 +154,9 @@ class Rules:
         if refusal is None:
             self.carry_out(account, command, verdicts)
         return refusal or Code.R0
+
+    def worst(self, codes: list[Code]) -> Code:
+        return min(codes, key=WORST_FIRST.index)
 
     def refusal(self, account: Account, command: Command, moves: int, *, asks: bool) -> Code | None:
         """The checks behind the state of the bets: block, session, funds, the limit of a balance."""

@@ -166,12 +166,15 @@ async def one_unknown_bet_holds_up_the_batch(scene: Scene) -> None:
 
 @case("54")
 async def the_worst_item_decides(scene: Scene) -> None:
-    """One bet is unknown (R1), another has another stake (R3): the batch is R3, nothing moves."""
+    """One bet is unknown (R1), another has another stake (R3): in any order the batch is R3, nothing moves."""
     player = await scene.player()
-    game = player.round()
+    game, other = player.round(), player.round()
     await game.bet(500, 300).gets(R0, moves=-800)
     await game.result((500, 475), (301, 0), (100, 100)).gets(R3)
     await game.result((500, 475), (300, 0)).gets(R0, moves=1275)
+    await other.bet(500, at=2).gets(R0, moves=-500)
+    await other.result((100, 100), (501, 475)).gets(R3)
+    await other.result((500, 475), at=2).gets(R0, moves=975)
 
 
 @case("55")

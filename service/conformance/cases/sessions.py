@@ -41,6 +41,18 @@ async def bet_long_after_the_logout(scene: Scene) -> None:
 
 
 @case("33", waits=True)
+async def bet_in_the_grace_opens_nothing(scene: Scene) -> None:
+    """A bet within the grace is taken; it does not open the session again: after the grace, R1."""
+    scene.needs("session", "required")
+    player = await scene.player()
+    await player.logout().gets(R0)
+    await player.round().bet(100).gets(R0, moves=-100)
+    await player.waits_for_grace()
+    await player.round().bet(100).gets(R1)
+    await player.login().gets(R0)
+
+
+@case("33", waits=True)
 async def session_comes_before_funds(scene: Scene) -> None:
     """Without a session and without the money: R1, not R4, and it is decided afresh later."""
     scene.needs("session", "required")

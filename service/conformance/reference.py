@@ -34,7 +34,7 @@ wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --ap
     --currency KRW --hook ./cash-desk
 ```
 - `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other, and some
-  cases wait until the grace after a logout is over, so this takes a minute and a half at 10 s of grace. Nobody else may
+  cases wait until the grace after a logout is over, so this takes two minutes at 10 s of grace. Nobody else may
   play with them meanwhile; what they have in the end is not what they had. If they have too little, they win it in a
   round without a stake.
 - `--hook CMD`: a program of yours for what a webhook cannot do. With it, each case has new players, unless `--player`

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections import Counter
 from decimal import Decimal
 
@@ -626,7 +627,7 @@ class FaultForStrangers(Endpoint):
         return super().reply(echo, answer, command)
 
 
-@caught_by("the-worst-item-decides")
+@caught_by("the-worst-item-decides", "the-worst-change-decides")
 class TheFirstComplaintDecides(Rules):
     def worst(self, codes):
         return next((code for code in codes if code is not Code.R0), Code.R0)
@@ -637,6 +638,20 @@ class LateBetsOpen(Rules):
     def carry_out(self, account, command, verdicts):
         account.open = account.open or command.kind is Kind.BET
         super().carry_out(account, command, verdicts)
+
+
+@caught_by("an-old-login-sets-nothing-back")
+class TheLastLoginCounts(Rules):
+    def login(self, account, command):
+        account.login_ms = 0
+        return super().login(account, command)
+
+
+@caught_by("a-second-logout-renews-no-grace")
+class EveryLogoutIsTheFirst(Rules):
+    def logout(self, account, command):
+        account.closed_s = time.monotonic()
+        return super().logout(account, command)
 
 
 # ---------------------------------------------------------------------- wallets that do not think

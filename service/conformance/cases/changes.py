@@ -87,6 +87,18 @@ async def batch_of_changes(scene: Scene) -> None:
     await game.change((100, 95, -100), (200, -200, 190)).gets(R0, moves=-195 + 390)
 
 
+@case("64")
+async def the_worst_change_decides(scene: Scene) -> None:
+    """One bet is unknown or open (R1), another has another stake (R3): in any order the event is R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(100, 200).gets(R0, moves=-300)
+    await game.result((200, -200), at=2).gets(R0)
+    await game.change((100, 95, -100), (201, -200, 190)).gets(R3)
+    await game.change((201, -200, 190), (300, 95, -100), at=2).gets(R3)
+    await game.change((200, -200, 190), at=2).gets(R0, moves=390)
+
+
 @case("61")
 async def changes_of_a_bet_are_limited(scene: Scene) -> None:
     """A bet takes 64 changes; one more is R3."""

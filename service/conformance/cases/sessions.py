@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.commands import Kind
 from service.conformance.events import R0, R1, R3
 from service.conformance.registry import Phase, cases_of
 from service.conformance.scene import Scene
@@ -115,3 +116,25 @@ async def login_after_logout_opens_again(scene: Scene) -> None:
     await player.login().gets(R0)
     await player.waits_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("24", waits=True)
+async def an_old_login_sets_nothing_back(scene: Scene) -> None:
+    """A login that comes late is R0; a logout older than the newest login still closes nothing."""
+    player = await scene.player()
+    newest_s = scene.newest_login_s(player.user_id, renew=False)
+    await player.event(Kind.LOGIN, at_s=newest_s - 60).gets(R0)
+    await player.logout(after_s=-30).gets(R0)
+    await player.waits_for_grace()
+    await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("23", waits=True)
+async def a_second_logout_renews_no_grace(scene: Scene) -> None:
+    """Long after the logout another one: R0, and a bet after it is R1."""
+    scene.needs("session", "required")
+    player = await scene.player()
+    await player.leaves()
+    await player.logout(after_s=2).gets(R0)
+    await player.round().bet(100).gets(R1)
+    await player.login().gets(R0)

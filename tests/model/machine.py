@@ -49,6 +49,7 @@ class Machine(RuleBasedStateMachine):
     change = _rule(Moves.change)
     cancel = _rule(Moves.cancel)
     again = _rule(Moves.again)
+    conflict = _rule(Moves.conflict)
     office = _rule(Moves.office)
     session = _rule(Moves.session)
     wait = _rule(Moves.wait)

@@ -26,6 +26,33 @@ WINLOSSES = (-100, 0, 95, -250, 250, 1, LIMIT)
 ATS = (0, 0, 0, -1_000, -2_000, -3_000, -4_000, -5_000, -5_001, -6_000, 3_000)
 WAITS = (1, 5_000, 10_000, 10_000, 10_001, SESSION_MS, SESSION_MS + 1)
 
+ITEM_PARTS = ("stake", "winloss", "before")
+OF_A_BATCH = ("kind", "currency", "game", "index", "order", "stake")
+PARTS = {
+    Kind.LOGIN: ("kind",),
+    Kind.LOGOUT: ("kind",),
+    Kind.BET: OF_A_BATCH,
+    Kind.CANCEL: OF_A_BATCH,
+    Kind.RESULT: (*OF_A_BATCH, "winloss"),
+    Kind.CHANGE: (*OF_A_BATCH, "winloss", "before"),
+    Kind.DEPOSIT: ("kind", "amount"),
+    Kind.WITHDRAW: ("kind", "amount"),
+    Kind.STATUS: ("status",),
+}
+"""What an event says, by kind."""
+OTHER_KIND = {
+    Kind.LOGIN: Kind.LOGOUT,
+    Kind.LOGOUT: Kind.LOGIN,
+    Kind.BET: Kind.CANCEL,
+    Kind.CANCEL: Kind.BET,
+    Kind.RESULT: Kind.CHANGE,
+    Kind.CHANGE: Kind.RESULT,
+    Kind.DEPOSIT: Kind.WITHDRAW,
+    Kind.WITHDRAW: Kind.DEPOSIT,
+}
+
+Items = tuple[tuple[str, int, int, int], ...]
+
 
 class Moves:
     """One history on a stage, move by move."""
@@ -117,6 +144,39 @@ class Moves:
         elif old.kind is not Kind.CREATE and self.rng.random() < 0.1:
             fields["tid"] = self.rng.choice(sent)[1].transaction_id
         self._send(old.kind, user, **fields)
+
+    def conflict(self) -> None:
+        """The id of an event that is recorded, with one part of it changed, or only the order of its items."""
+        recorded = [(user, old) for user, old in self.stage.commands[-60:] if self._is_recorded(user, old)]
+        if not recorded:
+            return self.bet()
+        user, old = self.rng.choice(recorded)
+        fields = _fields(old, self.stage.now_ms(), keep_time=True)
+        part = self.rng.choice(PARTS[old.kind])
+        kind = OTHER_KIND[old.kind] if part == "kind" else old.kind
+        if part in fields:
+            fields[part] = {"currency": "USD", "game": f"{old.game_no}-", "amount": old.amount + 1}.get(part) or (
+                "active" if old.status == "blocked" else "blocked"
+            )
+        elif part != "kind":
+            fields["items"] = self._one_changed(part, fields["items"])
+        return self._send(kind, user, **fields)
+
+    def _one_changed(self, part: str, items: Items) -> Items:
+        if part == "order":
+            return items[::-1]
+        at = self.rng.randrange(len(items))
+        index, *amounts = items[at]
+        if part == "index":
+            index = f"{index}{index}"
+        else:
+            amounts[ITEM_PARTS.index(part)] += 1
+        stake, won, before = amounts
+        return (*items[:at], (index, stake, won, before), *items[at + 1 :])
+
+    def _is_recorded(self, user: str, old: Command) -> bool:
+        player, event = self.stage.players[user], (old.provider, old.transaction_id)
+        return player is not None and old.kind in PARTS and (event in player.events or event in player.declines)
 
     # ------------------------------------------------------------------ everybody else
 
@@ -217,7 +277,8 @@ WEIGHTS: dict[Callable[[Moves], None], int] = {
     Moves.result: 100,
     Moves.change: 200,
     Moves.cancel: 100,
-    Moves.again: 180,
+    Moves.again: 160,
+    Moves.conflict: 60,
     Moves.office: 120,
     Moves.session: 60,
     Moves.wait: 20,

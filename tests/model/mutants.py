@@ -28,6 +28,16 @@ MUTANTS = {
     # ---------------------------------------------------------------- identity
     "a retry is decided again": Mutant("include/event.lua", "if seen then", "if false then"),
     "the fingerprint is ignored": Mutant("include/event.lua", "string.sub(seen, 1, 16) ~= ARGV[4]", "false"),
+    "the fingerprint counts for a period": Mutant(
+        "include/event.lua",
+        "string.sub(seen, 1, 16) ~= ARGV[4]",
+        "redis.call('HGET', KEYS[3], ARGV[3]) and string.sub(seen, 1, 16) ~= ARGV[4]",
+    ),
+    "the fingerprint of a decline is ignored": Mutant(
+        "include/event.lua",
+        "string.sub(seen, 1, 16) ~= ARGV[4]",
+        "string.sub(seen, 17, 18) == 'R0' and string.sub(seen, 1, 16) ~= ARGV[4]",
+    ),
     "a duplicate is always R0": Mutant("include/event.lua", "answer('DUP', code,", "answer('DUP', 'R0',"),
     "any currency will do": Mutant("include/event.lua", "ARGV[12] ~= wallet[6]", "false"),
     "nothing declined is remembered": Mutant("bet.lua", "record_event(code, '')", "local _ = code"),

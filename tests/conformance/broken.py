@@ -654,6 +654,33 @@ class EveryLogoutIsTheFirst(Rules):
         return super().logout(account, command)
 
 
+@caught_by("texts-in-place-of-numbers", "amounts-as-texts-throughout")
+class LaxAboutResults(Endpoint):
+    """Strict about bets; takes texts for the amounts of what follows them."""
+
+    def decode(self, text):
+        if b'"event_type":"bet"' not in text:
+            text = re.sub(rb'("(?:\w+_amount|\w*winloss|\w*winloss_before)":)"(-?[0-9.]+)"', rb"\1\2", text)
+        return super().decode(text)
+
+
+@caught_by("finer-than-the-currency")
+class TruncatesCancelAmounts(Endpoint):
+    def decode(self, text):
+        if b'"event_type":"bet_cancel"' in text:
+            text = re.sub(rb"(_amount\":[0-9]+\.[0-9]{2})[0-9]+", rb"\1", text)
+        return super().decode(text)
+
+
+@caught_by("empty-batches-of-every-kind", "batches-of-501-of-every-kind")
+class LaxAboutBatchesOfResults(Endpoint):
+    def invalid(self, invalid):
+        if invalid.reason is Reason.ITEMS and invalid.echo.event_type not in {"bet", "bet_cancel"}:
+            balance = self.rules.accounts[invalid.echo.user_id].balance
+            return self.reply(invalid.echo, Answer(Code.R0, "", balance))
+        return super().invalid(invalid)
+
+
 # ---------------------------------------------------------------------- wallets that do not think
 
 

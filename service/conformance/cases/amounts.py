@@ -1,8 +1,13 @@
-"""Row 15 and 17: numbers that are no amounts, and currencies that are not the player's."""
+"""Rows 14, 15 and 17: too few and too many items, numbers that are no amounts, other currencies."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from service.conformance.cases.batches import ITEMS_MAX
+from service.conformance.cases.schema import money_of
 from service.conformance.events import R0, R3, R4, Event
+from service.conformance.outcome import CaseSkipped
 from service.conformance.player import Player
 from service.conformance.registry import Phase, cases_of
 from service.conformance.scene import Scene
@@ -16,15 +21,47 @@ def bet_of(player: Player, text: str) -> Event:
     return player.round().bet(100).literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text})
 
 
+@case("14")
+async def empty_batches_of_every_kind(scene: Scene) -> None:
+    """Bets, cancels, results and changes without an item, and totals of 0: R3."""
+    player = await scene.player()
+    for money in await money_of(player):
+        empty = money.event.renewed().literally({amount.total: "0" for amount in money.amounts})
+        await empty.put(f"data.{money.items}", []).refused()
+        await money.is_good()
+
+
+@case("14")
+async def batches_of_501_of_every_kind(scene: Scene) -> None:
+    """501 bets, or cancels, results or changes of bets that are there: R3, and none is done."""
+    unit, count = 10**scene.scale, ITEMS_MAX + 1
+    player = await scene.player(3 * count * unit)
+    cancelled, settled, changed = player.round(), player.round(), player.round()
+    for game in (cancelled, settled, changed):
+        await game.bet(*[unit] * ITEMS_MAX).gets(R0, moves=-unit * ITEMS_MAX)
+        await game.bet(unit, at=count).gets(R0, moves=-unit)
+    await changed.result(*[(unit, 0)] * ITEMS_MAX).gets(R0, moves=unit * ITEMS_MAX)
+    await changed.result((unit, 0), at=count).gets(R0, moves=unit)
+    events = (
+        player.round().bet(*[1] * count),
+        cancelled.cancel(*[unit] * count),
+        settled.result(*[(unit, 0)] * count),
+        changed.change(*[(unit, 0, unit)] * count),
+    )
+    if max(len(scene.wire.seal(event.text)) for event in events) > scene.expected.body_bytes_max:
+        raise CaseSkipped(f"{count} items are over --body-bytes-max")
+    for event in events:
+        await event.refused()
+
+
 @case("15")
 async def negative_stakes(scene: Scene) -> None:
-    """A stake below 0: R3 for bets and cancels, and no money is made."""
+    """A stake below 0: R3 for every kind of event, and no money is made."""
     player = await scene.player()
-    for text in ("-1", "-0.01", "-1e9"):
-        await bet_of(player, text).refused()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
-    await game.cancel(100).put("data.bet_cancels.0.bet_amount", -1).put("data.total_bet_cancel_amount", -1).refused()
+    for money in await money_of(player):
+        stake = money.amounts[0]
+        await stake.refused_as("-1", f"-{stake.value:f}", "-0.01", "-1e9")
+        await money.is_good()
 
 
 @case("15")
@@ -38,27 +75,35 @@ async def negative_stake_within_a_batch(scene: Scene) -> None:
 
 @case("15")
 async def not_a_number(scene: Scene) -> None:
-    """NaN and Infinity, bare or as the strings that parsers take for them: R3."""
+    """NaN and Infinity, bare or as the strings that parsers take for them: R3 for every amount and total."""
     player = await scene.player()
-    for text in ("NaN", "Infinity", "-Infinity", "nan", '"NaN"', '"Infinity"', '"inf"'):
-        await bet_of(player, text).refused()
+    for money in await money_of(player):
+        for amount in money.amounts:
+            await amount.refused_as("NaN", "Infinity", "-Infinity", "nan", '"NaN"', '"Infinity"', '"inf"')
+        await money.is_good()
 
 
 @case("15")
 async def exponents_beyond_measure(scene: Scene) -> None:
     """1e400, which a double takes for infinite, and 1e999999, which takes minutes to write out: R3 at once."""
     player = await scene.player()
-    for text in ("1e400", "1e999999", "1E+999999999999999999999", "1e-400", "1e-999999", "-1e400"):
-        await bet_of(player, text).refused()
+    for money in await money_of(player):
+        for amount in money.amounts:
+            await amount.refused_as("1e400", "1e999999", "1E+999999999999999999999", "1e-400", "1e-999999", "-1e400")
+        await money.is_good()
 
 
 @case("15")
 async def finer_than_the_currency(scene: Scene) -> None:
-    """One digit more than the currency has: R3, and it is not rounded."""
+    """One digit more than the currency has: R3 for every amount and total, and it is not rounded."""
     player = await scene.player()
     finest = "0." + "0" * scene.scale
-    for text in (f"{finest}1", f"1{finest[1:]}5", f"10{finest[1:]}4", f"1e-{scene.scale + 1}"):
-        await bet_of(player, text).refused()
+    texts = (f"{finest}1", f"1{finest[1:]}5", f"10{finest[1:]}4", f"1e-{scene.scale + 1}")
+    more = Decimal(1).scaleb(-scene.scale - 1)
+    for money in await money_of(player):
+        for amount in money.amounts:
+            await amount.refused_as(*texts, f"{amount.value + more:f}", f"{amount.value - more:f}")
+        await money.is_good()
 
 
 @case("15")
@@ -72,24 +117,27 @@ async def zeros_at_the_end_are_no_finer(scene: Scene) -> None:
 
 @case("15")
 async def largest_amount(scene: Scene) -> None:
-    """2^53 − 1 minor units are an amount, though nobody has them (R4); 2^53 and 2^53 + 1 are none (R3)."""
+    """2^53 − 1 minor units are an amount, though nobody has them (R4); 2^53 and more are none in any event (R3)."""
     player = await scene.player()
     await bet_of(player, json_number(AMOUNT_MAX, scene.scale)).gets(R4)
-    for minor in (AMOUNT_MAX + 1, AMOUNT_MAX + 2, 2**63, 2**64 + 100, 10**30):
-        await bet_of(player, json_number(minor, scene.scale)).refused()
+    for money in await money_of(player):
+        for amount in money.amounts:
+            wrapped = 2**64 + int(amount.value.scaleb(scene.scale))  # 64 bits would take it for the right one
+            minors = (AMOUNT_MAX + 1, AMOUNT_MAX + 2, 2**63, wrapped, 10**30)
+            await amount.refused_as(*[json_number(minor, scene.scale) for minor in minors])
+        await money.is_good()
 
 
 @case("15")
 async def winloss_that_is_no_amount(scene: Scene) -> None:
-    """NaN, 1e400, over the cap or too fine as a winloss: R3; the bet can be settled afterwards."""
+    """NaN, 1e400, beyond the cap or too fine as a winloss of a result or a change, or the one before: R3."""
     player = await scene.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
     finest = "0." + "0" * scene.scale + "1"
-    for text in ("NaN", "1e400", json_number(AMOUNT_MAX + 1, scene.scale), finest):
-        texts = {"data.bet_results.0.winloss": text, "data.total_winloss": text}
-        await game.result((100, 95)).literally(texts).refused()
-    await game.result((100, 95)).gets(R0, moves=195)
+    caps = [json_number(minor, scene.scale) for minor in (AMOUNT_MAX + 1, -AMOUNT_MAX - 1)]
+    for money in await money_of(player):
+        for amount in money.amounts[1:]:
+            await amount.refused_as("NaN", "1e400", *caps, finest, f"-{finest}")
+        await money.is_good()
 
 
 @case("17")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -83,11 +84,13 @@ async def strangers_are_all_answered_alike(scene: Scene) -> None:
 @case("10")
 async def unknown_provider(scene: Scene) -> None:
     """The address of a provider that does not exist, with a key that is right elsewhere: a plain R2."""
-    base, found, name = scene.wire.url.rpartition("/webhook/")
+    parts = urlsplit(scene.wire.url)
+    base, found, name = parts.path.rpartition("/webhook/")
     if not found or "/" in name.strip("/"):
         raise CaseSkipped("the URL does not end in /webhook/<name>")
+    url = urlunsplit(parts._replace(path=f"{base}/webhook/nobody-{scene.unique()}"))
     body = scene.wire.seal(scene.stranger().login().text)
-    check_plain(await scene.wire.post(body, url=f"{base}/webhook/nobody-{scene.unique()}"), "an unknown provider")
+    check_plain(await scene.wire.post(body, url=url), "an unknown provider")
 
 
 @case("10")

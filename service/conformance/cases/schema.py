@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from service.conformance.events import R0, R3, literal
+from service.conformance.events import R0, R3, Event, literal
 from service.conformance.outcome import CaseFailed
+from service.conformance.player import Player
 from service.conformance.registry import Phase, cases_of
 from service.conformance.scene import Scene
 from service.conformance.wire import excerpt
@@ -15,6 +17,64 @@ case = cases_of(Phase.SCHEMA)
 
 TEXTS = ("transaction_id", "event_type", "user_id", "data.currency", "data.game_no", "data.bets.0.bet_index")
 NUMBERS = ("timestamp", "data.total_bet_amount", "data.bets.0.bet_amount")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of an event with one item, and the total that is the same."""
+
+    event: Event
+    path: str
+    total: str
+    value: Decimal
+
+    async def refused_as(self, *texts: str) -> None:
+        """R3 with each of these as the amount and the total, as the amount alone, as the total alone."""
+        for text in texts:
+            for paths in ((self.path, self.total), (self.path,), (self.total,)):
+                await self.event.renewed().literally(dict.fromkeys(paths, text)).refused()
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A good event that was not sent yet, with one item, and what it will move."""
+
+    event: Event
+    moves: int
+
+    @property
+    def items(self) -> str:
+        """The name of its batch."""
+        (name,) = [name for name, value in self.event.fields["data"].items() if isinstance(value, list)]
+        return str(name)
+
+    @property
+    def amounts(self) -> list[Amount]:
+        """Each of its amounts."""
+        data, path = self.event.fields["data"], f"data.{self.items}.0"
+        totals = {"bet_amount": "total_bet_cancel_amount" if self.items == "bet_cancels" else "total_bet_amount"}
+        return [
+            Amount(self.event, f"{path}.{name}", f"data.{totals.get(name, f'total_{name}')}", Decimal(value))
+            for name, value in data[self.items][0].items()
+            if name in {"bet_amount", "winloss", "winloss_before"}
+        ]
+
+    async def is_good(self) -> None:
+        """It is R0 after all: nothing but what was wrong with the others was refused."""
+        await self.event.gets(R0, moves=self.moves)
+
+
+async def money_of(player: Player) -> list[Money]:
+    """A good bet, cancel, result and change, each for a bet of its own."""
+    game = player.round()
+    await game.bet(100, 100, 100).gets(R0, moves=-300)
+    await game.result((100, 50), at=3).gets(R0, moves=150)
+    return [
+        Money(player.round().bet(100), -100),
+        Money(game.cancel(100, at=1), 100),
+        Money(game.result((100, 95), at=2), 195),
+        Money(game.change((100, 50, 95), at=3), 45),
+    ]
 
 
 async def text_is_refused(scene: Scene, text: bytes) -> None:
@@ -80,42 +140,52 @@ async def fields_that_are_missing(scene: Scene) -> None:
 
 @case("11")
 async def numbers_in_place_of_texts(scene: Scene) -> None:
-    """A number, null, a list or an object where a text belongs: R3."""
+    """A number, null, a list or an object where a text belongs: R3 for every kind of event."""
     player = await scene.player()
     wrong: tuple[Any, ...] = (1, None, [], {}, True)
-    for path in TEXTS:
-        for value in wrong:
-            await player.round().bet(100).put(path, value).refused()
+    for money in await money_of(player):
+        for path in TEXTS:
+            for value in wrong:
+                await money.event.renewed().put(path.replace("bets", money.items), value).refused()
+        await money.is_good()
 
 
 @case("11")
 async def texts_in_place_of_numbers(scene: Scene) -> None:
-    """A number as a text, a boolean, null or a list where a number belongs: R3."""
+    """A number as a text, a boolean, null or a list where a number belongs: R3 for every kind of event."""
     player = await scene.player()
     wrong: tuple[Any, ...] = ("1", "1.00", " 1 ", True, None, [1], {})
-    for path in NUMBERS:
-        for value in wrong:
-            await player.round().bet(100).put(path, value).refused()
+    for money in await money_of(player):
+        for value in (*wrong, str(money.event.fields["timestamp"])):
+            await money.event.renewed().put("timestamp", value).refused()
+        for amount in money.amounts:
+            right = f"{amount.value:f}"
+            await amount.refused_as(f'"{right}"', f'" {right} "', f"[{right}]", '"1"', "true", "null", "{}")
+        await money.is_good()
 
 
 @case("11")
 async def amounts_as_texts_throughout(scene: Scene) -> None:
-    """Amount and total are the same text: R3, though they agree."""
+    """All amounts and totals of an event are texts: R3 for every kind of event, though they agree."""
     player = await scene.player()
-    text = '"1"'
-    await player.round().bet(100).literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text}).refused()
+    for money in await money_of(player):
+        texts = {path: f'"{each.value:f}"' for each in money.amounts for path in (each.path, each.total)}
+        await money.event.renewed().literally(texts).refused()
+        await money.is_good()
 
 
 @case("11")
 async def wrong_shapes(scene: Scene) -> None:
-    """An object where a list belongs and the other way round: R3."""
+    """An object where a list belongs and the other way round: R3 for every kind of event."""
     player = await scene.player()
-    bet = player.round().bet(100)
-    item = bet.fields["data"]["bets"][0]
-    for path, value in (("data.bets", item), ("data.bets", {"0": item}), ("data", [bet.fields["data"]])):
-        await bet.renewed().put(path, value).refused()
-    for value in (None, "1", [item]):
-        await bet.renewed().put("data.bets.0", value).refused()
+    for money in await money_of(player):
+        data, items = money.event.fields["data"], f"data.{money.items}"
+        item = data[money.items][0]
+        for path, value in ((items, item), (items, {"0": item}), ("data", [data])):
+            await money.event.renewed().put(path, value).refused()
+        for value in (None, "1", [item]):
+            await money.event.renewed().put(f"{items}.0", value).refused()
+        await money.is_good()
 
 
 @case("11")

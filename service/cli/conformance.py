@@ -125,7 +125,7 @@ def _report(outcomes: Sequence[Outcome], *, json: bool, junit: Path | None, verb
     if json:
         typer.echo(jsonlib.dumps(report.as_json(outcomes)))
     else:
-        report.show(outcomes, Console(highlight=False, soft_wrap=True), verbose=verbose)
+        report.show(outcomes, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
     if junit:
         try:
             junit.write_bytes(report.as_junit(outcomes))

@@ -14,7 +14,7 @@ import msgspec
 
 from service.commands import Code
 from service.conformance.outcome import CaseFailed
-from service.conformance.wire import Raw
+from service.conformance.wire import AnswerLost, Raw
 from service.providers import Reply
 from service.providers.strict_json import exact
 
@@ -93,11 +93,18 @@ class Event:
         return await self.gets(R3, whole_echo=False)
 
     async def deliver(self, due: Code | None = None) -> Reply:
-        """Send it, and again after an R1 that is not due (row 7). Raises CaseFailed without a sealed reply."""
+        """Send it, and again after an R1 that is not due (row 7) or a lost answer, as a provider does.
+
+        Raises CaseFailed without a sealed reply.
+        """
         for pause_s in _PAUSES_S:
-            reply = await self._post()
-            if reply.code is not Code.R1 or due is Code.R1:
-                return reply
+            try:
+                reply = await self._post()
+            except AnswerLost:
+                self.player.scene.lost += 1
+            else:
+                if reply.code is not Code.R1 or due is Code.R1:
+                    return reply
             await asyncio.sleep(pause_s)
         return await self._post()
 
@@ -106,7 +113,7 @@ class Event:
         try:
             return wire.read(wire.opened(await wire.post(wire.seal(self.text))))
         except CaseFailed as failure:
-            raise CaseFailed(f"{self}: {failure}\nsent {self._shown()}") from None
+            raise type(failure)(f"{self}: {failure}\nsent {self._shown()}") from None
 
     async def posted(self) -> Raw:
         """The bare HTTP answer."""

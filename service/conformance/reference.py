@@ -34,7 +34,7 @@ wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --ap
     --currency KRW --hook ./cash-desk
 ```
 - `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other, and some
-  cases wait until the grace after a logout is over, so this takes two minutes at 10 s of grace. Nobody else may
+  cases wait until the grace after a logout is over, so this takes over two minutes at 10 s of grace. Nobody else may
   play with them meanwhile; what they have in the end is not what they had. If they have too little, they win it in a
   round without a stake.
 - `--hook CMD`: a program of yours for what a webhook cannot do. With it, each case has new players, unless `--player`
@@ -89,7 +89,9 @@ cannot be written.
 
 Every case uses rounds and ids of its own. Each answer is checked for its code, for `latest_balance` to the last digit,
 and for the echo of `event_type`, `timestamp` and `user_id`; and in the end, a login has to tell the same balance for
-everybody who took part. An R1 that is not due is sent again up to three times, as a provider does (row 7).
+everybody who took part. After an R1 that is not due, or a connection that ends without an answer, the event is sent
+again up to three times, as a provider does (row 7); the report says so. No redirection is followed: it would carry
+the key.
 
 Phases 1 to 3 are the order in which the provider's overview has a wallet built: login and logout; bets, too little
 money, cancels; results and their changes. The others are what goes wrong in real life.

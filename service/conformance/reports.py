@@ -73,6 +73,8 @@ def show(outcomes: Sequence[Outcome], console: Console, *, verbose: bool = False
         cases = "1 case" if count == 1 else f"{count} cases"
         console.print(f"\n{_MARKS[Status.SKIP]}  {cases}: {escape(printable(reason))}")
     counts = summary(outcomes)
+    if unsteady := [each.case.name for each in outcomes if each.status is Status.PASS and each.detail]:
+        console.print(f"\nAnswers were lost and events sent again in cases that passed: {', '.join(unsteady)}")
     console.print(f"\n{counts['pass']} passed, {counts['fail']} failed, {counts['skip']} skipped")
 
 

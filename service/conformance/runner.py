@@ -129,10 +129,12 @@ async def play(world: World, cases: Sequence[Case], concurrency: int, tell: Tell
 
 async def _play_one(world: World, case: Case) -> Outcome:
     began_s = time.perf_counter()
-    status, detail = Status.PASS, ""
+    status, detail, scene = Status.PASS, "", Scene(world)
     try:
         async with asyncio.timeout(CASE_LIMIT_S):
-            await _in_scene(Scene(world), case)
+            await _in_scene(scene, case)
+        if scene.lost:
+            detail = f"{scene.lost} answers were lost, and their events sent again"
     except CaseSkipped as missing:
         status, detail = Status.SKIP, str(missing)
     except (CaseFailed, NotDone) as failure:

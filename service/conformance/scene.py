@@ -21,6 +21,9 @@ from service.money import AmountError, to_minor
 FUNDS: Final = 100_000
 """What a player has at least, unless a case asks for more. Minor units."""
 
+SHORTEST_GRACE_S: Final = 0.2
+"""Of which a case can make use."""
+
 _REFUSALS: Final = {Code.R1: "is the player blocked?", Code.R3: "it knows no such player"}
 
 
@@ -80,6 +83,7 @@ class Scene:
         self.expected = world.expected
         self.unique = world.unique
         self.transaction_id = world.transaction_id
+        self.lost = 0  # answers, of events that were sent again
         self._players: list[Player] = []
         self._cleanups: list[Callable[[], Awaitable[None]]] = []
 
@@ -166,6 +170,11 @@ class Scene:
         if getattr(self.expected, name) != choice:
             option = name.replace("_", "-")
             raise CaseSkipped(f"is about --{option} {choice}; this wallet has {getattr(self.expected, name)}")
+
+    def needs_grace(self) -> None:
+        """Skip what has to happen between a logout and the end of its grace."""
+        if self.expected.grace_s < SHORTEST_GRACE_S:
+            raise CaseSkipped(f"is about bets soon after a logout; the grace is {self.expected.grace_s:g} s here")
 
     # ------------------------------------------------------------------ the end
 

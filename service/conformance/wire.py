@@ -15,6 +15,10 @@ _OK: Final = 200
 _EXCERPT: Final = 120
 
 
+class AnswerLost(CaseFailed):
+    """The connection ended before the answer. The event may have been executed."""
+
+
 class Raw(NamedTuple):
     """An HTTP answer."""
 
@@ -43,13 +47,19 @@ class Wire:
     async def post(
         self, body: bytes | AsyncIterable[bytes], headers: Mapping[str, str] | None = None, url: str = ""
     ) -> Raw:
-        """One call, with the right headers unless others are given. Raises CaseFailed if there is no answer."""
+        """One call, with the right headers unless others are given.
+
+        Raises CaseFailed if no answer comes in time, AnswerLost if the connection ends.
+        """
         sent = self.headers if headers is None else headers
         try:
-            async with self._session.post(url or self.url, data=body, headers=sent) as response:
+            # A redirection is no answer, and would carry the key to wherever it points.
+            async with self._session.post(url or self.url, data=body, headers=sent, allow_redirects=False) as response:
                 return Raw(response.status, response.headers.copy(), await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except TimeoutError as error:
             raise CaseFailed(f"no answer: {reason(error)}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnswerLost(f"no answer: {reason(error)}") from None
 
     def seal(self, text: bytes) -> bytes:
         """The body for a text."""

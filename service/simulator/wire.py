@@ -49,7 +49,10 @@ class Wire:
         body = self.provider.seal(text, self._key)
         began_s = time.perf_counter()
         try:
-            async with self._session.post(self._url, data=body, headers=self._headers) as response:
+            # A redirection would carry the key to wherever it points.
+            async with self._session.post(
+                self._url, data=body, headers=self._headers, allow_redirects=False
+            ) as response:
                 status, sealed = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return self._nothing(text, reason(error), began_s)

@@ -74,13 +74,13 @@ class TimestampIsPartOfTheEvent(Rules):
 
 @caught_by("declined-bet-stays-declined", "declined-bet-under-another-id")
 class DeclineForgotten(Rules):
-    def is_remembered(self, command, code):
+    def is_remembered(self, account, command, code):
         return code is Code.R0
 
 
 @caught_by("result-before-its-bet", "change-before-the-result")
 class TransientFailureRemembered(Rules):
-    def is_remembered(self, command, code):
+    def is_remembered(self, account, command, code):
         return code in {Code.R0, Code.R1}
 
 
@@ -654,6 +654,26 @@ class EveryLogoutIsTheFirst(Rules):
         return super().logout(account, command)
 
 
+@caught_by("refusal-for-its-state-is-remembered")
+class RefusalsForgotten(Rules):
+    def is_remembered(self, account, command, code):
+        return code is Code.R0 or (command.kind is Kind.BET and code is Code.R4)
+
+
+@caught_by("a-repeated-login-opens-nothing", "a-repeated-logout-closes-nothing", "conflict-with-a-login")
+class SessionsRememberNothing(Rules):
+    def is_remembered(self, account, command, code):
+        return command.kind not in {Kind.LOGIN, Kind.LOGOUT} and super().is_remembered(account, command, code)
+
+
+@caught_by("bet-takes-its-stake")
+class SendsElsewhere(Endpoint):
+    async def handle(self, request):
+        if "again" in request.query:
+            return await super().handle(request)
+        raise web.HTTPTemporaryRedirect(f"{request.url}?again")
+
+
 @caught_by("texts-in-place-of-numbers", "amounts-as-texts-throughout")
 class LaxAboutResults(Endpoint):
     """Strict about bets; takes texts for the amounts of what follows them."""
@@ -672,7 +692,7 @@ class TruncatesCancelAmounts(Endpoint):
         return super().decode(text)
 
 
-@caught_by("empty-batches-of-every-kind", "batches-of-501-of-every-kind")
+@caught_by("batch-of-nothing", "batch-of-501")
 class LaxAboutBatchesOfResults(Endpoint):
     def invalid(self, invalid):
         if invalid.reason is Reason.ITEMS and invalid.echo.event_type not in {"bet", "bet_cancel"}:
@@ -700,7 +720,7 @@ class SaysAlways(Endpoint):
     """One code to everybody, sealed and with the right echo; a balance with R0 and R4, never another."""
 
     def __init__(self, code):
-        super().__init__(Rules(grace_s=0))
+        super().__init__(Rules(grace_s=0.2))
         self.code = code
 
     def stranger(self, request):

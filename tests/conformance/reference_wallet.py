@@ -89,7 +89,7 @@ class Rules:
         code = self.recall(account, command)
         if code is None:
             code = self.decide_afresh(account, command)
-            if self.is_remembered(command, code):
+            if self.is_remembered(account, command, code):
                 account.events[command.transaction_id] = self.said(command), code
         return Answer(code, "", account.balance, account.debt, account.currency)
 
@@ -106,7 +106,10 @@ class Rules:
     def said(self, command: Command) -> bytes:
         return fingerprint(command)
 
-    def is_remembered(self, command: Command, code: Code) -> bool:
+    def is_remembered(self, account: Account, command: Command, code: Code) -> bool:
+        """Row 6: of what is declined, bets for want of money or for the state of a bet."""
+        if code is Code.R3 and command.kind is Kind.BET and command.currency == account.currency:
+            return self.worst([verdict.code for verdict in self.verdicts(account, command)]) is Code.R3
         return code is Code.R0 or (command.kind is Kind.BET and code is Code.R4)
 
     def decide_afresh(self, account: Account, command: Command) -> Code:
@@ -141,9 +144,7 @@ class Rules:
     def batch(self, account: Account, command: Command) -> Code:
         if command.currency != account.currency:
             return Code.R3
-        verdicts = [
-            self.judge(account.bets.get((command.game_no, item.bet_index)), item, command) for item in command.items
-        ]
+        verdicts = self.verdicts(account, command)
         worst = self.worst([verdict.code for verdict in verdicts])
         if worst is not Code.R0:
             return worst
@@ -154,6 +155,11 @@ class Rules:
         if refusal is None:
             self.carry_out(account, command, verdicts)
         return refusal or Code.R0
+
+    def verdicts(self, account: Account, command: Command) -> list[Verdict]:
+        return [
+            self.judge(account.bets.get((command.game_no, item.bet_index)), item, command) for item in command.items
+        ]
 
     def worst(self, codes: list[Code]) -> Code:
         return min(codes, key=WORST_FIRST.index)

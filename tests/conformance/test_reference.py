@@ -146,3 +146,31 @@ async def test_another_choice_is_another_correct_wallet(choices):
 async def test_a_choice_that_was_not_told_is_a_failure(choices, caught):
     """A wallet that is not configured as it is said to be does not pass."""
     assert set(failed(await outcomes_of(Endpoint(Rules(**choices)), *caught))) == caught
+
+
+class Unsteady(Endpoint):
+    """Every third answer is lost, after it was decided."""
+
+    async def handle(self, request):
+        self.calls = getattr(self, "calls", 0) + 1
+        answer = await super().handle(request)
+        if self.calls % 3 == 0:
+            request.transport.abort()
+        return answer
+
+
+async def test_a_lost_answer_is_asked_for_again():
+    """As a provider does; the case passes, and says so."""
+    rules = Rules()
+    names = ("bet-takes-its-stake", "win-credits-stake-and-winloss", "cancel-refunds-the-stake")
+    outcomes = await outcomes_of(Unsteady(rules), *names, desk=Desk(rules), concurrency=1)
+    assert failed(outcomes) == skipped(outcomes) == {}
+    assert any("answers were lost" in outcome.detail for outcome in outcomes.values())
+
+
+async def test_a_grace_that_is_too_short_to_bet_in_it():
+    """Such cases are skipped; none fails."""
+    rules = Rules(grace_s=0)
+    outcomes = await outcomes_of(Endpoint(rules), "*grace*", "bet-just-after-the-logout", desk=Desk(rules))
+    assert failed(outcomes) == {}
+    assert len(skipped(outcomes)) == 2

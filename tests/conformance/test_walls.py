@@ -112,6 +112,6 @@ async def test_no_case_believes_the_cash_desk(desk, action, words):
     """Who asks it for something sees that it is done."""
     asking = {case.name for case in all_cases() if re.search(words, inspect.getsource(case.play))}
     assert asking
-    rules = Rules(grace_s=0)
+    rules = Rules(grace_s=0.2)
     outcomes = await outcomes_of(Endpoint(rules), *asking, desk=desk(rules, action))
     assert passed(outcomes) == set()

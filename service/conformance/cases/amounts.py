@@ -22,7 +22,7 @@ def bet_of(player: Player, text: str) -> Event:
 
 
 @case("14")
-async def empty_batches_of_every_kind(scene: Scene) -> None:
+async def batch_of_nothing(scene: Scene) -> None:
     """Bets, cancels, results and changes without an item, and totals of 0: R3."""
     player = await scene.player()
     for money in await money_of(player):
@@ -32,7 +32,7 @@ async def empty_batches_of_every_kind(scene: Scene) -> None:
 
 
 @case("14")
-async def batches_of_501_of_every_kind(scene: Scene) -> None:
+async def batch_of_501(scene: Scene) -> None:
     """501 bets, or cancels, results or changes of bets that are there: R3, and none is done."""
     unit, count = 10**scene.scale, ITEMS_MAX + 1
     player = await scene.player(3 * count * unit)

@@ -64,25 +64,10 @@ async def one_bet_twice_in_a_batch(scene: Scene) -> None:
 
 
 @case("14")
-async def batch_of_nothing(scene: Scene) -> None:
-    """Events without an item: R3."""
-    player = await scene.player()
-    await player.round().bet(100).put("data.bets", []).put("data.total_bet_amount", 0).refused()
-    await player.round().cancel(100).put("data.bet_cancels", []).put("data.total_bet_cancel_amount", 0).refused()
-
-
-@case("14")
 async def batch_of_500(scene: Scene) -> None:
     """500 items, the largest batch: R0, and all of them are taken."""
     player = await scene.player()
     await with_items(player.round().bet(3), "bets", ITEMS_MAX).gets(R0, moves=-3 * ITEMS_MAX)
-
-
-@case("14")
-async def batch_of_501(scene: Scene) -> None:
-    """501 items: R3, and none is taken."""
-    player = await scene.player()
-    await with_items(player.round().bet(3), "bets", ITEMS_MAX + 1).refused()
 
 
 @case("11")

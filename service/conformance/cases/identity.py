@@ -130,6 +130,27 @@ async def bet_refused_for_its_state_stays_refused(scene: Scene) -> None:
     await bet.gets(R3)
 
 
+@case("6")
+async def refusal_for_its_state_is_remembered(scene: Scene) -> None:
+    """A bet that was R3 for its state keeps its id: another bet under that id is R3 (row 2)."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    await game.cancel(500).gets(R0, moves=500)
+    refused = game.bet(500)
+    await refused.gets(R3)
+    await player.round().bet(500).put("transaction_id", refused.fields["transaction_id"]).gets(R3)
+
+
+@case("2")
+async def conflict_with_a_login(scene: Scene) -> None:
+    """A bet under the id of a login: R3."""
+    player = await scene.player()
+    login = player.login()
+    await login.gets(R0)
+    await player.round().bet(100).put("transaction_id", login.fields["transaction_id"]).gets(R3)
+
+
 @case("8")
 async def old_bet_again_under_another_id(scene: Scene) -> None:
     """A bet stamped hours ago, and once more with a new id: taken once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from service.conformance.events import R0, R3, Event, literal
 from service.conformance.player import Player
 from service.conformance.registry import Phase, cases_of
@@ -15,7 +17,7 @@ PLACES = ("transaction_id", "user_id", "data.game_no", "data.bets.0.bet_index", 
 
 def bet_with(player: Player, place: str, value: object) -> Event:
     """A good bet but for one id."""
-    shown = f"{value!a}"
+    shown = bytes(value).decode() if isinstance(value, msgspec.Raw) else f"{value!a}"
     return player.round().bet(10).put(place, value, f"{place} = {shown[:40]}")
 
 

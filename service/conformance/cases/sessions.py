@@ -24,6 +24,7 @@ async def bet_without_a_session(scene: Scene) -> None:
 @case("33")
 async def bet_just_after_the_logout(scene: Scene) -> None:
     """A bet within the grace after a logout: R0."""
+    scene.needs_grace()
     player = await scene.player()
     await player.logout().gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)
@@ -45,6 +46,7 @@ async def bet_long_after_the_logout(scene: Scene) -> None:
 async def bet_in_the_grace_opens_nothing(scene: Scene) -> None:
     """A bet within the grace is taken; it does not open the session again: after the grace, R1."""
     scene.needs("session", "required")
+    scene.needs_grace()
     player = await scene.player()
     await player.logout().gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)
@@ -114,6 +116,31 @@ async def login_after_logout_opens_again(scene: Scene) -> None:
     player = await scene.player()
     await player.logout().gets(R0)
     await player.login().gets(R0)
+    await player.waits_for_grace()
+    await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("1", waits=True)
+async def a_repeated_login_opens_nothing(scene: Scene) -> None:
+    """A login that is sent again after the logout: R0, and a bet is R1: it was executed once."""
+    scene.needs("session", "required")
+    player = await scene.player()
+    login = player.login()
+    await login.gets(R0)
+    await player.leaves()
+    await login.gets(R0)
+    await player.round().bet(100).gets(R1)
+    await player.login().gets(R0)
+
+
+@case("1", waits=True)
+async def a_repeated_logout_closes_nothing(scene: Scene) -> None:
+    """A logout that is sent again after the next login, with a newer timestamp: R0, and the session stays open."""
+    player = await scene.player()
+    logout = player.logout()
+    await logout.gets(R0)
+    await player.login().gets(R0)
+    await logout.stamped(30).gets(R0)
     await player.waits_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
 

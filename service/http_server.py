@@ -27,8 +27,6 @@ IDLE_S: Final = 75.0  # from the connection, or the last answer on it, to the en
 UNREAD_MS: Final = 20_000  # for a client to take what was sent to it
 FINISH_S: Final = 5.0  # for calls under way after SIGTERM
 
-BACKLOG: Final = 1024  # connections that wait to be accepted; as the parent asked for
-
 SERVER: Final = "wallet"  # the header of that name, instead of the versions of Python and aiohttp
 
 NAME: Final = web.AppKey("NAME", str)
@@ -57,13 +55,15 @@ def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middl
     return app
 
 
-async def serve(stack: AsyncExitStack, app: web.Application, listener: socket.socket, connections_max: int) -> None:
+async def serve(
+    stack: AsyncExitStack, app: web.Application, listener: socket.socket, *, connections_max: int, backlog: int
+) -> None:
     """Serve an application made here on a listening socket, for at most so many connections. Ends with the stack."""
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # is inherited by its connections
     runner = _Runner(app, connections_max)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listener, backlog=BACKLOG).start()
+    await web.SockSite(runner, listener, backlog=backlog).start()
 
 
 class _Runner(web.AppRunner):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from service.app.core import wallet_core
-from service.app.process import Lifetime, connections_max, listener, open_ledger, run_process
+from service.app.process import Lifetime, open_ledger, run_process
+from service.app.serve import serve_http
 from service.backoffice import build_app
-from service.http_server import serve
 from service.settings import Settings, admin_token
 
 
@@ -27,8 +27,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, lifeline_fd: int | N
                 token=token.get_secret_value(),
                 readiness=core.readiness,
             )
-            socket = listener(fd, settings.admin_host, settings.admin_port, "WALLET_ADMIN")
-            await serve(stack, app, socket, connections_max())
+            await serve_http(stack, app, fd, settings.admin_host, settings.admin_port, "WALLET_ADMIN")
             await lifetime.last(core.ready())
 
     return run_process("admin", settings, main, lifeline_fd)

@@ -7,7 +7,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -20,7 +19,6 @@ from service.app import logs
 from service.settings import Settings, SettingsError
 from service.store.errors import StoreError
 from service.store.sqlite import SqliteLedger
-from service.supervise.ground import listen
 from service.supervise.lifeline import tell_ready, watch_lifeline
 
 EXIT_CONFIG: Final = os.EX_CONFIG
@@ -50,22 +48,12 @@ class SystemClock:
         return time.monotonic()
 
 
-def configure_logging(level: str) -> None:
-    """One JSON line an event, to standard error."""
-    logs.configure(level)
-
-
 def connections_max() -> int:
     """How many connections this process can hold, by the limit of open files, which it raises as far as it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max(soft, OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return max(1, wanted - SPARE_FILES)
-
-
-def listener(fd: int | None, host: str, port: int, setting: str) -> socket.socket:
-    """The listening socket that the parent made, or one of our own. Raises SettingsError."""
-    return listen(host, port, setting) if fd is None else socket.socket(fileno=fd)
 
 
 def open_ledger(settings: Settings) -> SqliteLedger:
@@ -111,7 +99,7 @@ def run_process(
     name: str, settings: Settings, main: Callable[[Lifetime], Awaitable[None]], lifeline_fd: int | None
 ) -> int:
     """Run `main` on uvloop until its lifetime ends. Exit status 0, or 78 with one line for the operator."""
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level)
     structlog.contextvars.bind_contextvars(process=name, pid=os.getpid())
 
     async def run() -> None:

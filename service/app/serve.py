@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import AsyncExitStack
 
+from aiohttp import web
+
 from service.app.core import wallet_core
-from service.app.process import Lifetime, connections_max, listener, open_ledger, run_process
+from service.app.process import Lifetime, connections_max, open_ledger, run_process
 from service.commands import Policy
 from service.http_server import serve
 from service.providers import Provider, configure
 from service.settings import ProviderSettings, Settings, SettingsError
+from service.supervise.ground import BACKLOG, listen
 from service.web import build_app
 
 
@@ -47,6 +51,14 @@ def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provide
         raise SettingsError(f"providers.{name}: {error}") from None
 
 
+async def serve_http(
+    stack: AsyncExitStack, app: web.Application, fd: int | None, host: str, port: int, setting: str
+) -> None:
+    """Serve on the listening socket that the parent made, or on one of our own. Raises SettingsError."""
+    listener = listen(host, port, setting) if fd is None else socket.socket(fileno=fd)
+    await serve(stack, app, listener, connections_max=connections_max(), backlog=BACKLOG)
+
+
 def run_worker(settings: Settings, *, fd: int | None = None, lifeline_fd: int | None = None) -> int:
     """Answer webhooks until told to stop. `fd` is a listening socket made by the parent. The exit status."""
 
@@ -62,8 +74,7 @@ def run_worker(settings: Settings, *, fd: int | None = None, lifeline_fd: int | 
                 clock=core.clock,
                 trusted_proxies=settings.trusted_proxies,
             )
-            socket = listener(fd, settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
-            await serve(stack, app, socket, connections_max())
+            await serve_http(stack, app, fd, settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
             await lifetime.last(core.ready())
 
     return run_process("worker", settings, main, lifeline_fd)

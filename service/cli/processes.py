@@ -30,12 +30,12 @@ def up(
     ] = False,
 ) -> None:
     """Start everything and keep it running: Redis (unless WALLET_REDIS_URL is set), writer, workers, back office."""
-    from service.app.process import configure_logging
+    from service.app import logs
     from service.cli import demo as demonstration
     from service.supervise.parent import Supervisor
 
     settings = load_settings()
-    configure_logging(settings.log_level)
+    logs.configure(settings.log_level)
     _check_what_is_there(settings)
     greeting: list[asyncio.Task[None]] = []
 

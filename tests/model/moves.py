@@ -155,9 +155,9 @@ class Moves:
         part = self.rng.choice(PARTS[old.kind])
         kind = OTHER_KIND[old.kind] if part == "kind" else old.kind
         if part in fields:
-            fields[part] = {"currency": "USD", "game": f"{old.game_no}-", "amount": old.amount + 1}.get(part) or (
-                "active" if old.status == "blocked" else "blocked"
-            )
+            status = "active" if old.status == "blocked" else "blocked"
+            others = {"currency": "USD", "game": f"{old.game_no}-", "amount": old.amount + 1, "status": status}
+            fields[part] = others[part]
         elif part != "kind":
             fields["items"] = self._one_changed(part, fields["items"])
         return self._send(kind, user, **fields)

@@ -61,10 +61,10 @@ def tell(stage: Stage, actions: Sequence[Action]) -> Exception | None:
     return None
 
 
-def fails(stage: Stage, actions: Sequence[Action]) -> bool:
-    """Whether any step goes wrong."""
+def fails(play: Callable[..., None], *arguments: object) -> bool:
+    """Whether a wrong answer, a refusal to fold, an error of Redis shows."""
     try:
-        stage.play_all(actions)
+        play(*arguments)
     except Exception:  # noqa: BLE001 - see above
         return True
     return False
@@ -100,8 +100,8 @@ def main(argv: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(str(error))
     with stages(arguments.on) as new_stage:
-        if arguments.shrink and fails(new_stage(), actions):
-            actions = shortest(actions, lambda fewer: fails(new_stage(), fewer))
+        if arguments.shrink and fails(new_stage().play_all, actions):
+            actions = shortest(actions, lambda fewer: fails(new_stage().play_all, fewer))
             short = history.FAILED / f"{history.find(arguments.name).stem}-short.jsonl"
             history.write(short, actions)
             print(f"kept as {short}")

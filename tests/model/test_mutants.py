@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from service.commands import Command, digest
@@ -13,6 +11,7 @@ from tests.model import history
 from tests.model.lua_stage import LuaStage
 from tests.model.moves import PARTS, walk
 from tests.model.mutants import MUTANTS
+from tests.model.replay import fails
 
 STEPS = 2_000
 WALKS = 3
@@ -58,12 +57,3 @@ def test_every_part_of_an_event_counts(client, monkeypatch, part):
         if fails(walk, LuaStage(client), seed, STEPS):
             return
     pytest.fail("the model and the mutant agree")
-
-
-def fails(play: Callable[..., None], *arguments: object) -> bool:
-    """Whether a wrong answer, a refusal to fold, an error of Redis shows."""
-    try:
-        play(*arguments)
-    except Exception:  # noqa: BLE001 - see above
-        return True
-    return False

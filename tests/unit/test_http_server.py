@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from service import http_server
 from service.http_server import application, serve
-from service.supervise.ground import listen
+from service.supervise.ground import BACKLOG, listen
 from tests.integration.harness import until
 
 SECRET = "a-key-that-nobody-repeats"
@@ -35,7 +35,7 @@ async def serving(connections_max: int = 100):
     app.router.add_get("/much", much)
     async with AsyncExitStack() as stack:
         listener = listen("127.0.0.1", 0, "WALLET_WEBHOOK")
-        await serve(stack, app, listener, connections_max)
+        await serve(stack, app, listener, connections_max=connections_max, backlog=BACKLOG)
         yield listener.getsockname()
 
 

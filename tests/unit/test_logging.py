@@ -16,8 +16,8 @@ def logged(script: str, **environ: str) -> list[dict]:
     prelude = """
         import asyncio, logging, os
         import structlog
-        from service.app.process import configure_logging
-        configure_logging("INFO")
+        from service.app import logs
+        logs.configure("INFO")
         log = structlog.get_logger()
     """
     done = subprocess.run(

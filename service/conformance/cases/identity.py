@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from service.conformance.events import R0, R3, R4
+from service.conformance.events import R0, R3, R4, Event
+from service.conformance.player import Player
 from service.conformance.registry import Phase, cases_of
 from service.conformance.scene import Scene
 
@@ -118,27 +119,28 @@ async def declined_bet_with_other_content(scene: Scene) -> None:
     await game.bet(50).gets(R0, moves=-50)
 
 
-@case("6")
-async def bet_refused_for_its_state_stays_refused(scene: Scene) -> None:
-    """R3 because the bet was cancelled: the same event is R3 again."""
-    player = await scene.player()
+async def refused_for_its_state(player: Player) -> Event:
+    """A bet that was R3, for it had been placed and cancelled before."""
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.cancel(500).gets(R0, moves=500)
     bet = game.bet(500)
     await bet.gets(R3)
-    await bet.gets(R3)
+    return bet
+
+
+@case("6")
+async def bet_refused_for_its_state_stays_refused(scene: Scene) -> None:
+    """R3 because the bet was cancelled: the same event is R3 again."""
+    refused = await refused_for_its_state(await scene.player())
+    await refused.gets(R3)
 
 
 @case("6")
 async def refusal_for_its_state_is_remembered(scene: Scene) -> None:
     """A bet that was R3 for its state keeps its id: another bet under that id is R3 (row 2)."""
     player = await scene.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.cancel(500).gets(R0, moves=500)
-    refused = game.bet(500)
-    await refused.gets(R3)
+    refused = await refused_for_its_state(player)
     await player.round().bet(500).put("transaction_id", refused.fields["transaction_id"]).gets(R3)
 
 

@@ -1,4 +1,4 @@
--- Rules for the expanded Redis scripts: `make check` runs luacheck on what `python -m service.scripts --expand` writes.
+-- Rules for the expanded Redis scripts: `make check` runs luacheck on what `python -m seamless_wallet.engine.expand_scripts` writes.
 std = "lua51"
 max_line_length = 120
 unused = true

@@ -54,7 +54,7 @@ check: $(STAMP) ## Lint, formatting, types, import layers, Lua scripts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	rm -rf $(LUA_EXPANDED)
-	$(BIN)/python -m service.scripts --expand $(LUA_EXPANDED)
+	$(BIN)/python -m seamless_wallet.engine.expand_scripts $(LUA_EXPANDED)
 	@$(choose_luacheck); echo "$$luacheck $(LUA_EXPANDED)"; "$$luacheck" --quiet $(LUA_EXPANDED)
 
 .PHONY: format

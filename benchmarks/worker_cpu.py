@@ -27,8 +27,8 @@ from typing import Any, Final
 import uvloop
 
 from benchmarks.load import Sample, Target, drive, post
-from service.commands import Command, Item, Kind
-from service.providers import Provider, configure
+from seamless_wallet.commands import Command, Item, Kind
+from seamless_wallet.providers import Provider, configure
 
 KEY: Final = "benchmark-key-of-exactly-32-byte"
 TOKEN: Final = "token-of-a-benchmark"  # noqa: S105 - of a service that lives as long as the benchmark
@@ -201,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
         service = Service(Path(directory))
         with (
             running([sys.executable, "-m", "benchmarks.empty", str(empty_port)], dict(os.environ)) as empty,
-            running([sys.executable, "-m", "service", "up"], service.environ),
+            running([sys.executable, "-m", "seamless_wallet", "up"], service.environ),
         ):
             wait_for(empty_port)
             wait_until_ready(service)

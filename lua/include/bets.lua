@@ -1,4 +1,4 @@
--- Bets and their text, as in service/entry/bets.py. An item of ARGV ends with `cold`: what SQL says of the bet,
+-- Bets and their text, as in service/seamless_wallet/ledger/bets.py. An item of ARGV ends with `cold`: what SQL says of the bet,
 -- '' if it was not asked, '-' if it knows none.
 local function parse_bet(text)
   local words = {}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-WALLET = (sys.executable, "-m", "service")
+WALLET = (sys.executable, "-m", "seamless_wallet")
 START_LIMIT_S = 40.0
 STOP_LIMIT_S = 30.0
 KEY = "acceptance-key-of-32-bytes-long!"

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from service.commands import Code, Command, Kind
-from service.providers import Provider, configure
+from seamless_wallet.commands import Code, Command, Kind
+from seamless_wallet.providers import Provider, configure
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, run, wait_until
 
 

@@ -12,10 +12,10 @@ from decimal import Decimal
 import msgspec
 from aiohttp import web
 
-from service.commands import Answer, Code, Kind, fingerprint
-from service.conformance.scene import FUNDS
-from service.money import AMOUNT_MAX
-from service.providers import Echo, Invalid, Reason
+from seamless_wallet.commands import Answer, Code, Kind, fingerprint
+from seamless_wallet.conformance.case_context import FUNDS
+from seamless_wallet.money import AMOUNT_MAX
+from seamless_wallet.providers import Echo, Invalid, Reason
 from tests.conformance.reference_wallet import CURRENCY, TOLERANCE_MS, Account, Bet, Desk, Endpoint, Rules, Verdict
 
 WALLETS: dict[str, tuple[type, tuple[str, ...]]] = {}

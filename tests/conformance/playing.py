@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import aiohttp
 
-from service.conformance import Expected, Outcome, Status, select
-from service.conformance.ports import NoPort, Port
-from service.conformance.runner import play
-from service.conformance.scene import World
-from service.conformance.wire import Wire
+from seamless_wallet.conformance import Expected, Outcome, Status, select
+from seamless_wallet.conformance.case_context import World
+from seamless_wallet.conformance.cash_desks import NoPort, Port
+from seamless_wallet.conformance.raw_webhook import Wire
+from seamless_wallet.conformance.runner import play
 from tests.conformance.reference_wallet import CURRENCY, SCALE, Desk, Endpoint
 
 GIVEN = ("ann", "bob")

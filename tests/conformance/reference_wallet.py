@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from service.commands import Answer, Code, Command, Item, Kind, fingerprint
-from service.conformance.ports import Action, NotDone
-from service.money import AMOUNT_MAX, format_minor, parse_minor
-from service.providers import DecryptionError, Echo, Invalid, Provider, configure
+from seamless_wallet.commands import Answer, Code, Command, Item, Kind, fingerprint
+from seamless_wallet.conformance.cash_desks import Action, NotDone
+from seamless_wallet.money import AMOUNT_MAX, format_minor, parse_minor
+from seamless_wallet.providers import DecryptionError, Echo, Invalid, Provider, configure
 
 KEY = "reference-key-of-32-bytes-long!!"
 CURRENCY, SCALE = "KRW", 2

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from service.conformance.cases.concurrency import all_of
-from service.conformance.outcome import CaseFailed
+from seamless_wallet.conformance.case_result import CaseFailed
+from seamless_wallet.conformance.cases.concurrency import all_of
 from tests.conformance.broken import WALLETS
 from tests.conformance.playing import failed, outcomes_of
 from tests.conformance.reference_wallet import Desk, Endpoint, Rules

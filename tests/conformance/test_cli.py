@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from service.cli import app
-from service.cli.conformance import _announce_waits
-from service.conformance import Target, all_cases
+from seamless_wallet.cli import app
+from seamless_wallet.cli.conformance import _announce_waits
+from seamless_wallet.conformance import Target, all_cases
 from tests.conformance.broken import FaultForStrangers, GrossWinloss, Wall
 from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from service.conformance import Expected, Status, all_cases
-from service.conformance.outcome import CaseFailed
-from service.conformance.ports import NotDone
-from service.conformance.scene import FUNDS, Scene, World
+from seamless_wallet.conformance import Expected, Status, all_cases
+from seamless_wallet.conformance.case_context import FUNDS, Scene, World
+from seamless_wallet.conformance.case_result import CaseFailed
+from seamless_wallet.conformance.cash_desks import NotDone
 from tests.conformance.playing import GIVEN, failed, outcomes_of, skipped
 from tests.conformance.reference_wallet import CURRENCY, KEY, SCALE, Account, Desk, Endpoint, Rules, reference_provider
 

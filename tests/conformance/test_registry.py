@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from service.conformance import Phase, all_cases, select
-from service.conformance.reference import reference
-from service.conformance.registry import cases_of
+from seamless_wallet.conformance import Phase, all_cases, select
+from seamless_wallet.conformance.reference import reference
+from seamless_wallet.conformance.registry import cases_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAGRAPHS = {"wire", "always", "identity"}
@@ -69,13 +69,13 @@ def test_two_cases_cannot_have_one_name():
 
 
 def test_the_page_is_the_one_that_the_code_makes():
-    """Run `python -m service.conformance.reference > docs/conformance.md` after a change of a case."""
+    """Run `python -m seamless_wallet.conformance.reference > docs/conformance.md` after a change of a case."""
     assert (ROOT / "docs" / "conformance.md").read_text() == reference()
 
 
 def test_modules_of_cases_stay_small():
     """250 lines each; and every one of them is imported."""
-    modules = sorted((ROOT / "service" / "conformance" / "cases").glob("[a-z]*.py"))
+    modules = sorted((ROOT / "service" / "seamless_wallet" / "conformance" / "cases").glob("[a-z]*.py"))
     assert {case.play.__module__.rpartition(".")[2] for case in all_cases()} == {path.stem for path in modules}
     for path in modules:
         assert len(path.read_text().splitlines()) <= 250, path.name

@@ -7,8 +7,8 @@ from xml.etree import ElementTree as ET
 
 from rich.console import Console
 
-from service.conformance import Outcome, Status, all_cases
-from service.conformance.reports import as_junit, show
+from seamless_wallet.conformance import Outcome, Status, all_cases
+from seamless_wallet.conformance.reports import as_junit, show
 
 NASTY = "expected [bold]R0[/bold]; got \x00\x1b[31m & <R3>\nsent \ud800 ]]>"
 

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from service.conformance import all_cases
+from seamless_wallet.conformance import all_cases
 from tests.acceptance import service_process
 from tests.acceptance.service_process import CONFIG, KEY, RunningService
 

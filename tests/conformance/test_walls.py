@@ -12,10 +12,10 @@ from functools import partial
 
 import pytest
 
-from service.commands import Code
-from service.conformance import Status, all_cases
-from service.conformance import events as conformance_events
-from service.conformance.ports import Action, NotDone
+from seamless_wallet.commands import Code
+from seamless_wallet.conformance import Status, all_cases
+from seamless_wallet.conformance import case_events as conformance_events
+from seamless_wallet.conformance.cash_desks import Action, NotDone
 from tests.conformance.broken import SaysAlways, Wall
 from tests.conformance.playing import GIVEN, outcomes_of
 from tests.conformance.reference_wallet import Desk, Endpoint, Rules

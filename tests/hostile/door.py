@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import keys, metrics
-from service.commands import Command, Item, Kind, Policy
-from service.entry.ledger import Entry
-from service.providers import Provider, configure
-from service.web import build_app
+from seamless_wallet.commands import Command, Item, Kind, Policy
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.observability import metrics
+from seamless_wallet.providers import Provider, configure
+from seamless_wallet.webhook.endpoint import build_app
 from tests.model.service_stage import Town
 
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -143,7 +144,9 @@ class Door:
 
 def all_faults() -> float:
     """Bugs counted so far, of any part."""
-    return sum(s.value for metric in metrics.FAULTS.collect() for s in metric.samples if s.name.endswith("_total"))
+    return sum(
+        s.value for metric in metrics.UNEXPECTED_ERRORS.collect() for s in metric.samples if s.name.endswith("_total")
+    )
 
 
 def check_entry(text: bytes, entry: Entry) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cipher import DecryptionError
-from service.commands import Kind
+from seamless_wallet.ciphers import DecryptionError
+from seamless_wallet.commands import Kind
 from tests.hostile.door import CIPHERS, KEY, Door, Reply, check_entry
 from tests.model.soak import example_settings, limit
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.money import AMOUNT_MAX, AmountError, parse_minor, to_minor
-from service.providers import Invalid, configure
+from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor, to_minor
+from seamless_wallet.providers import Invalid, configure
 from tests.hostile.door import KEY
 from tests.model.soak import example_settings, limit
 

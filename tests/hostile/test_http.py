@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-import service.web
-from service.commands import Kind
+import seamless_wallet.webhook.endpoint
+from seamless_wallet.commands import Kind
 from tests.hostile.door import BODY_MAX, Door, rss_bytes
 
 MEGABYTE = 1_000_000
@@ -75,7 +75,7 @@ def test_bodies_of_ten_megabytes(door, chunked):
 
 def test_slow_callers(door, monkeypatch):
     """100 who promise a body and do not send it: each is told R2 after a while, nobody else waits."""
-    monkeypatch.setattr(service.web, "BODY_READ_S", 1.0)
+    monkeypatch.setattr(seamless_wallet.webhook.endpoint, "BODY_READ_S", 1.0)
     jobs = [
         asyncio.run_coroutine_threadsafe(raw(door, head(door, "Content-Length: 5000"), b"AAAA"), door.town.loop)
         for _ in range(100)
@@ -113,7 +113,7 @@ def test_a_body_in_many_pieces(door):
 )
 def test_broken_framing(door, monkeypatch, line, body):
     """R2, or aiohttp's 400 where it is no HTTP at all; no event, no bug, and the next caller is served."""
-    monkeypatch.setattr(service.web, "BODY_READ_S", 0.5)
+    monkeypatch.setattr(seamless_wallet.webhook.endpoint, "BODY_READ_S", 0.5)
     seqs = door.seqs()
     answer = door.town.run(raw(door, head(door, line), body))
     assert not answer or answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 400", b"HTTP/1.1 100"))

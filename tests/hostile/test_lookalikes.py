@@ -9,8 +9,8 @@ from unicodedata import normalize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service import keys
-from service.commands import Kind, digest
+from seamless_wallet.commands import Kind, digest
+from seamless_wallet.engine import keys
 
 LOOKALIKES = (
     *(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.commands import Kind
+from seamless_wallet.commands import Kind
 from tests.model.soak import example_settings, limit
 
 pytestmark = limit

@@ -15,18 +15,18 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from service import keys
-from service.app.core import Core, wallet_core
-from service.app.write import build_writer
-from service.commands import BACK_OFFICE, Answer, Code, Command, Item, Kind, Policy
-from service.entry.bets import Bet, BetState
-from service.entry.fold import Wallet, fold_round, fold_wallet
-from service.entry.ledger import Entry
-from service.scripts import load_scripts
-from service.settings import Settings, load_settings
-from service.store.sqlite import SqliteLedger, init
-from service.supervise.valkey import Valkey, start_valkey
-from service.wallet.load import wallet_fields
+from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Item, Kind, Policy, shard_of
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
+from seamless_wallet.processes.assembly import Core, wallet_core
+from seamless_wallet.processes.writer import build_writer
+from seamless_wallet.settings import Settings, load_settings
+from seamless_wallet.stores.sqlite import SqliteLedger, init
+from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
+from seamless_wallet.wallet.loader import wallet_fields
 
 PROVIDER = "games"
 WAIT_S = 20.0
@@ -344,7 +344,7 @@ class World:
     # ------------------------------------------------------------------ looking
 
     def shard(self, user: str) -> int:
-        return keys.shard_of(user, self.settings.shards)
+        return shard_of(user, self.settings.shards)
 
     async def head(self, shard: int) -> dict[str, str]:
         fields: dict[bytes, bytes] = await self.redis.hgetall(keys.head(shard))  # type: ignore[assignment]

@@ -8,11 +8,10 @@ import sqlite3
 import pytest
 from structlog.testing import capture_logs
 
-from service import keys
-from service.commands import Code, Item, Kind
-from service.lane import Lane
-from service.recovery import ForeignRedis
-from service.store.sqlite import SqliteLedger, init
+from seamless_wallet.commands import Code, Item, Kind
+from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.integration.harness import World, bettors, gather, until, verify_all, world
 
 
@@ -281,7 +280,7 @@ async def test_an_interrupted_recovery_is_finished_by_the_next_writer(monkeypatc
     """The writer dies between SQL's new epoch and the gate, three times in a row."""
     async with world(workers=2, shards=3, deadline_ms=1000) as w:
         players = await bettors(w, 6)
-        real, left = Lane.execute, 3
+        real, left = Pipeline.execute, 3
 
         def execute(self, *args):
             nonlocal left
@@ -290,7 +289,7 @@ async def test_an_interrupted_recovery_is_finished_by_the_next_writer(monkeypatc
                 raise ForeignRedis("as good as dead")
             return real(self, *args)
 
-        monkeypatch.setattr(Lane, "execute", execute)
+        monkeypatch.setattr(Pipeline, "execute", execute)
         playing = [asyncio.create_task(player.play(8, workers=2)) for player in players]
         await w.redis.flushall()
         with pytest.raises(ExceptionGroup):

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import pytest
 
-from service import keys
-from service.app.process import Unstartable
-from service.commands import Code
-from service.supervise.valkey import start_valkey, valkey_command
+from seamless_wallet.commands import Code
+from seamless_wallet.engine import keys
+from seamless_wallet.processes.runtime import Unstartable
+from seamless_wallet.supervisor.embedded_valkey import start_valkey, valkey_command
 from tests.integration.harness import gather, until, world
 
 
@@ -50,7 +50,7 @@ async def _has_replica(w) -> bool:
     return replication["connected_slaves"] == 1 and replication["slave0"]["state"] == "online"
 
 
-@pytest.mark.parametrize("moved", ["writer", "its lane", "its reading lane", "worker"])
+@pytest.mark.parametrize("moved", ["writer", "its pipeline", "its reading pipeline", "worker"])
 async def test_another_server_takes_over_the_address_while_the_old_one_lives(moved):
     """Whoever reconnects first leads, the others follow; play goes on without help and without a storm of epochs."""
     async with world(shards=2) as w:
@@ -66,9 +66,9 @@ async def test_another_server_takes_over_the_address_while_the_old_one_lives(mov
                 await w.stop_writer()
                 await w.start_writer()
             elif moved == "worker":
-                w.workers[0]._lane.drop()
+                w.workers[0]._pipeline.drop()
             else:
-                (w.writer._lane if moved == "its lane" else w.writer._reading_lane).drop()
+                (w.writer._pipeline if moved == "its pipeline" else w.writer._reading_pipeline).drop()
             answers = await gather(*(w.settle(w.bet(user, f"g{n}", 10)) for n in range(5)))
             assert {answer.code for answer in answers} == {Code.R0}
             epochs = await w.epochs()

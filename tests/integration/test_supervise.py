@@ -16,19 +16,19 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service.settings import SettingsError, load_settings
-from service.supervise.child import EX_CONFIG, START_DEATHS_MAX, Role, backoff_s
-from service.supervise.parent import Supervisor
-from service.supervise.pids import identify, record, stop_left_behind
-from service.supervise.roles import default_roles
-from service.supervise.valkey import ValkeyError, answers_ping, start_valkey
+from seamless_wallet.settings import SettingsError, load_settings
+from seamless_wallet.supervisor.child import EX_CONFIG, START_DEATHS_MAX, Role, backoff_s
+from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping, start_valkey
+from seamless_wallet.supervisor.pid_files import identify, record, stop_left_behind
+from seamless_wallet.supervisor.roles import default_roles
+from seamless_wallet.supervisor.supervisor import Supervisor
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20.0
 DUMMY = """
 import os, signal, sys
 from pathlib import Path
-from service.supervise.lifeline import tell_ready, watch_lifeline
+from seamless_wallet.supervisor.parent_socket import tell_ready, watch_lifeline
 
 name, folder, lifeline = sys.argv[1], Path(sys.argv[2]), int(sys.argv[-1])
 
@@ -165,7 +165,7 @@ async def test_a_killed_child_comes_back_at_once(environ, name):
         with capture_logs() as logs:
             os.kill(before, signal.SIGKILL)
             await until(lambda: victim._ready_at_s and victim.pid not in {before, None}, "the restart")
-        deaths = [line for line in logs if line["event"] == "child_died"]
+        deaths = [line for line in logs if line["event"] == "process_exited"]
         assert [(line["child"], line["signal"], line["next"]) for line in deaths] == [(name, "SIGKILL", "again in 0 s")]
         assert [other.pid for other in others] == pids
         assert not victim.role.answers or answers_ping(supervisor._settings.redis_socket_path)

@@ -11,8 +11,8 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 
-from service.commands import Answer, Code, Command, Item, Kind
-from service.store.errors import StoreError
+from seamless_wallet.commands import Answer, Code, Command, Item, Kind
+from seamless_wallet.stores.errors import StoreError
 from tests.integration.harness import World, gather, until, world
 
 PLAYERS = 10
@@ -201,7 +201,7 @@ async def test_chaos():
         disasters = Disasters(w, rng)
         asyncio.get_running_loop().call_later(SECONDS, stop.set)
         await gather(disasters.strike(stop), *(gambler.play(stop) for gambler in gamblers))
-        await until(lambda: w.workers[0]._lane.usable.is_set() and w.workers[1]._lane.usable.is_set())
+        await until(lambda: w.workers[0]._pipeline.usable.is_set() and w.workers[1]._pipeline.usable.is_set())
         wallets = await w.check([gambler.user for gambler in gamblers])
         for gambler in gamblers:
             await gambler.verify(wallets[gambler.user].balance)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.commands import Code, Item, Kind, Policy
+from seamless_wallet.commands import Code, Item, Kind, Policy
 from tests.integration.harness import World, gather, until, world
 
 OLD_MS = 30 * 86_400_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from service.commands import Code, Item, Kind
+from seamless_wallet.commands import Code, Item, Kind
 from tests.integration.harness import gather, world
 
 

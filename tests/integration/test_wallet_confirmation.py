@@ -8,8 +8,8 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from service.commands import Answer, Code, Kind
-from service.wallet import confirm
+from seamless_wallet.commands import Answer, Code, Kind
+from seamless_wallet.wallet import confirmations as confirm
 from tests.integration.harness import World, gather, until, world
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from service import keys
-from service.commands import Code, Item, Kind
-from service.entry.protocols import EpochMoved
-from service.store.errors import LeaseHeld, StoreError
-from service.store.sqlite import SqliteLedger
+from seamless_wallet.commands import Code, Item, Kind
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.conflicts import EpochMoved
+from seamless_wallet.stores.errors import LeaseHeld, StoreError
+from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.integration.harness import bettors, gather, until, verify_all, world
 
 KILLS = 12

@@ -12,7 +12,7 @@ import fakeredis
 import pytest
 import redis
 
-from service.supervise.valkey import Valkey, answers_ping, start_valkey, valkey_command
+from seamless_wallet.supervisor.embedded_valkey import Valkey, answers_ping, start_valkey, valkey_command
 from tests.lua.driver import Player, Shard
 from tests.lua.scene import scene  # noqa: F401 - a fixture
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import redis
 
-from service import keys
-from service.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
-from service.entry.bets import parse_bet
-from service.entry.ledger import Entry
-from service.entry.protocols import Lookup
-from service.scripts import Argument, ConfirmArgs, GateArgs, Script, load_scripts
-from service.wallet.event import Event
+from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs
+from seamless_wallet.engine.scripts import Argument, Script, load_scripts
+from seamless_wallet.ledger.bets import parse_bet
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.records import LedgerLookup
+from seamless_wallet.wallet.prepared_event import PreparedEvent
 from tests.lua.expect import Run, Step
 from tests.lua.state import Dump, changed, dump
 
@@ -91,7 +92,7 @@ class Shard:
         self.period = int(run.after[keys.head(SHARD)].value["period"])
         assert self.period == before + 1
 
-    def arguments(self, event: Event, lookup: Lookup | None = None, token: str = "") -> list[Argument]:
+    def arguments(self, event: PreparedEvent, lookup: LedgerLookup | None = None, token: str = "") -> list[Argument]:
         """ARGV of an event, as the wallet makes it."""
         return list(
             event.arguments(
@@ -104,7 +105,7 @@ class Shard:
             )
         )
 
-    def send(self, event: Event, lookup: Lookup | None = None, **replaced: Argument) -> Step:
+    def send(self, event: PreparedEvent, lookup: LedgerLookup | None = None, **replaced: Argument) -> Step:
         """Run an event's script. `replaced` puts something else in place of the arguments of those names."""
         token = f"worker.{next(self.numbers)}"
         argv = self.arguments(event, lookup, token)
@@ -114,10 +115,10 @@ class Shard:
         run = self.run(event.script.name, event.keys(self.epoch, self.period), argv)
         return Step(self, event, token, run)
 
-    def lookup(self, seq: int, **bets: str) -> Lookup:
+    def lookup(self, seq: int, **bets: str) -> LedgerLookup:
         """What SQL knows of the bets of a round, as of `seq`: `b1="O 3000"` is bet_index 1."""
         known = {name.removeprefix("b"): parse_bet(bet) for name, bet in bets.items()}
-        return Lookup(self.epoch, seq, None, None, known)
+        return LedgerLookup(self.epoch, seq, None, None, known)
 
     def entries(self, after_seq: int = 0) -> list[Entry]:
         """The stream of the epoch, decoded; the mark of the gate is none."""
@@ -149,7 +150,7 @@ class Player:
         self.provider = provider
         self.currency = currency
 
-    def event(self, kind: Kind, **fields: Any) -> Event:
+    def event(self, kind: Kind, **fields: Any) -> PreparedEvent:
         """One event with an identity of its own. `at` is the provider's time, ours unless named.
 
         Items are `b<bet_index>=` an amount, (stake, winloss) or (stake, winloss before, winloss after).
@@ -162,9 +163,9 @@ class Player:
         fields.setdefault("provider", BACK_OFFICE if office else self.provider)
         fields.setdefault("transaction_id", f"t{next(self.shard.numbers)}")
         command = Command(kind=kind, user_id=self.user_id, timestamp_ms=at, received_ms=self.shard.now_ms, **fields)
-        return Event(command, self.shard.policy, SHARD, give_up_s=0.0)
+        return PreparedEvent(command, self.shard.policy, SHARD, give_up_s=0.0)
 
-    def send(self, kind: Kind, lookup: Lookup | None = None, **fields: Any) -> Step:
+    def send(self, kind: Kind, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         return self.shard.send(self.event(kind, **fields), lookup)
 
     def create(self) -> Step:
@@ -196,23 +197,23 @@ class Player:
     def withdraw(self, amount: int, **fields: Any) -> Step:
         return self.send(Kind.WITHDRAW, amount=amount, **fields)
 
-    def bet(self, lookup: Lookup | None = None, **fields: Any) -> Step:
+    def bet(self, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         """`b1=3000` stakes 3000 on bet_index 1."""
         return self.send(Kind.BET, lookup, **fields)
 
-    def cancel(self, lookup: Lookup | None = None, **fields: Any) -> Step:
+    def cancel(self, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         """`b1=3000` cancels bet_index 1, said to be of 3000."""
         return self.send(Kind.CANCEL, lookup, **fields)
 
-    def result(self, lookup: Lookup | None = None, **fields: Any) -> Step:
+    def result(self, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         """`b1=(3000, 2850)`: stake and winloss."""
         return self.send(Kind.RESULT, lookup, **fields)
 
-    def change(self, lookup: Lookup | None = None, **fields: Any) -> Step:
+    def change(self, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         """`b1=(3000, 2850, -3000)`: stake, winloss before, winloss after."""
         return self.send(Kind.CHANGE, lookup, **fields)
 
-    def unseen(self, **bets: str) -> Lookup:
+    def unseen(self, **bets: str) -> LedgerLookup:
         """SQL was asked, is up to date, and knows of the round no more than these bets."""
         last = self.shard.client.hget(keys.wallet(SHARD, self.shard.epoch, self.user_id), "seq")
         return self.shard.lookup(int(last or 0), **bets)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from service import keys
-from service.entry.protocols import Lookup
-from service.money import AMOUNT_MAX
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.records import LedgerLookup
+from seamless_wallet.money import AMOUNT_MAX
 from tests.lua.state import Dump, Kept, assert_same, text
 
 if TYPE_CHECKING:
-    from service.wallet.event import Event
+    from seamless_wallet.wallet.prepared_event import PreparedEvent
     from tests.lua.driver import Shard
 
 
@@ -28,7 +28,7 @@ class Run(NamedTuple):
 class Step:
     """One event, executed."""
 
-    def __init__(self, shard: Shard, event: Event, token: str, run: Run) -> None:
+    def __init__(self, shard: Shard, event: PreparedEvent, token: str, run: Run) -> None:
         self.shard = shard
         self.event = event
         self.token = token
@@ -43,7 +43,7 @@ class Step:
 
     def asked_again(self) -> Step:
         """The same event, after a look into an SQL that knows no more than Redis does."""
-        return self.shard.send(self.event, Lookup(self.epoch, AMOUNT_MAX, None, None, {}))
+        return self.shard.send(self.event, LedgerLookup(self.epoch, AMOUNT_MAX, None, None, {}))
 
     def ok(self) -> Step:
         """For the scene of a test: it was R0."""

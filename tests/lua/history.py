@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import structs
 
-from service.commands import BACK_OFFICE, Command, Item, Kind, Policy, round_digest
-from service.entry.bets import Bet
+from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, Policy, round_digest
+from seamless_wallet.ledger.bets import Bet
 from tests.lua.driver import NOW
 
 PROVIDERS = ("dowinn", "other")

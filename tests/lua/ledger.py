@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from service import keys
-from service.commands import BET_KINDS
-from service.entry.bets import Bet
-from service.entry.fold import Wallet, fold_round, fold_wallet, net_effect, open_bets_delta
-from service.entry.ledger import Entry
-from service.entry.protocols import EventRecord, Lookup, Snapshot
-from service.scripts import Verdict, parse_verdict
-from service.wallet.event import Event
-from service.wallet.load import Loader, wallet_fields
+from seamless_wallet.commands import BET_KINDS
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.replies import Verdict, parse_verdict
+from seamless_wallet.ledger.bets import Bet
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet, net_effect, open_bets_delta
+from seamless_wallet.ledger.records import EventRecord, LedgerLookup, WalletSnapshot
+from seamless_wallet.wallet.loader import Loader, wallet_fields
+from seamless_wallet.wallet.prepared_event import PreparedEvent
 from tests.lua.driver import SHARD, Shard
 
 
@@ -55,7 +55,7 @@ class Ledger:
             self.open_bets[digest] += open_bets_delta(entry)
             self.owners[digest] = user
 
-    def agrees_about(self, event: Event) -> None:
+    def agrees_about(self, event: PreparedEvent) -> None:
         """The event's wallet and round in Redis are what the entries say, to the letter."""
         epoch, user = self.shard.epoch, event.command.user_id
         wallet = {name: str(value) for name, value in wallet_fields(self.wallets[user])}
@@ -66,7 +66,7 @@ class Ledger:
                 texts[""] = str(self.open_bets[event.round_digest])
             assert _hash(self.shard, keys.round_(SHARD, epoch, event.round_digest)) == texts
 
-    def decide(self, event: Event) -> Verdict:
+    def decide(self, event: PreparedEvent) -> Verdict:
         """Execute an event as the wallet does, asking SQL when Redis asks. Light: without the driver's proofs."""
         shard, lookup = self.shard, None
         while True:
@@ -77,7 +77,7 @@ class Ledger:
                 return parse_verdict(reply)
             assert lookup is None, "asked twice"
             bets = dict(self.rounds[event.round_digest]) if event.round_digest else {}
-            lookup = Lookup(shard.epoch, self.seq, None, None, bets)
+            lookup = LedgerLookup(shard.epoch, self.seq, None, None, bets)
 
     def reload(self) -> None:
         """A new epoch, into which every player is brought from the entries."""
@@ -91,7 +91,7 @@ class Ledger:
         """The commands by which the wallet brings a player into the shard's epoch: all rounds, all events."""
         shard = self.shard
         rounds = {digest: bets for digest, bets in self.rounds.items() if bets and self.owners[digest] == user}
-        snapshot = Snapshot(shard.epoch, self.seq, self.wallets[user], rounds, self.events[user])
+        snapshot = WalletSnapshot(shard.epoch, self.seq, self.wallets[user], rounds, self.events[user])
         unused: Any = None
         shards: Any = SimpleNamespace(period=lambda _: shard.period)
         loader = Loader(unused, unused, shards, unused, shard.window_ms)

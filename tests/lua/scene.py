@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Kind
-from service.wallet.event import Event
+from seamless_wallet.commands import Kind
+from seamless_wallet.wallet.prepared_event import PreparedEvent
 from tests.lua.driver import NOW, Player
 
 FIELDS: dict[Kind, dict] = {
@@ -31,12 +31,12 @@ def scene(player):
     return player
 
 
-def event_of(player: Player, kind: Kind, **fields: object) -> Event:
+def event_of(player: Player, kind: Kind, **fields: object) -> PreparedEvent:
     """An event of this kind that has an effect in the scene."""
     who = Player(player.shard, "lee") if kind is Kind.CREATE else player
     return who.event(kind, **{**FIELDS[kind], **fields})
 
 
-def one_of_each(player: Player) -> list[Event]:
+def one_of_each(player: Player) -> list[PreparedEvent]:
     """One event of each kind."""
     return [event_of(player, kind) for kind in Kind]

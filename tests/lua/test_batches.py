@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from service.commands import Policy
+from seamless_wallet.commands import Policy
 from tests.lua.driver import NOW, SECOND
 
 # Of a round in which bet 1 is settled, 2 open, 3 cancelled, 4 settled and changed, 5 unknown (all of stake 100).

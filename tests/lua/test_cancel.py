@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Policy
+from seamless_wallet.commands import Policy
 from tests.lua.driver import HOUR, NOW
 from tests.lua.expect import seq_of
 

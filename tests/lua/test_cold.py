@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.commands import Kind
+from seamless_wallet.commands import Kind
 from tests.lua.driver import NOW
 from tests.lua.expect import seq_of
 

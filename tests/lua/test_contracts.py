@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from service import scripts
-from service.scripts import Contract, Verdict, load_scripts
+from seamless_wallet.engine import arguments, replies
+from seamless_wallet.engine.replies import Verdict
+from seamless_wallet.engine.script_header import Contract
+from seamless_wallet.engine.scripts import load_scripts
 from tests.lua import test_examples
 from tests.lua.scene import one_of_each
 from tests.lua.test_install import SCRIPTS, installs
@@ -24,22 +26,22 @@ class Binding(NamedTuple):
     item: Any = None
 
 
-E = scripts.EventArgs
+E = arguments.EventArgs
 BINDINGS = {
     "login": Binding(EVENT_KEYS, (E,)),
     "logout": Binding(EVENT_KEYS, (E,)),
     "create": Binding(EVENT_KEYS, (E,)),
-    "status": Binding(EVENT_KEYS, (E, scripts.StatusArgs)),
-    "transfer": Binding(EVENT_KEYS, (E, scripts.TransferArgs)),
-    "bet": Binding(ROUND_KEYS, (E, scripts.BetArgs), scripts.AmountItem),
-    "cancel": Binding(ROUND_KEYS, (E, scripts.CancelArgs), scripts.AmountItem),
-    "result": Binding(ROUND_KEYS, (E,), scripts.ResultItem),
-    "change": Binding(ROUND_KEYS, (E, scripts.ChangeArgs), scripts.ChangeItem),
-    "install": Binding(("head", "wallet"), (scripts.InstallArgs,)),
-    "install_events": Binding(("head", "wallet", "events_now"), (scripts.InstallEventsArgs,)),
-    "install_round": Binding(("head", "wallet", "round"), (scripts.InstallRoundArgs,)),
-    "gate": Binding(("head", "stream"), (scripts.GateArgs,)),
-    "confirm": Binding(("head", "stream"), (scripts.ConfirmArgs,)),
+    "status": Binding(EVENT_KEYS, (E, arguments.StatusArgs)),
+    "transfer": Binding(EVENT_KEYS, (E, arguments.TransferArgs)),
+    "bet": Binding(ROUND_KEYS, (E, arguments.BetArgs), arguments.AmountItem),
+    "cancel": Binding(ROUND_KEYS, (E, arguments.CancelArgs), arguments.AmountItem),
+    "result": Binding(ROUND_KEYS, (E,), arguments.ResultItem),
+    "change": Binding(ROUND_KEYS, (E, arguments.ChangeArgs), arguments.ChangeItem),
+    "install": Binding(("head", "wallet"), (arguments.InstallArgs,)),
+    "install_events": Binding(("head", "wallet", "events_now"), (arguments.InstallEventsArgs,)),
+    "install_round": Binding(("head", "wallet", "round"), (arguments.InstallRoundArgs,)),
+    "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
+    "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
 }
 PAIRS = {"install": ("field", "value"), "install_events": ("digest", "record"), "install_round": ("bet_index", "bet")}
 """Items that are pairs of strings, without a NamedTuple."""
@@ -74,7 +76,7 @@ def test_replies(name):
         if first == "outcome":
             assert (first, *rest) == Verdict.__struct_fields__
         else:
-            assert first in scripts.Outcome.__members__
+            assert first in replies.ReplyStatus.__members__
 
 
 def test_every_script_has_an_example_that_is_run():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from service import keys
-from service.scripts import GateArgs
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import GateArgs
 from tests.lua.driver import HOUR, LEDGER, NOW, SHARD, Player
 from tests.lua.state import Kept, assert_same
 

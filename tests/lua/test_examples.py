@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from service import keys
-from service.commands import Kind
-from service.entry.fold import Session, Wallet
-from service.scripts import InstallArgs, InstallEventsArgs, InstallRoundArgs, load_scripts
-from service.wallet.load import wallet_fields
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.ledger.fold import Session, Wallet
+from seamless_wallet.wallet.loader import wallet_fields
 from tests.lua.driver import SHARD, Player, Shard
 from tests.lua.expect import Run
 

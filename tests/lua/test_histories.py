@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from service.commands import Kind
-from service.entry.bets import BetState
-from service.scripts import Outcome, Verdict
-from service.wallet.event import Event
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine.replies import ReplyStatus, Verdict
+from seamless_wallet.ledger.bets import BetState
+from seamless_wallet.wallet.prepared_event import PreparedEvent
 from tests.lua.driver import HOUR, NOW, SHARD, Player, Shard
 from tests.lua.history import History
 from tests.lua.ledger import Ledger
@@ -31,11 +31,11 @@ def play(seed: int, ledger: Ledger, count: int) -> Counter:
     """Run a history, comparing after each step. Returns how often each answer was given."""
     seen: Counter = Counter()
     for command, policy in History(seed, ledger.rounds).commands(count):
-        event = Event(command, policy, SHARD, give_up_s=0.0)
+        event = PreparedEvent(command, policy, SHARD, give_up_s=0.0)
         before = ledger.seq
         verdict = ledger.decide(event)
         ledger.read()
-        assert ledger.seq - before == (verdict.outcome is Outcome.DONE)
+        assert ledger.seq - before == (verdict.outcome is ReplyStatus.DONE)
         wallet = ledger.wallets[command.user_id]
         assert (verdict.balance, verdict.debt) == (wallet.balance, wallet.debt)
         ledger.agrees_about(event)
@@ -119,14 +119,14 @@ def live(seed: int, ledger: Ledger, count: int, reload_at: int | None) -> list[V
     """Run a history. From half of it on nothing comes back that was declined before: declines are not loaded."""
     verdicts, declined = [], set()
     for number, (command, policy) in enumerate(History(seed, ledger.rounds).commands(count)):
-        event = Event(command, policy, SHARD, give_up_s=0.0)
+        event = PreparedEvent(command, policy, SHARD, give_up_s=0.0)
         if number == reload_at:
             ledger.reload()
         if number >= count // 2 and event.digest in declined:
             continue
         verdict = ledger.decide(event)
         ledger.read()
-        if verdict.outcome is Outcome.DECLINED:
+        if verdict.outcome is ReplyStatus.DECLINED:
             declined.add(event.digest)
         verdicts.append(structs.replace(verdict, committed=0))
     return verdicts
@@ -141,7 +141,7 @@ def test_loading_in_chunks(shard):
     player.cancel(**dict(list(stakes.items())[::2])).ok()
     ledger = Ledger(shard)
     for n in range(260):
-        assert ledger.decide(player.event(Kind.DEPOSIT, amount=n)).outcome is Outcome.DONE
+        assert ledger.decide(player.event(Kind.DEPOSIT, amount=n)).outcome is ReplyStatus.DONE
     ledger.read()
     before = state(shard.client, 1)
     shard.open(2, ledger.seq)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import redis
 
-from service import keys
-from service.commands import Kind
-from service.scripts import InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
 from tests.lua.driver import HOUR, SHARD, Player
 from tests.lua.expect import seq_of
 from tests.lua.state import Kept, assert_same

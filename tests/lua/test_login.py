@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Kind
+from seamless_wallet.commands import Kind
 from tests.lua.driver import NOW, Player
 from tests.lua.expect import sessions
 from tests.lua.scene import event_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from service import keys
-from service.commands import Kind, Policy
+from seamless_wallet.commands import Kind, Policy
+from seamless_wallet.engine import keys
 from tests.lua.driver import MAX, NOW, SHARD
 from tests.lua.scene import event_of
 

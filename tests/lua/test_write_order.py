@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
-from service import keys
-from service.commands import Kind
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine import keys
 from tests.lua.driver import HOUR, SHARD, Player
 from tests.lua.expect import seq_of
 from tests.lua.scene import event_of, one_of_each

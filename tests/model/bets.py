@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from service.commands import Code, Command, Item, Kind, Policy
+from seamless_wallet.commands import Code, Command, Item, Kind, Policy
 
 TOLERANCE_MS = 5_000  # row 61
 CHANGES_MAX = 64  # Result change

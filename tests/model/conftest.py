@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from service import scripts
-from service.supervise.valkey import start_valkey
+from seamless_wallet.engine import scripts
+from seamless_wallet.supervisor.embedded_valkey import start_valkey
 from tests.model.mutants import MUTANTS
 
 

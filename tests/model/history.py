@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from service.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
+from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
 
 DIRECTORY = Path(__file__).parent / "histories"
 FAILED = Path(__file__).parents[2] / "build" / "histories"

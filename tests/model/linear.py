@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from service.commands import Answer, Code, Command
-from service.entry.ledger import Entry
+from seamless_wallet.commands import Answer, Code, Command
+from seamless_wallet.ledger.entry import Entry
 from tests.model.history import POLICIES
 from tests.model.model import EventId, Player, Verdict, content_of, decide
 from tests.model.stage import TRANSIENT, told

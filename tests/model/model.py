@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from service.commands import Code, Command, Kind, Policy
+from seamless_wallet.commands import Code, Command, Kind, Policy
 from tests.model.bets import Bet, Complaint, State, judge, moved
 
 LIMIT = 2**53 - 1

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import redis
 
-from service.supervise.valkey import start_valkey
+from seamless_wallet.supervisor.embedded_valkey import start_valkey
 from tests.model import history
 from tests.model.history import Action, Send
 from tests.model.lua_stage import LuaStage

@@ -15,11 +15,11 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
-from service import keys
-from service.commands import Answer, Code, Command, Policy, round_digest
-from service.entry.bets import Bet, parse_bet
-from service.entry.fold import Wallet
-from service.entry.ledger import Entry
+from seamless_wallet.commands import Answer, Code, Command, Policy, round_digest
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.bets import Bet, parse_bet
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import Wallet
 from tests.integration.harness import IN_MEMORY, ShiftedClock, World, until
 from tests.model.model import Player
 from tests.model.stage import TRANSIENT, Stage, simple

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import ClassVar
 
-from service.commands import BACK_OFFICE, Answer, Code, Command, Policy
-from service.entry.bets import Bet as StoredBet
-from service.entry.fold import Wallet
-from service.entry.ledger import Entry
+from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Policy
+from seamless_wallet.ledger.bets import Bet as StoredBet
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import Wallet
 from tests.model import history
 from tests.model.bets import Bet
 from tests.model.history import POLICIES, Action, Disaster, Pass, Send

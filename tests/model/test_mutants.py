@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Command, digest
-from service.entry import ledger
-from service.wallet import event
+from seamless_wallet.commands import Command, digest
+from seamless_wallet.ledger import entry as ledger
+from seamless_wallet.wallet import prepared_event as event
 from tests.model import history
 from tests.model.lua_stage import LuaStage
 from tests.model.moves import PARTS, walk

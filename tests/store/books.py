@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from service.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind
-from service.entry.bets import Bet, BetState
-from service.entry.fold import Wallet, fold_round, fold_wallet
-from service.entry.ledger import Entry, encode_payload
-from service.keys import shard_of
+from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, shard_of
+from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.entry import Entry, encode_payload
+from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
 
 PROVIDER = "dowinn"
 CURRENCIES = {"KRW": 2, "USD": 2, "JPY": 0}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from service.entry.protocols import LedgerStore
-from service.store.sqlite import SqliteLedger, init
+from seamless_wallet.ledger.ports import LedgerStore
+from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.store.books import CURRENCIES, Book
 
 SHARDS = 2

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Item, Kind, event_digest
-from service.entry.ledger import Entry, encode_payload
-from service.entry.protocols import Cause, EpochMoved, LedgerConflict
-from service.store import StoreError
+from seamless_wallet.commands import Item, Kind, event_digest
+from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
+from seamless_wallet.ledger.entry import Entry, encode_payload
+from seamless_wallet.stores import StoreError
 from tests.store.books import Book
 
 
@@ -103,7 +103,7 @@ async def test_another_content_of_a_stored_seq_is_a_fork(store, book, field):
     fork = list(book.entries)
     fork[1] = forged(fork[1], **{field: getattr(fork[1], field) + b" "})
     error = await conflict(store, fork)
-    assert (error.cause, error.shard, error.seq) == (Cause.FORK, 0, 2)
+    assert (error.cause, error.shard, error.seq) == (EpochCause.FORK, 0, 2)
 
 
 async def test_a_fork_is_seen_although_new_entries_follow(store, book):
@@ -114,20 +114,20 @@ async def test_a_fork_is_seen_although_new_entries_follow(store, book):
     fork.deposit(9)
     fork.deposit(9)
     error = await conflict(store, fork.entries)
-    assert (error.cause, error.seq) == (Cause.FORK, 2)
+    assert (error.cause, error.seq) == (EpochCause.FORK, 2)
 
 
 async def test_a_hole_before_the_batch_is_a_gap(store, book):
     """A batch must begin at the head"""
     error = await conflict(store, book.entries[1:])
-    assert (error.cause, error.shard, error.seq) == (Cause.GAP, 0, 1)
+    assert (error.cause, error.shard, error.seq) == (EpochCause.GAP, 0, 1)
 
 
 async def test_a_hole_within_the_batch_is_a_gap(store, book):
     """A batch must be gapless"""
     book.deposit(5)
     error = await conflict(store, [book.entries[0], book.entries[2]])
-    assert (error.cause, error.seq) == (Cause.GAP, 2)
+    assert (error.cause, error.seq) == (EpochCause.GAP, 2)
 
 
 async def test_a_conflict_of_one_shard_keeps_the_others_out(store, book, other):
@@ -191,7 +191,7 @@ async def test_an_event_is_stored_once_for_ever(store, book):
     book.deposit(5, transaction_id="again")
     book.deposit(7)
     error = await conflict(store, book.entries[3:])
-    assert (error.cause, error.shard, error.seq) == (Cause.REUSED, 0, 5)
+    assert (error.cause, error.shard, error.seq) == (EpochCause.REUSED, 0, 5)
     await store.commit([book.entries[3:4]])
 
 
@@ -200,7 +200,7 @@ async def test_an_event_twice_in_one_batch(store, book):
     book.deposit(5, transaction_id="again")
     book.deposit(5, transaction_id="again")
     error = await conflict(store, book.entries)
-    assert (error.cause, error.seq) == (Cause.REUSED, 4)
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
 
 
 @pytest.mark.parametrize("split", [True, False])
@@ -217,7 +217,7 @@ async def test_a_bet_is_taken_once_for_ever(store, book, split, tombstoned):
     book.bet("g1", b=1)
     book.bet("g1", a=100)
     error = await conflict(store, book.take())
-    assert (error.cause, error.seq) == (Cause.REUSED, 5)
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 5)
 
 
 async def test_one_transaction_id_of_two_players_is_two_events(store, book, other):
@@ -233,7 +233,7 @@ async def test_a_player_is_created_once(store, book):
     await store.commit([book.take()])
     again = book.command(Kind.CREATE, currency="KRW")
     error = await conflict(store, [Entry(0, 1, 3, encode_payload(again), b"1 0 0 0 0 ")])
-    assert (error.cause, error.seq) == (Cause.REUSED, 3)
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 3)
 
 
 async def test_the_earliest_of_several_offences_is_named(store, book):
@@ -242,7 +242,7 @@ async def test_the_earliest_of_several_offences_is_named(store, book):
     book.deposit(5, transaction_id="again")
     rubbish = Entry(0, 1, 5, b"{", b"")
     error = await conflict(store, [*book.entries, rubbish])
-    assert (error.cause, error.seq) == (Cause.REUSED, 4)
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
 
 
 # ---------------------------------------------------------------- entries that cannot be stored
@@ -279,7 +279,7 @@ async def test_a_decision_that_does_not_follow_is_unstorable(store, book, decide
     await store.commit([book.take()])
     entry = Entry(0, 1, 3, encode_payload(bet), decided)
     error = await conflict(store, [entry])
-    assert (error.cause, error.shard, error.seq) == (Cause.UNSTORABLE, 0, 3)
+    assert (error.cause, error.shard, error.seq) == (EpochCause.UNSTORABLE, 0, 3)
     await store.commit([[forged(entry, decided=GOOD)]])
 
 
@@ -291,7 +291,7 @@ async def test_a_payload_that_is_no_event_is_unstorable(store, book, payload):
     good = book.deposit(5)
     later = book.deposit(6)
     error = await conflict(store, [*book.entries[:2], forged(good, payload=payload), later])
-    assert (error.cause, error.seq) == (Cause.UNSTORABLE, 3)
+    assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 3)
 
 
 async def test_money_over_the_cap_is_unstorable(store, book):
@@ -304,7 +304,7 @@ async def test_money_over_the_cap_is_unstorable(store, book):
         over = book.command(Kind.DEPOSIT, amount=amount)
         decided = f"4 {cap + amount} 0 {amount} 0 ".encode()
         error = await conflict(store, [Entry(0, 1, 4, encode_payload(over), decided)])
-        assert error.cause is Cause.UNSTORABLE
+        assert error.cause is EpochCause.UNSTORABLE
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ async def test_a_command_that_cannot_be_is_unstorable(store, book, change):
     kind = change.pop("kind", Kind.LOGIN)
     command = book.command(kind, change.pop("user_id", ""), **change)
     error = await conflict(store, [Entry(0, 1, 3, encode_payload(command), b"3 10000 0 0 0 ")])
-    assert error.cause is Cause.UNSTORABLE
+    assert error.cause is EpochCause.UNSTORABLE
 
 
 async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book, other):
@@ -332,7 +332,7 @@ async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book,
     foreign = book.command(Kind.CREATE, other.user, currency="KRW")
     for command in (unknown, foreign):
         error = await conflict(store, [Entry(0, 1, 1, encode_payload(command), b"1 0 0 0 0 ")])
-        assert (error.cause, error.seq) == (Cause.UNSTORABLE, 1)
+        assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 1)
 
 
 async def test_closing_a_bet_that_is_not_open_is_unstorable(store, book):
@@ -340,12 +340,12 @@ async def test_closing_a_bet_that_is_not_open_is_unstorable(store, book):
     await store.commit([book.take()])
     result = book.command(Kind.RESULT, game_no="g", currency="KRW", items=(Item("a", "p", 10, 5),))
     error = await conflict(store, [Entry(0, 1, 3, encode_payload(result), b"3 10015 0 15 0 +")])
-    assert error.cause is Cause.UNSTORABLE
+    assert error.cause is EpochCause.UNSTORABLE
     book.bet("g", a=10)
     book.result("g", a=(10, 5))
     await store.commit([book.take()])
     error = await conflict(store, [Entry(0, 1, 5, encode_payload(result), b"5 10020 0 15 0 +")])
-    assert error.cause is Cause.UNSTORABLE
+    assert error.cause is EpochCause.UNSTORABLE
 
 
 async def test_two_batches_of_one_shard_are_a_mistake(store, book):

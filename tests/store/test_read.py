@@ -6,10 +6,10 @@ from hashlib import sha1
 
 import pytest
 
-from service.commands import Kind
-from service.entry.bets import Bet, BetState
-from service.entry.protocols import EventRecord, ShardHead
-from service.store import LeaseHeld, StoreError
+from seamless_wallet.commands import Kind
+from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.records import EventRecord, ShardHead
+from seamless_wallet.stores import LeaseHeld, StoreError
 from tests.store.books import CURRENCIES, PROVIDER, START_MS, Book, user_of
 
 HOUR_MS = 3_600_000

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from service.entry.fold import fold_wallet
-from service.entry.ledger import Entry
-from service.store import LeaseHeld, StoreError
-from service.store.sql import read_queries, statements
-from service.store.sqlite import SqliteLedger, init
-from service.store.sqlite.connection import connect
-from service.store.sqlite.lifecycle import MIGRATIONS, PACKAGE, READ
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import fold_wallet
+from seamless_wallet.stores import LeaseHeld, StoreError
+from seamless_wallet.stores.sql_files import read_queries, statements
+from seamless_wallet.stores.sqlite import SqliteLedger, init
+from seamless_wallet.stores.sqlite.database import connect
+from seamless_wallet.stores.sqlite.setup import MIGRATIONS, PACKAGE, READ
 from tests.store.books import CURRENCIES, Book
 
 ROOT = Path(__file__).parents[2]
-PACKAGE_DIR = ROOT / "service" / "store" / "sqlite"
+PACKAGE_DIR = ROOT / "service" / "seamless_wallet" / "stores" / "sqlite"
 
 
 def schema_of(script: str) -> dict[str, str]:
@@ -219,7 +219,7 @@ async def test_a_reader_alone_opens_a_ledger_that_nobody_has_open(backend):
 
 async def test_reads_do_not_hold_up_the_event_loop(backend, store, book, monkeypatch):
     """A slow disk delays the caller only"""
-    from service.store.sqlite import reading  # noqa: PLC0415
+    from seamless_wallet.stores.sqlite import reads as reading  # noqa: PLC0415
 
     entered = threading.Event()
     release = threading.Event()
@@ -298,7 +298,7 @@ async def test_a_commit_of_unknown_outcome_is_safe_to_send_again(backend, store,
 
 CRASHING_WRITER = """
 import asyncio, sys
-from service.store.sqlite import SqliteLedger
+from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.store.books import Book
 
 async def main():
@@ -380,7 +380,7 @@ async def test_verify_survives_a_damaged_file(backend, store, book, seed):
 
 def test_the_loader_refuses_what_it_cannot_name(monkeypatch):
     """A name twice, a statement without one"""
-    from service.store import sql  # noqa: PLC0415
+    from seamless_wallet.stores import sql_files as sql  # noqa: PLC0415
 
     class Text:
         def __init__(self, text):

@@ -5,7 +5,7 @@ from hashlib import sha1
 
 import pytest
 
-from service.commands import Kind
+from seamless_wallet.commands import Kind
 from tests.store.books import user_of
 
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import msgspec
 from aiohttp import web
 
-from service.commands import Answer, Code, Kind
-from service.money import format_minor, parse_minor
-from service.providers import Provider, configure
-from service.simulator.oracle import Oracle
+from seamless_wallet.commands import Answer, Code, Kind
+from seamless_wallet.money import format_minor, parse_minor
+from seamless_wallet.providers import Provider, configure
+from seamless_wallet.simulator.oracle import Oracle
 
 TOKEN = "token-of-a-fake-wallet"
 KEY = "0123456789abcdef0123456789abcdef"

@@ -13,12 +13,13 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from service import __version__, keys
-from service.cli import app
-from service.cli.connect import url_of
-from service.cli.demo import command, greet
-from service.settings import SettingsError, ensure_demo, load_settings
-from service.supervise.parent import Listening
+from seamless_wallet import __version__
+from seamless_wallet.cli import app
+from seamless_wallet.cli.demo import command, greet
+from seamless_wallet.cli.endpoints import url_of
+from seamless_wallet.engine import keys
+from seamless_wallet.settings import SettingsError, ensure_demo, load_settings
+from seamless_wallet.supervisor.supervisor import Listening
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
 
 PROVIDER = f'[providers.demo]\nprofile = "dowinn-v3"\napi_id = "op"\napi_key = "{KEY}"\n'
@@ -207,7 +208,7 @@ class TestUp:
                 self.prepare()
                 return 3
 
-        monkeypatch.setattr("service.supervise.parent.Supervisor", Double)
+        monkeypatch.setattr("seamless_wallet.supervisor.supervisor.Supervisor", Double)
         return started
 
     def test_makes_the_ledger_if_there_is_none(self, wallet, supervisor, data_dir):
@@ -239,8 +240,9 @@ class TestUp:
 
     def test_leaves_the_counters_to_be_imported_after_their_directory_is_named(self):
         """prometheus-client decides at its first import whether it counts for all processes."""
-        script = "import sys, service.cli, service.cli.demo, service.supervise.parent, service.app.process\n"
-        script += "sys.exit('prometheus_client' in sys.modules)"
+        modules = ("cli", "cli.demo", "supervisor.supervisor", "processes.runtime")
+        script = "".join(f"import seamless_wallet.{module}\n" for module in modules)
+        script += "import sys; sys.exit('prometheus_client' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
@@ -248,9 +250,9 @@ class TestAProcess:
     @pytest.mark.parametrize(
         ("words", "runner", "expected"),
         [
-            ("serve --fd 5 --lifeline-fd 6", "serve.run_worker", {"fd": 5, "lifeline_fd": 6}),
-            ("serve", "serve.run_worker", {"fd": None, "lifeline_fd": None}),
-            ("write --lifeline-fd 6", "write.run_writer", {"lifeline_fd": 6}),
+            ("serve --fd 5 --lifeline-fd 6", "worker.run_worker", {"fd": 5, "lifeline_fd": 6}),
+            ("serve", "worker.run_worker", {"fd": None, "lifeline_fd": None}),
+            ("write --lifeline-fd 6", "writer.run_writer", {"lifeline_fd": 6}),
             ("admin --fd 5 --lifeline-fd 6", "admin.run_admin", {"fd": 5, "lifeline_fd": 6}),
         ],
     )
@@ -261,7 +263,7 @@ class TestAProcess:
             got.update(given)
             return 7
 
-        monkeypatch.setattr(f"service.app.{runner}", run)
+        monkeypatch.setattr(f"seamless_wallet.processes.{runner}", run)
         assert wallet(*words.split()).exit_code == 7
         assert got == expected
 
@@ -307,7 +309,7 @@ class TestPlayer:
         assert refused(wallet("player", "show", "bob"), 1) == "wallet: No, unknown-player: create the player first\n"
 
     def test_is_told_the_key_when_the_outcome_stays_unknown(self, wallet, fake, monkeypatch):
-        monkeypatch.setattr("service.adminclient.PAUSE_FIRST_S", 60)
+        monkeypatch.setattr("seamless_wallet.clients.admin_api.PAUSE_FIRST_S", 60)
         fake.create("ann")
 
         async def before(_: web.Request) -> web.Response:
@@ -372,8 +374,10 @@ class TestVerify:
         def connect(_: str) -> fakeredis.FakeAsyncRedis:
             return fakeredis.FakeAsyncRedis(server=server, decode_responses=True)
 
-        monkeypatch.setattr("service.wallet.compare.connect", connect)
-        monkeypatch.setattr("service.wallet.compare.Comparison.__init__.__kwdefaults__", {"wait_s": 0.2})
+        monkeypatch.setattr("seamless_wallet.wallet.redis_comparison.connect", connect)
+        monkeypatch.setattr(
+            "seamless_wallet.wallet.redis_comparison.Comparison.__init__.__kwdefaults__", {"wait_s": 0.2}
+        )
         client = fakeredis.FakeRedis(server=server)
         client.hset(keys.head(0), mapping={"epoch": 0, "seq": 2, "committed": 0})
         client.hset(keys.wallet(0, 0, "ann"), mapping={"version": 2, "seq": 2, "balance": 5, "debt": 0})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from service.commands import Command, Item, Kind, bet_digest, event_digest, fingerprint, round_digest
+from seamless_wallet.commands import Command, Item, Kind, bet_digest, event_digest, fingerprint, round_digest
 
 ITEMS = (Item("1", "player", 100, 95, -100), Item("2", "banker", 50, -50, 0))
 EVENT = Command(

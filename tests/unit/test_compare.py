@@ -7,10 +7,10 @@ import fakeredis
 import msgspec
 import pytest
 
-from service import keys
-from service.entry.fold import Wallet
-from service.entry.protocols import ShardHead
-from service.wallet.compare import Comparison
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.wallet.redis_comparison import Comparison
 
 UUID = "uuid-1"
 

@@ -9,10 +9,10 @@ from typing import Any
 import fakeredis
 import pytest
 
-from service import keys
-from service.entry.fold import Wallet
-from service.entry.protocols import ShardHead
-from service.wallet.compare import Comparison
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.wallet.redis_comparison import Comparison
 
 UUID = "uuid-1"
 WAIT_S = 0.4

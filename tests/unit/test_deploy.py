@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from service.supervise.valkey import valkey_command
+from seamless_wallet.supervisor.embedded_valkey import valkey_command
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {"port", "unixsocket", "unixsocketperm", "daemonize", "dir", "logfile", "bind", "protected-mode"}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from service.cli import app
-from service.metrics_reference import reference
-from service.providers import Reason
+from seamless_wallet.cli import app
+from seamless_wallet.observability.metrics_reference import reference
+from seamless_wallet.providers import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -95,7 +95,7 @@ def test_every_make_target_that_is_named_exists():
 def test_every_module_that_is_run_exists(path):
     """Each `python -m x.y` of a page is a module of this repository."""
     for module in re.findall(r"python -m ([a-z_.]+)", path.read_text()):
-        place = ROOT / module.replace(".", "/")
+        place = ROOT / ("service" if module.startswith("seamless_wallet") else "") / module.replace(".", "/")
         assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), module
 
 
@@ -127,8 +127,10 @@ def test_every_link_leads_somewhere(path):
 @page
 def test_every_path_that_is_named_exists(path):
     """A path of this repository in code type is there."""
-    for name in re.findall(r"`((?:service|lua|tests|benchmarks|docs|\.ci)/[\w./-]*)(?:::\w+)?`", path.read_text()):
-        assert (ROOT / name).exists(), name
+    for name in re.findall(
+        r"`((?:seamless_wallet|service|lua|tests|benchmarks|docs|\.ci)/[\w./-]*)(?:::\w+)?`", path.read_text()
+    ):
+        assert (ROOT / name).exists() or (ROOT / "service" / name).exists(), name
 
 
 @page
@@ -248,7 +250,7 @@ def log_events() -> set[str]:
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in _LOG_LEVELS
                 and isinstance(node.func.value, ast.Name | ast.Attribute)
-                and re.search("log|audit|line|seldom", ast.unparse(node.func.value))
+                and re.search("log|audit|line|rate_limited_log", ast.unparse(node.func.value))
                 and node.args
             ):
                 event = node.args[0]
@@ -267,7 +269,7 @@ def test_operations_explains_just_the_log_events_of_the_code():
 
 
 def test_the_page_of_metrics_is_the_one_that_the_code_makes():
-    """Run `python -m service.metrics_reference > docs/metrics.md` after a change of service/metrics.py."""
+    """Run `python -m seamless_wallet.observability.metrics_reference > docs/metrics.md` after a change of a metric."""
     assert (ROOT / "docs" / "metrics.md").read_text() == reference()
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.commands import Answer, Code, Command, Item, Kind
-from service.money import AMOUNT_MAX
-from service.providers import DecryptionError, Echo, Invalid, Reply, configure
-from service.providers.strict_json import has_repeated_key
+from seamless_wallet.commands import Answer, Code, Command, Item, Kind
+from seamless_wallet.money import AMOUNT_MAX
+from seamless_wallet.providers import DecryptionError, Echo, Invalid, Reply, configure
+from seamless_wallet.providers.strict_json import has_repeated_key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.commands import BACK_OFFICE, Command, Item, Kind, Status
-from service.entry.bets import CHANGES_MAX, Bet, BetState, Change, parse_bet
-from service.entry.fold import (
+from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus
+from seamless_wallet.ledger.bets import CHANGES_MAX, Bet, BetState, Change, parse_bet
+from seamless_wallet.ledger.entry import CHAIN_START, Entry, encode_payload
+from seamless_wallet.ledger.fold import (
     FoldError,
     Session,
     Wallet,
@@ -18,7 +19,6 @@ from service.entry.fold import (
     net_effect,
     open_bets_delta,
 )
-from service.entry.ledger import CHAIN_START, Entry, encode_payload
 from tests.store.books import PROVIDER, Book
 
 AMOUNTS = st.integers(min_value=0, max_value=2**53 - 1)
@@ -104,7 +104,7 @@ def told(acts) -> Book:
             case Kind.LOGIN | Kind.LOGOUT:
                 book.post(book.command(kind, "u", timestamp_ms=book.now_ms + number * 100))
             case Kind.STATUS:
-                book.post(book.command(kind, "u", status=Status.BLOCKED if number < 0 else Status.ACTIVE))
+                book.post(book.command(kind, "u", status=PlayerStatus.BLOCKED if number < 0 else PlayerStatus.ACTIVE))
             case Kind.DEPOSIT:
                 book.deposit(abs(number), "u")
             case Kind.WITHDRAW if abs(number) <= wallet.balance - wallet.debt:

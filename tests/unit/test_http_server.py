@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from service import http_server
-from service.http_server import application, serve
-from service.supervise.ground import BACKLOG, listen
+from seamless_wallet.http_server import aiohttp_internals as http_server
+from seamless_wallet.http_server.aiohttp_internals import application, serve
+from seamless_wallet.supervisor.data_directory import BACKLOG, listen
 from tests.integration.harness import until
 
 SECRET = "a-key-that-nobody-repeats"
@@ -71,24 +71,24 @@ async def test_nothing_is_told_of_the_caller_or_of_us(head, status):
 
 async def test_one_connection_too_many_is_closed_and_the_others_are_served():
     """Until one of them goes."""
-    refused = counted("wallet_refused_connections_total")
+    refused = counted("wallet_http_connections_refused_total")
     async with serving(connections_max=2) as address:
         (reader, writer), other = [await asyncio.open_connection(*address) for _ in range(2)]
-        await until(lambda: counted("wallet_connections") == 2, "two")
+        await until(lambda: counted("wallet_http_connections") == 2, "two")
         third, gone = await asyncio.open_connection(*address)
         with suppress(ConnectionResetError):
             assert await third.read() == b""
-        assert counted("wallet_refused_connections_total") == refused + 1
+        assert counted("wallet_http_connections_refused_total") == refused + 1
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n")
         assert (await reader.read(65_536)).endswith(b"served")
         writer.close()
-        await until(lambda: counted("wallet_connections") == 1, "one")
+        await until(lambda: counted("wallet_http_connections") == 1, "one")
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n")
         assert (await reader.read(65_536)).endswith(b"served")
         for each in (writer, gone, other[1]):
             each.close()
-    assert counted("wallet_connections") == 0
+    assert counted("wallet_http_connections") == 0
 
 
 async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
@@ -97,8 +97,8 @@ async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
     async with serving() as address:
         _, writer = await asyncio.open_connection(*address, limit=1)  # its reader takes no more than this
         writer.write(b"GET /much HTTP/1.1\r\nHost: w\r\n\r\n")
-        await until(lambda: counted("wallet_connections") == 1, "one")
-        await until(lambda: counted("wallet_connections") == 0, "none")
+        await until(lambda: counted("wallet_http_connections") == 1, "one")
+        await until(lambda: counted("wallet_http_connections") == 0, "none")
         writer.close()
 
 

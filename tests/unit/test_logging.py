@@ -16,7 +16,7 @@ def logged(script: str, **environ: str) -> list[dict]:
     prelude = """
         import asyncio, logging, os
         import structlog
-        from service.app import logs
+        from seamless_wallet.observability import logs
         logs.configure("INFO")
         log = structlog.get_logger()
     """
@@ -75,7 +75,7 @@ def test_what_libraries_log_is_a_line_like_ours():
         asyncio.run(main())
         """
     )
-    assert {line["event"] for line in lines} == {"library"}
+    assert {line["event"] for line in lines} == {"library_message"}
     assert [(line["logger"], line["level"], line["message"].partition("\n")[0]) for line in lines] == [
         ("aiohttp.server", "error", "Error handling request from 192.0.2.1"),
         ("any", "warning", "two"),

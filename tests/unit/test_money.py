@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.money import AMOUNT_MAX, SCALE_MAX, AmountError, format_minor, json_number, parse_minor, to_minor
+from seamless_wallet.money import AMOUNT_MAX, SCALE_MAX, AmountError, format_minor, json_number, parse_minor, to_minor
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 MINOR = st.integers(-AMOUNT_MAX, AMOUNT_MAX)

@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import resource
-from service.app import process
+from seamless_wallet.processes import runtime as process
 process.OPEN_FILES = 350
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 print(process.connections_max() + process.SPARE_FILES, resource.getrlimit(resource.RLIMIT_NOFILE))

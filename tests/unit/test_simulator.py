@@ -11,12 +11,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from service.adminclient import AdminClient, AdminError, Refused, Unreachable
-from service.cli.demo import SEED
-from service.commands import Answer, Code, Command, Item, Kind, Policy
-from service.simulator import Chaos, Limits, Simulation, SimulationError, simulate
-from service.simulator.oracle import Oracle
-from service.simulator.run import endpoint
+from seamless_wallet.cli.demo import SEED
+from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable
+from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy
+from seamless_wallet.simulator import Chaos, Limits, Simulation, SimulationError, simulate
+from seamless_wallet.simulator.oracle import Oracle
+from seamless_wallet.simulator.simulation import endpoint
 from tests.unit.fake_wallet import TOKEN, FakeWallet, fake_provider, problem
 
 
@@ -274,7 +274,7 @@ class TestALyingWallet:
 
 class TestARunThatCannotBegin:
     async def test_says_that_there_is_no_back_office(self, play, unused_tcp_port):
-        with pytest.raises(Unreachable, match=r"no back office at .*: connection refused"):
+        with pytest.raises(AdminUnreachable, match=r"no back office at .*: connection refused"):
             await play(FakeWallet(), admin_url=f"http://127.0.0.1:{unused_tcp_port}")
 
     async def test_says_bare_that_money_may_have_come_or_not(self, play):
@@ -285,15 +285,15 @@ class TestARunThatCannotBegin:
             return problem(503, "outcome-unknown", "repeat") if request.path.endswith("/deposits") else None
 
         wallet.before = before
-        with pytest.raises(Refused, match="repeat"):
+        with pytest.raises(AdminRefused, match="repeat"):
             await play(wallet, players=5, limits=Limits(retry_s=0.2))
 
     async def test_says_that_the_token_is_wrong(self, play):
-        with pytest.raises(Refused, match="Bearer"):
+        with pytest.raises(AdminRefused, match="Bearer"):
             await play(FakeWallet(), admin_token="another")
 
     async def test_says_that_there_is_no_such_player(self, play):
-        with pytest.raises(Refused, match="create the player first"):
+        with pytest.raises(AdminRefused, match="create the player first"):
             await play(FakeWallet(), user_id="nobody")
 
     async def test_says_that_the_player_is_blocked(self, play):
@@ -365,7 +365,7 @@ class TestTheAdminClient:
 
         wallet.before = before
         async with AdminClient(await aiohttp_server_of(wallet), TOKEN, patience_s=0.3) as admin:
-            with pytest.raises(Refused, match="unknown"):
+            with pytest.raises(AdminRefused, match="unknown"):
                 await admin.deposit("ann", "5.00")
 
     async def test_keeps_an_id_apart_from_the_path(self, aiohttp_server_of):
@@ -394,11 +394,11 @@ class TestTheAdminClient:
         monkeypatch.setattr(asyncio, "sleep", sleep)
         url = f"http://127.0.0.1:{unused_tcp_port}"
         async with AdminClient(url, TOKEN, patience_s=0.5) as admin:
-            with pytest.raises(Unreachable):
+            with pytest.raises(AdminUnreachable):
                 await admin.show("ann")
         assert not slept
         async with AdminClient(url, TOKEN, patience_s=0.5, persistent=True) as admin:
-            with pytest.raises(Unreachable):
+            with pytest.raises(AdminUnreachable):
                 await admin.show("ann")
         assert slept
 

@@ -14,11 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import LooseHeaders
 from prometheus_client import REGISTRY
 
-import service.http_server
-import service.web
-from service.commands import Answer, Code, Command, Policy
-from service.providers import configure
-from service.web import build_app
+import seamless_wallet.http_server.aiohttp_internals
+import seamless_wallet.webhook.endpoint
+from seamless_wallet.commands import Answer, Code, Command, Policy
+from seamless_wallet.providers import configure
+from seamless_wallet.webhook.endpoint import build_app
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -104,7 +104,7 @@ async def call(client: TestClient, body: bytes = BET, headers: LooseHeaders = HE
 def counted(event: str, code: str, reason: str, name: str = "dowinn") -> float:
     """The counter of answered calls."""
     labels = {"provider": name, "event": event, "code": code, "reason": reason}
-    return REGISTRY.get_sample_value("wallet_webhooks_total", labels) or 0.0
+    return REGISTRY.get_sample_value("wallet_webhook_requests_total", labels) or 0.0
 
 
 async def test_a_good_event_is_applied_and_its_reply_sealed_as_in_the_sample(serve, wallet):
@@ -299,7 +299,7 @@ async def test_a_compressed_body_is_not_inflated(serve):
 
 async def test_a_late_body_is_r2_and_the_connection_closes(serve, monkeypatch):
     """A caller who stops sending does not keep a handler for ever."""
-    monkeypatch.setattr(service.web, "BODY_READ_S", 0.02)
+    monkeypatch.setattr(seamless_wallet.webhook.endpoint, "BODY_READ_S", 0.02)
     client = await serve()
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(
@@ -337,7 +337,7 @@ NOT_HTTP = {
 @pytest.mark.parametrize("sent", NOT_HTTP.values(), ids=NOT_HTTP)
 async def test_what_is_not_http_leaves_no_traceback(serve, wallet, caplog, monkeypatch, sent):
     """Malformed requests are the caller's fault: nothing is logged, and the service goes on."""
-    monkeypatch.setattr(service.web, "BODY_READ_S", 0.05)
+    monkeypatch.setattr(seamless_wallet.webhook.endpoint, "BODY_READ_S", 0.05)
     client = await serve()
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(sent)
@@ -353,7 +353,7 @@ async def test_what_is_not_http_leaves_no_traceback(serve, wallet, caplog, monke
 
 def broken() -> float:
     """The counter of requests that were not HTTP."""
-    return REGISTRY.get_sample_value("wallet_broken_requests_total", {"server": "webhook"}) or 0.0
+    return REGISTRY.get_sample_value("wallet_http_malformed_requests_total", {"server": "webhook"}) or 0.0
 
 
 @pytest.mark.parametrize("what", ["a TLS greeting", "a strange method", "a bad header", "a huge header"])
@@ -402,7 +402,7 @@ async def test_a_caller_who_breaks_off_is_counted_and_leaves_no_line(caplog, wal
 @pytest.mark.parametrize("sent", [b"", b"POST /webhook/dowinn HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_a_connection_without_a_whole_request_is_closed(serve, monkeypatch, sent):
     """Nobody holds a connection by sending nothing, or headers without an end."""
-    monkeypatch.setattr(service.http_server, "IDLE_S", 0.05)
+    monkeypatch.setattr(seamless_wallet.http_server.aiohttp_internals, "IDLE_S", 0.05)
     client = await serve()
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(sent)
@@ -423,7 +423,7 @@ async def test_a_bug_is_r1_counted_and_logged_once_without_secrets(serve, wallet
     """The provider may try again; the log tells the place and neither key, header nor body."""
     wallet.answer = KeyError(f"{KEY} player-1")
     client = await serve()
-    before = REGISTRY.get_sample_value("wallet_faults_total", {"place": "webhook"}) or 0.0
+    before = REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0
     with structlog.testing.capture_logs() as logs:
         response, body = await call(client)
     expected = {"code": "R1", "event_type": "bet", "timestamp": 1771000001, "user_id": "player-1"}
@@ -433,7 +433,7 @@ async def test_a_bug_is_r1_counted_and_logged_once_without_secrets(serve, wallet
     assert line["error"] == "KeyError"
     assert "apply" in line["traceback"]
     assert not any(secret in str(line) for secret in (KEY, "player-1", BET.decode()))
-    assert REGISTRY.get_sample_value("wallet_faults_total", {"place": "webhook"}) == before + 1
+    assert REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) == before + 1
 
 
 @pytest.mark.parametrize("answer", ["no answer", TimeoutError(), OverflowError()])
@@ -530,13 +530,13 @@ async def test_a_disconnect_does_not_stop_the_wallet(serve, wallet):
 async def test_a_cancelled_handler_is_cancelled_and_not_a_fault(wallet):
     """A stop of the service must not be mistaken for a bug."""
     wallet.answer = asyncio.CancelledError()
-    webhook = service.web.Webhook(provider(), wallet, StoppedClock(), ())
+    webhook = seamless_wallet.webhook.endpoint.Webhook(provider(), wallet, StoppedClock(), ())
     app = web.Application()
     app.router.add_post("/", webhook.handle)
-    before = REGISTRY.get_sample_value("wallet_faults_total", {"place": "webhook"}) or 0.0
+    before = REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0
     client = TestClient(TestServer(app))
     await client.start_server()
     with pytest.raises(Exception, match="disconnected"):
         await client.post("/", data=BET, headers=HEADERS)
     await client.close()
-    assert (REGISTRY.get_sample_value("wallet_faults_total", {"place": "webhook"}) or 0.0) == before
+    assert (REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0) == before

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.backoffice import build_app
+from seamless_wallet.backoffice import build_app
 from tests.unit.backoffice.doubles import (
     SCALES,
     TOKEN,

@@ -9,9 +9,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
-from service.commands import Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
-from service.entry.fold import Wallet, fold_wallet
-from service.entry.ledger import Entry, encode_payload
+from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
+from seamless_wallet.ledger.entry import Entry, encode_payload
+from seamless_wallet.ledger.fold import Wallet, fold_wallet
 
 TOKEN = "correct horse battery"
 NOW_MS = 1_767_225_600_123  # 2026-01-01T00:00:00.123Z

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from service.backoffice.problems import Problem
-from service.commands import Item, Kind
+from seamless_wallet.backoffice.problems import Problem
+from seamless_wallet.commands import Item, Kind
 from tests.unit.backoffice.doubles import (
     played,
 )

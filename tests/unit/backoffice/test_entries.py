@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Item, Kind
+from seamless_wallet.commands import Item, Kind
 from tests.unit.backoffice.doubles import (
     fields,
     played,

@@ -13,10 +13,11 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from service.backoffice import build_app, parsing
-from service.backoffice.app import BODY_BYTES_MAX
-from service.backoffice.players import CREATE_ID
-from service.commands import Answer, Code
+from seamless_wallet.backoffice import build_app
+from seamless_wallet.backoffice import requests as parsing
+from seamless_wallet.backoffice.application import BODY_BYTES_MAX
+from seamless_wallet.backoffice.handlers import CREATE_ID
+from seamless_wallet.commands import Answer, Code
 from tests.unit.backoffice.doubles import (
     TOKEN,
     slug,
@@ -188,7 +189,7 @@ async def test_what_is_not_http_leaves_no_line(office, caplog):
     """HTTP's own 400, counted."""
 
     def count() -> float:
-        return REGISTRY.get_sample_value("wallet_broken_requests_total", {"server": "backoffice"}) or 0.0
+        return REGISTRY.get_sample_value("wallet_http_malformed_requests_total", {"server": "backoffice"}) or 0.0
 
     before = count()
     reader, writer = await asyncio.open_connection(office.client.host, office.client.port)
@@ -211,7 +212,7 @@ async def test_an_unexpected_error_is_counted_logged_once_and_told_without_a_tra
     """500; what happened stands in the log only."""
 
     def count() -> float:
-        return REGISTRY.get_sample_value("wallet_faults_total", {"place": "backoffice"}) or 0.0
+        return REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "backoffice"}) or 0.0
 
     await office.create()
     before = count()
@@ -221,7 +222,7 @@ async def test_an_unexpected_error_is_counted_logged_once_and_told_without_a_tra
     assert (status, slug(body)) == (500, "fault")
     assert "secret detail" not in str(body)
     assert count() == before + 1
-    assert [line["event"] for line in logs] == ["backoffice.movement", "backoffice.fault"]
+    assert [line["event"] for line in logs] == ["backoffice_command", "backoffice_error"]
 
 
 async def test_a_decision_that_cannot_be_is_a_fault(office):

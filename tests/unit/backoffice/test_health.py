@@ -31,7 +31,7 @@ async def test_a_readiness_check_that_fails_or_hangs_is_not_ready(office, monkey
     async def hangs():
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("service.backoffice.health.READINESS_LIMIT_S", 0.01)
+    monkeypatch.setattr("seamless_wallet.backoffice.health.READINESS_LIMIT_S", 0.01)
     for check in (fails, hangs):
         office.check = check
         status, _, body = await office.call("GET", "/readyz")
@@ -44,7 +44,7 @@ async def test_metrics_are_rendered_for_prometheus(office):
     async with office.client.get("/metrics") as reply:
         assert reply.status == 200
         assert reply.headers["Content-Type"].startswith("text/plain; version=")
-        assert "# HELP wallet_faults_total" in await reply.text()
+        assert "# HELP wallet_unexpected_errors_total" in await reply.text()
 
 
 async def test_metrics_of_all_processes_if_they_share_a_directory(office, monkeypatch, tmp_path):

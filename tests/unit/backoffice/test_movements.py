@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.commands import Answer, Code, Kind
+from seamless_wallet.commands import Answer, Code, Kind
 from tests.unit.backoffice.doubles import (
     fields,
     slug,

@@ -9,9 +9,9 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.backoffice.parsing import user_id_of
-from service.backoffice.players import CREATE_ID
-from service.commands import Answer, Code
+from seamless_wallet.backoffice.handlers import CREATE_ID
+from seamless_wallet.backoffice.requests import user_id_of
+from seamless_wallet.commands import Answer, Code
 from tests.unit.backoffice.doubles import (
     NOW_MS,
     fields,

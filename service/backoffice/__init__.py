@@ -1,5 +1,0 @@
-"""The back office: players, deposits and withdrawals, the ledger read back, health and metrics, over HTTP."""
-
-from service.backoffice.app import build_app
-
-__all__ = ["build_app"]

@@ -1,0 +1,60 @@
+"""The admin application: routes and what stands before them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from seamless_wallet.backoffice.auth import bearer_auth
+from seamless_wallet.backoffice.handlers import Players
+from seamless_wallet.backoffice.health import Health
+from seamless_wallet.backoffice.problems import problems
+from seamless_wallet.backoffice.responses import Scales
+from seamless_wallet.http_server.aiohttp_internals import application
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seamless_wallet.backoffice.health import Readiness
+    from seamless_wallet.ledger.ports import LedgerReader
+    from seamless_wallet.ports import Clock, WalletPort
+
+BODY_BYTES_MAX: Final = 64 * 1024
+OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+
+_PLAYER: Final = "/v1/players/{user_id:[^/]+}"  # aiohttp's own pattern refuses braces
+
+
+def build_app(
+    *,
+    wallet: WalletPort,
+    ledger: LedgerReader,
+    clock: Clock,
+    scales: Mapping[str, int],
+    token: str,
+    readiness: Readiness,
+) -> web.Application:
+    """The back office. `scales` gives each currency's decimal digits; `token` is what `/v1` asks for.
+
+    Raises ValueError if the token is empty. Opens nothing and closes nothing: all it needs is handed in.
+    """
+    players = Players(wallet, ledger, clock, Scales(scales))
+    health = Health(readiness)
+    middlewares = [problems, bearer_auth(token, OPEN_PATHS)]
+    app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
+    app.add_routes(
+        [
+            web.get("/livez", health.live),
+            web.get("/readyz", health.ready),
+            web.get("/metrics", health.metrics),
+            web.post("/v1/players", players.create),
+            web.get(_PLAYER, players.show),
+            web.patch(_PLAYER, players.set_status),
+            web.post(f"{_PLAYER}/deposits", players.deposit),
+            web.post(f"{_PLAYER}/withdrawals", players.withdraw),
+            web.get(f"{_PLAYER}/entries", players.entries),
+            web.get("/v1/trial-balance", players.trial_balance),
+        ]
+    )
+    return app

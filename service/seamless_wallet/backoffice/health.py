@@ -1,0 +1,73 @@
+"""Liveness, readiness and metrics: without a token, as probes and scrapers have none. They tell no player's data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from aiohttp import web
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from seamless_wallet.backoffice.problems import Problem, problem_response
+from seamless_wallet.backoffice.responses import answer
+from seamless_wallet.observability import metrics
+
+READINESS_LIMIT_S: Final = 2.0
+OK: Final = "ok"
+
+Readiness = Callable[[], Awaitable[Mapping[str, str]]]
+"""Asks every component how it is: its name → `ok`, or in a few words why not (no secrets: anyone may read it)."""
+
+_FAULTS: Final = metrics.UNEXPECTED_ERRORS.labels("readiness")
+_log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.backoffice")
+
+
+class Health:
+    """The handlers of the three open paths."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+        self._rendering = asyncio.Lock()
+
+    async def live(self, _: web.Request) -> web.Response:
+        """`GET /livez`: 200 as long as the process answers at all."""
+        return answer({"status": OK})
+
+    async def ready(self, _: web.Request) -> web.Response:
+        """`GET /readyz`: 200 if every component is ok, else 503; either way with all of them."""
+        components = await self._components()
+        if all(state == OK for state in components.values()):
+            return answer({"status": OK, "components": components})
+        failing = ", ".join(name for name, state in components.items() if state != OK)
+        return problem_response(Problem.NOT_READY, f"not ready: {failing}", components=components)
+
+    async def _components(self) -> Mapping[str, str]:
+        try:
+            async with asyncio.timeout(READINESS_LIMIT_S):
+                return await self._readiness()
+        except TimeoutError:
+            return {"readiness": f"no answer within {READINESS_LIMIT_S:g} s"}
+        except Exception:  # noqa: BLE001 - counted and logged; a probe needs an answer
+            _FAULTS.inc()
+            _log.exception("readiness_check_error")
+            return {"readiness": "the check itself failed"}
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """`GET /metrics`: Prometheus exposition, of all processes if they share a directory."""
+        # Rendering takes milliseconds of CPU: never in the loop, and one at a time, however many scrape.
+        async with self._rendering:
+            text = await asyncio.to_thread(_render)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _render() -> bytes:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -1,0 +1,176 @@
+"""What a request says, read strictly: path, query, headers and JSON. Everything wrong is a 400 that names the field."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from unicodedata import category
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from aiohttp import hdrs
+
+from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
+from seamless_wallet.commands import PlayerStatus
+from seamless_wallet.http_server.aiohttp_internals import BODY_READ_S, BROKEN
+from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+USER_ID_CHARS_MAX: Final = 128
+LIMIT_DEFAULT: Final = 50
+LIMIT_MAX: Final = 500
+
+_JSON: Final = "application/json"
+_KEY: Final = re.compile(r"[ -~]{1,128}")
+_NUMBER: Final = re.compile(r"[0-9]{1,16}")
+# Of msgspec's messages. What the client wrote stands within them: only their beginning and their end are to be trusted.
+_FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+_AT: Final = re.compile(r" - at `\$\.(\w+)`\Z")
+_USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slashes
+
+
+class CreateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/players`."""
+
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=USER_ID_CHARS_MAX)]
+    currency: str
+
+
+class StatusBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`PATCH /v1/players/{user_id}`."""
+
+    status: PlayerStatus
+
+
+class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST …/deposits` and `…/withdrawals`. The amount is in major units, a string."""
+
+    amount: str
+
+
+_WORDS: Final = {
+    "missing required": "missing",
+    "contains unknown": "unknown field",
+    "user_id": f"must be a string of 1 to {USER_ID_CHARS_MAX} characters",
+    "currency": "must be a string",
+    "status": "must be one of " + ", ".join(PlayerStatus),
+    "amount": "must be a string",
+}
+"""What is wrong with a field that is there, and with one that is not or should not be."""
+
+Body = TypeVar("Body", CreateBody, StatusBody, AmountBody)
+
+
+async def read_body(request: web.Request, form: type[Body]) -> Body:
+    """The JSON body. Raises ProblemError unless it is exactly `form`: no unknown, missing or repeated field."""
+    if request.content_type != _JSON:
+        raise ProblemError(Problem.MEDIA_TYPE, f"send the header Content-Type: {_JSON}")
+    raw = await _read(request)
+    try:
+        body = msgspec.json.decode(raw, type=form)
+    except msgspec.ValidationError as error:
+        raise _wrong(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise invalid("body", "not JSON") from None
+    # msgspec takes the last of two equal fields. All fields are there, so any more of them is a repetition.
+    if len(json.loads(raw, object_pairs_hook=list)) != len(form.__struct_fields__):
+        raise invalid("body", "a field is repeated")
+    return body
+
+
+async def _read(request: web.Request) -> bytes:
+    if hdrs.CONTENT_ENCODING in request.headers:  # never unpacked: a small body cannot become a large one
+        raise ProblemError(Problem.ENCODED, "send no header Content-Encoding")
+    try:
+        async with asyncio.timeout(BODY_READ_S):
+            return await request.read()
+    except TimeoutError:
+        raise ProblemError(Problem.LATE, f"nothing was done; send the body within {BODY_READ_S:g} s") from None
+    except BROKEN:  # most often nobody is there any more to read this
+        raise invalid("body", "cannot be read") from None
+
+
+def _wrong(error: msgspec.ValidationError) -> ProblemError:
+    """In our words: those of msgspec name types of Python, and change with its version.
+
+    It stops at the first wrong type, so what follows may not even be JSON.
+    """
+    said = str(error)
+    if fields := _FIELDS.match(said):
+        return invalid(fields[2], _WORDS[fields[1]])
+    at = _AT.search(said)
+    return invalid(at[1], _WORDS[at[1]]) if at else invalid("body", "must be a JSON object")
+
+
+def checked_user_id(user_id: str) -> str:
+    """The id, if it has 1 to 128 characters, none of them a control character or half a surrogate pair."""
+    if not 1 <= len(user_id) <= USER_ID_CHARS_MAX:
+        raise invalid("user_id", f"1 to {USER_ID_CHARS_MAX} characters")
+    if any(category(char) in {"Cc", "Cs"} for char in user_id):
+        raise invalid("user_id", "contains control characters")
+    return user_id
+
+
+def user_id_of(request: web.Request) -> str:
+    """The player in the path, from its raw bytes: what is not UTF-8 is refused, never taken for another id."""
+    segment = request.rel_url.raw_path.split("/")[_USER_ID_SEGMENT]
+    try:
+        return checked_user_id(unquote_to_bytes(segment).decode())
+    except UnicodeDecodeError:
+        raise invalid("user_id", "not percent-encoded UTF-8") from None
+
+
+def idempotency_key(request: web.Request) -> str | None:
+    """The Idempotency-Key, None if there is none."""
+    keys = request.headers.getall(IDEMPOTENCY_KEY, [])
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise invalid(IDEMPOTENCY_KEY, "once, 1 to 128 printable ASCII characters")
+    return keys[0]
+
+
+def required_key(request: web.Request) -> str:
+    """The Idempotency-Key that a movement must have."""
+    key = idempotency_key(request)
+    if key is None:
+        raise invalid(IDEMPOTENCY_KEY, "missing: choose one for each movement and keep it when you repeat it")
+    return key
+
+
+def amount_of(body: AmountBody, scale: int) -> int:
+    """The amount in minor units, more than 0."""
+    try:
+        minor = parse_minor(body.amount, scale)
+    except AmountError as error:
+        raise invalid("amount", str(error)) from None
+    if minor <= 0:
+        raise invalid("amount", "must be more than 0")
+    return minor
+
+
+def page_of(request: web.Request) -> tuple[int, int | None]:
+    """How many entries are wanted, and before which seq (None: the newest)."""
+    query = request.query
+    for name in query:
+        if name not in {"limit", "cursor"} or len(query.getall(name)) > 1:
+            raise invalid(name, "unknown or repeated parameter")
+    limit = _number(query.get("limit", str(LIMIT_DEFAULT)))
+    if limit is None or not 1 <= limit <= LIMIT_MAX:
+        raise invalid("limit", f"1 to {LIMIT_MAX}")
+    if "cursor" not in query:
+        return limit, None
+    cursor = _number(query["cursor"])
+    if cursor is None:
+        raise invalid("cursor", "not a next_cursor of this API")
+    return limit, cursor
+
+
+def _number(text: str) -> int | None:
+    """A small natural number, digits only."""
+    return int(text) if _NUMBER.fullmatch(text) and int(text) <= AMOUNT_MAX else None

@@ -1,0 +1,165 @@
+"""`wallet conformance`: try any webhook against the case table."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from seamless_wallet.cli import conformance_options as option
+from seamless_wallet.cli.conformance_target import Account, CashDesk, target_of
+from seamless_wallet.conformance import Case, ConformanceError, Outcome, Target, check, run, select
+from seamless_wallet.conformance import reports as report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PAGE_WIDTH = 180
+"""Of a list that is not read on a terminal: every case on a line."""
+
+WORTH_SAYING_S = 10.0
+"""A wait that is announced."""
+
+
+def conformance(
+    url: option.Url = "",
+    api_id: option.ApiId = "",
+    api_key_file: option.ApiKeyFile = None,
+    profile: option.Profile = None,
+    cipher: option.Cipher = None,
+    key_encoding: option.KeyEncoding = None,
+    reply_body: option.ReplyBody = None,
+    provider: option.ProviderName = "",
+    currency: option.Currency = "",
+    scale: option.Scale = None,
+    player: option.Players = None,
+    admin_url: option.AdminUrl = "",
+    admin_token_file: option.AdminTokenFile = None,
+    hook: option.Hook = "",
+    session: option.SessionChoice = None,
+    cancel_unknown: option.CancelChoice = None,
+    change_overdraw: option.OverdrawChoice = None,
+    grace_s: option.Grace = None,
+    body_bytes_max: option.BodyBytesMax = None,
+    only: option.Only = None,
+    list_cases: option.ListCases = False,
+    timeout_s: option.Timeout = 10.0,
+    concurrency: option.Concurrency = 8,
+    strict: option.Strict = False,
+    json: option.Json = False,
+    junit: option.Junit = None,
+    verbose: option.Verbose = False,
+) -> None:
+    """Try a wallet against the case table (docs/semantics.md): any endpoint that speaks the wire format.
+
+    Exit status: 0 all passed, 1 not so, 2 wrong usage, or nothing there that could be tried.
+    """
+    cases = _cases(only or [])
+    if list_cases:
+        _show_list(cases)
+        return
+    account = Account(
+        url=url,
+        provider=provider,
+        api_id=api_id,
+        api_key_file=api_key_file,
+        currency=currency,
+        scale=scale,
+        wire={"profile": profile, "cipher": cipher, "key_encoding": key_encoding, "reply_body": reply_body},
+    )
+    desk = CashDesk(players=tuple(player or ()), hook=hook, admin_url=admin_url, admin_token_file=admin_token_file)
+    choices: dict[str, Any] = {
+        "session": session,
+        "cancel_unknown": cancel_unknown,
+        "change_overdraw": change_overdraw,
+        "grace_s": grace_s,
+        "body_bytes_max": body_bytes_max,
+    }
+    target = target_of(account, desk, choices, timeout_s=timeout_s, concurrency=concurrency)
+    check(target)
+    if junit:
+        _check_writable(junit)
+    outcomes = asyncio.run(_run(target, cases, quiet=json))
+    _report(outcomes, json=json, junit=junit, verbose=verbose)
+    counts = report.summary(outcomes)
+    raise typer.Exit(1 if counts["fail"] or (strict and counts["skip"]) else 0)
+
+
+def _cases(patterns: list[str]) -> list[Case]:
+    cases = select(patterns)
+    if not cases:
+        raise ConformanceError(f"--only {' '.join(patterns)}: no case is called so; see --list")
+    return cases
+
+
+def _show_list(cases: Sequence[Case]) -> None:
+    from rich.console import Console
+
+    report.show_list(cases, Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH))
+
+
+def _check_writable(path: Path) -> None:
+    """Whether a report can be written in the end. Leaves nothing behind. Raises ConformanceError."""
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if is_new:
+        path.unlink()
+
+
+def _unwritable(path: Path, error: OSError) -> ConformanceError:
+    return ConformanceError(f"--junit: {path} cannot be written: {error.strerror}")
+
+
+def _report(outcomes: Sequence[Outcome], *, json: bool, junit: Path | None, verbose: bool) -> None:
+    """On stdout first: it is seen even if the file cannot be written after all."""
+    from rich.console import Console
+
+    if json:
+        typer.echo(jsonlib.dumps(report.as_json(outcomes)))
+    else:
+        report.show(outcomes, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
+    if junit:
+        try:
+            junit.write_bytes(report.as_junit(outcomes))
+        except OSError as error:
+            raise _unwritable(junit, error) from None
+
+
+async def _run(target: Target, cases: Sequence[Case], *, quiet: bool) -> list[Outcome]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("Asking", total=len(cases))
+
+        def tell(case: Case, outcome: Outcome | None) -> None:
+            if outcome is not None:
+                bar.advance(task)
+                return
+            if case is cases[0] and not quiet:
+                _announce_waits(target, cases, console)
+            bar.update(task, description=f"{case.name} (waits for the grace)" if case.waits else case.name)
+
+        return await run(target, cases, tell)
+
+
+def _announce_waits(target: Target, cases: Sequence[Case], console: Console) -> None:
+    """Given players serve one case after the other, and some cases wait: nobody should wonder why nothing happens."""
+    count = sum(case.waits for case in cases)
+    seconds = count * target.expected.grace_s
+    if target.players and seconds >= WORTH_SAYING_S:
+        console.print(
+            f"Up to {count} cases wait until the grace after a logout is over, one after the other: {seconds:.0f} s in "
+            "all. Less with a wallet of a shorter grace (row 33), told by --grace-s.",
+            soft_wrap=True,
+        )

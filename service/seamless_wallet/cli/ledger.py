@@ -1,0 +1,192 @@
+"""The books: whether they balance, and whether everything in them follows from everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+from contextlib import AsyncExitStack, aclosing
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import typer
+
+from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_client
+from seamless_wallet.clients.admin_api import AdminClient
+from seamless_wallet.settings import Settings, load_settings
+from seamless_wallet.stores import StoreError
+
+if TYPE_CHECKING:
+    from seamless_wallet.stores.sqlite import SqliteLedger
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+SHOWN_MAX: Final = 100
+"""Findings that are kept; the rest is counted."""
+
+CONNECT_LIMIT_S: Final = 2.0
+LEFT_ALONE: Final[dict[str, Any]] = {
+    "reachable": None,
+    "problem": "as you wished",
+    "compared": 0,
+    "difference_count": 0,
+    "differences": [],
+}
+
+
+def trial_balance(json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+    """Show the sums of all accounts; exit status 1 unless each currency's sum is zero."""
+    sums = asyncio.run(_trial_balance(admin_client(admin_url, admin_token_file)))
+    if json:
+        typer.echo(jsonlib.dumps(sums))
+    else:
+        _print_sums(sums["currencies"])
+    raise typer.Exit(0 if sums["balanced"] else 1)
+
+
+async def _trial_balance(client: AdminClient) -> dict[str, Any]:
+    async with client as admin:
+        return await admin.trial_balance()
+
+
+def verify(
+    json: Json = False,
+    ledger_only: Annotated[
+        bool, typer.Option("--ledger-only", help="Leave Redis alone: for a copy, a backup.")
+    ] = False,
+) -> None:
+    """Check the ledger: chain, gaps, wallets, rounds, sums; and Redis against it, if Redis is reachable.
+
+    Reads the ledger's file: works while the service runs and while it does not. Exit status 1 on findings.
+    """
+    found = asyncio.run(_verify(load_settings(), progress=not json, with_redis=not ledger_only))
+    if json:
+        typer.echo(jsonlib.dumps(found))
+    else:
+        _print_verified(found)
+    raise typer.Exit(0 if found["ok"] else 1)
+
+
+async def _verify(settings: Settings, *, progress: bool, with_redis: bool) -> dict[str, Any]:
+    from seamless_wallet.stores.sqlite import SqliteLedger
+
+    async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+        in_ledger = await _verify_ledger(ledger, progress=progress)
+        in_redis = await _compare_redis(settings, ledger) if with_redis else LEFT_ALONE
+    ok = not (in_ledger["finding_count"] or in_redis["difference_count"])
+    return {"ok": ok, "ledger": in_ledger, "redis": in_redis}
+
+
+async def _verify_ledger(ledger: SqliteLedger, *, progress: bool) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    findings: list[dict[str, Any]] = []
+    count = 0
+    bar = Progress(console=Console(stderr=True), transient=True, disable=not progress)
+    with bar:
+        task = bar.add_task("Checking the ledger", total=None)
+        async with aclosing(ledger.verify(lambda done, total: bar.update(task, completed=done, total=total))) as found:
+            async for finding in found:
+                count += 1
+                if count <= SHOWN_MAX:
+                    findings.append(msgspec.to_builtins(finding))
+    heads = await ledger.heads()
+    return {
+        "path": str(ledger.path),
+        "uuid": ledger.uuid,
+        "entries": sum(head.seq for head in heads),
+        "trial_balance": await _sums(ledger),
+        "finding_count": count,
+        "findings": findings,
+    }
+
+
+async def _sums(ledger: SqliteLedger) -> dict[str, Any]:
+    """Currency → account → decimal string."""
+    from seamless_wallet.money import format_minor
+
+    sums = await ledger.trial_balance()
+    return {
+        currency: {account: format_minor(minor, ledger.scales[currency]) for account, minor in sorted(accounts.items())}
+        | {"total": format_minor(sum(accounts.values()), ledger.scales[currency])}
+        for currency, accounts in sorted(sums.items())
+    }
+
+
+async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, Any]:
+    """Every wallet that Redis has; `reachable` false, and nothing wrong, if there is no Redis to ask."""
+    from redis.exceptions import RedisError
+
+    from seamless_wallet.wallet.redis_comparison import Comparison, connect
+
+    differences: list[dict[str, Any]] = []
+    count, reachable, problem = 0, False, None
+    async with AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(connect(settings.redis_address))
+        comparison = Comparison(ledger, ledger.uuid, redis)
+        try:
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await redis.ping()
+            reachable = True
+            async for difference in comparison.differences():
+                count += 1
+                if count <= SHOWN_MAX:
+                    differences.append(msgspec.to_builtins(difference))
+        except StoreError:
+            raise
+        except (RedisError, OSError) as error:
+            problem = str(error) or type(error).__name__
+    return {
+        "reachable": reachable,
+        "problem": problem,
+        "compared": comparison.compared,
+        "busy": comparison.busy,
+        "idle_shards": comparison.idle_shards,
+        "uncommitted": comparison.uncommitted,
+        "difference_count": count,
+        "differences": differences,
+    }
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def _print_sums(currencies: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("currency", *(), box=None, pad_edge=False)
+    names = ("player", "debt", "house", "cash", "total")
+    for name in names:
+        table.add_column(name, justify="right")
+    for currency, accounts in currencies.items():
+        table.add_row(currency, *(str(accounts.get(name, "")) for name in names))
+    Console().print(table if currencies else "no entries yet")
+
+
+def _print_verified(found: dict[str, Any]) -> None:
+    ledger, redis = found["ledger"], found["redis"]
+    typer.echo(f"{ledger['path']}: {ledger['entries']} entries, {ledger['finding_count']} findings")
+    for finding in ledger["findings"]:
+        where = "" if finding["shard"] is None else f"shard {finding['shard']}, entry {finding['seq']}: "
+        typer.echo(f"  {where}{finding['text']}")
+    _print_more(ledger["finding_count"])
+    for currency, accounts in ledger["trial_balance"].items():
+        parts = ", ".join(f"{name} {amount}" for name, amount in accounts.items() if name != "total")
+        typer.echo(f"  {currency}: {parts}; in all {accounts['total']}")
+    if redis["problem"]:
+        typer.echo(f"Redis: not compared, or not to the end ({redis['problem']})")
+    else:
+        busy = f", {redis['busy']} were too busy to compare" if redis["busy"] else ""
+        typer.echo(f"Redis: {redis['compared']} wallets compared, {redis['difference_count']} differ{busy}")
+    if redis.get("uncommitted"):
+        typer.echo(f"  uncommitted, not acknowledged: {redis['uncommitted']} entries; is the writer running?")
+    for difference in redis["differences"]:
+        typer.echo(f"  shard {difference['shard']}, {difference['user_id'] or 'the whole'}: {difference['text']}")
+    _print_more(redis["difference_count"])
+    typer.echo("ok" if found["ok"] else "NOT OK")
+
+
+def _print_more(count: int) -> None:
+    if count > SHOWN_MAX:
+        typer.echo(f"  … and {count - SHOWN_MAX} more")

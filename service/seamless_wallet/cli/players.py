@@ -1,0 +1,127 @@
+"""Players and their money, by way of the back office of a running service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+from uuid import uuid4
+
+import msgspec
+import typer
+
+from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_client
+from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
+
+player = typer.Typer(no_args_is_help=True, help="Create, look up and block players; deposit and withdraw.")
+
+T = TypeVar("T")
+UserId = Annotated[str, typer.Argument(help="The player.", show_default=False)]
+Amount = Annotated[str, typer.Argument(help="Major units, such as 100.00.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Key = Annotated[
+    str,
+    typer.Option(help="Idempotency key: repeat a movement with its key and it happens once. Default: random."),
+]
+
+
+@player.command("create")
+def create(
+    user_id: UserId,
+    currency: Annotated[str, typer.Argument(help="Such as KRW.", show_default=False)] = "",
+    named: Annotated[str, typer.Option("--currency", help="The same, by name.", show_default=False)] = "",
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Create a player. One who exists with that currency is no error."""
+    if bool(currency) == bool(named):
+        raise typer.BadParameter("say it once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
+    currency = currency or named
+    client = admin_client(admin_url, admin_token_file)
+    _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
+
+
+@player.command("show")
+def show(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+    """Show a player as the ledger has it."""
+    _print_player(_ask(admin_client(admin_url, admin_token_file), lambda admin: admin.show(user_id)), json=json)
+
+
+@player.command("deposit")
+def deposit(
+    user_id: UserId,
+    amount: Amount,
+    key: Key = "",
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Put money into a wallet."""
+    key = key or str(uuid4())
+    client = admin_client(admin_url, admin_token_file)
+    _print_movement(_ask(client, lambda admin: admin.deposit(user_id, amount, key), key), json=json)
+
+
+@player.command("withdraw")
+def withdraw(
+    user_id: UserId,
+    amount: Amount,
+    key: Key = "",
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Take money out of a wallet: at most balance less debt."""
+    key = key or str(uuid4())
+    client = admin_client(admin_url, admin_token_file)
+    _print_movement(_ask(client, lambda admin: admin.withdraw(user_id, amount, key), key), json=json)
+
+
+@player.command("block")
+def block(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+    """Refuse a player's logins, bets and withdrawals from now on."""
+    client = admin_client(admin_url, admin_token_file)
+    _print_player(_ask(client, lambda admin: admin.set_status(user_id, "blocked")), json=json)
+
+
+@player.command("unblock")
+def unblock(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+    """Let a blocked player in again."""
+    client = admin_client(admin_url, admin_token_file)
+    _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
+
+
+def _ask(client: AdminClient, call: Callable[[AdminClient], Awaitable[T]], key: str = "") -> T:
+    """One call. If its outcome stays unknown, the line says with which key to repeat it."""
+
+    async def ask() -> T:
+        async with client as admin:
+            return await call(admin)
+
+    try:
+        return asyncio.run(ask())
+    except AdminRefused as error:
+        if key and error.kind == "outcome-unknown":
+            raise AdminError(f"the outcome is unknown: repeat it with --key {key}") from None
+        raise
+    except AdminUnreachable as error:
+        if key and error.sent:
+            raise AdminError(f"{error}; the outcome is unknown: repeat it with --key {key}") from None
+        raise
+
+
+def _print_player(found: PlayerState, *, json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(found))
+        return
+    owes = f", owes {found.debt}" if found.debt.strip("0.") else ""
+    typer.echo(f"{found.user_id}: {found.status}, {found.currency} {found.balance}{owes}")
+
+
+def _print_movement(done: dict[str, Any], *, json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(done))
+        return
+    again = " (done before, nothing moved)" if done.get("replayed") else ""
+    typer.echo(f"{done['user_id']}: {done['kind']} {done['currency']} {done['amount']}, now {done['balance']}{again}")

@@ -1,0 +1,135 @@
+"""`wallet simulate`: the provider, played against a running service."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+import secrets
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_address, provider_of, url_of
+from seamless_wallet.settings import load_settings
+from seamless_wallet.simulator import Chaos, Limits, Simulation
+from seamless_wallet.simulator import simulate as run_simulation
+
+Probability = Annotated[float, typer.Option(min=0, max=1)]
+
+
+def simulate(
+    players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to make.")] = 10,
+    rounds: Annotated[int, typer.Option(min=0, max=1_000_000, help="Rounds for each player.")] = 10,
+    user: Annotated[
+        str,
+        typer.Option(help="Play as this player instead of new ones; money is deposited as needed.", show_default=False),
+    ] = "",
+    url: Annotated[str, typer.Option(help="The webhook. Default: as in the settings.", show_default=False)] = "",
+    provider: Annotated[str, typer.Option(help="Default: the only one.", show_default=False)] = "",
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+    currency: Annotated[str, typer.Option(help="Of new players. Default: the first.", show_default=False)] = "",
+    concurrency: Annotated[int, typer.Option(min=1, max=4096, help="Players at the same time.")] = 16,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="How likely an event is repeated.")] = 0.1,
+    chaos: Annotated[
+        float, typer.Option(min=0, max=1, help="How likely each kind of trouble is, in every round.")
+    ] = 0.1,
+    retry_s: Annotated[float, typer.Option(min=0, help="How long an undecided event is repeated.")] = 30.0,
+    seed: Annotated[int | None, typer.Option(help="Play the same again. Default: random.", show_default=False)] = None,
+    acks: Annotated[
+        Path | None, typer.Option(help="Append a JSON line for each acknowledged event.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every deposit, and every request and answer, decrypted.")
+    ] = False,
+) -> None:
+    """Play the game provider over HTTP with every kind of event, and check every answer to the last digit.
+
+    Exit status 1 if anything was not as it ought to be.
+    """
+    settings = load_settings()
+    simulation_url = url or url_of(settings.webhook_host, settings.webhook_port, "--url")
+    back_office, token = admin_address(admin_url, admin_token_file)
+    simulation = Simulation(
+        provider=provider_of(settings, provider),
+        webhook_url=simulation_url,
+        admin_url=back_office,
+        admin_token=token,
+        seed=secrets.randbelow(2**32) if seed is None else seed,
+        currency=currency,
+        players=players,
+        rounds=rounds,
+        user_id=user,
+        concurrency=concurrency,
+        chaos=Chaos.of(chaos, duplicates),
+        limits=Limits(retry_s, settings.hot_window_s),
+        acks=acks,
+    )
+    report = asyncio.run(_run(simulation, verbose=verbose, quiet=json))
+    if json:
+        typer.echo(jsonlib.dumps(report))
+    else:
+        _print_report(report)
+    raise typer.Exit(0 if report["ok"] else 1)
+
+
+async def _run(simulation: Simulation, *, verbose: bool, quiet: bool) -> dict[str, Any]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    hidden = verbose or quiet or not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        players = 1 if simulation.user_id else simulation.players
+        task = bar.add_task("Playing rounds", total=players * simulation.rounds)
+        return await run_simulation(
+            simulation,
+            on_round=lambda done: bar.update(task, completed=done),
+            on_exchange=partial(_print_exchange, to_stderr=quiet) if verbose else None,
+            on_deposit=partial(_print_deposit, to_stderr=quiet) if verbose else lambda *_: None,
+        )
+
+
+def _print_exchange(request: bytes, reply: str, seconds: float, *, to_stderr: bool) -> None:
+    typer.echo(f"→ {request.decode(errors='replace')}\n← {reply}   ({seconds * 1000:.1f} ms)\n", err=to_stderr)
+
+
+def _print_deposit(user_id: str, currency: str, amount: str, *, to_stderr: bool) -> None:
+    typer.echo(f"deposited {currency} {amount} for play: {user_id}\n", err=to_stderr)
+
+
+def _print_report(report: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    codes = sorted({code for counts in report["events"].values() for code in counts})
+    table.add_column("event")
+    for code in codes:
+        table.add_column(code, justify="right")
+    for event_type, counts in report["events"].items():
+        table.add_row(event_type, *(str(counts.get(code, "")) for code in codes))
+    console.print(table)
+    latency = report["latency_ms"]
+    typer.echo(
+        f"\n{report['event_count']} events in {report['elapsed_s']:.1f} s ({report['events_per_s']:.0f}/s), "
+        f"{report['rounds']} rounds; p50 {latency['p50']} ms, p99 {latency['p99']} ms, max {latency['max']} ms"
+    )
+    retried = f"{report['retries']} retries were needed"
+    if report["ok"] and "R1" in codes:
+        retried = f"the R1s are answers that were due; {retried} beyond them"
+    typer.echo(retried)
+    if report["forgotten_declines"]:
+        typer.echo(f"{report['forgotten_declines']} stored declines were decided afresh (Redis had been lost)")
+    typer.echo(f"players {report['players']}, seed {report['seed']}")
+    for mismatch in report["mismatches"]:
+        row = f" (row {mismatch['row']})" if mismatch["row"] else ""
+        typer.echo(f"  {mismatch['user_id']} {mismatch['what']} {mismatch['transaction_id']}{row}")
+        typer.echo(f"    expected {mismatch['expected']}\n    got      {mismatch['got']}")
+    count = report["mismatch_count"]
+    typer.echo("every answer was right" if report["ok"] else f"{count} MISMATCHES, of which the first are shown above")

@@ -1,0 +1,151 @@
+"""What may be asked of the wallet, and what it may answer.
+
+Pure values, without I/O: a provider profile, the back office or the simulator makes a `Command`; the
+wallet answers with an `Answer`. Every amount is an integer number of minor units of the player's currency.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from enum import StrEnum
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+BACK_OFFICE: Final = "@back-office"
+"""The provider name under which the operator's own movements are kept. A configured provider cannot have it:
+their names match `[a-z0-9][a-z0-9-]*`."""
+
+DIGEST_BYTES: Final = 16
+
+
+class Kind(StrEnum):
+    """One kind of command is one Lua script's job. The values stand in the ledger: never rename one."""
+
+    LOGIN = "login"
+    LOGOUT = "logout"
+    BET = "bet"
+    CANCEL = "cancel"
+    RESULT = "result"
+    CHANGE = "change"
+    CREATE = "create"
+    DEPOSIT = "deposit"
+    WITHDRAW = "withdraw"
+    STATUS = "status"
+
+
+BET_KINDS: Final = frozenset({Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE})
+"""Commands that carry a currency, a round and items."""
+
+
+class Code(StrEnum):
+    """The provider's answer codes."""
+
+    R0 = "R0"  # processed: the state is as the provider believes
+    R1 = "R1"  # failed: a transient fault, or a policy says no; a retry may succeed
+    R2 = "R2"  # unauthorized
+    R3 = "R3"  # validation failed: can never succeed as sent
+    R4 = "R4"  # not enough balance
+
+
+class PlayerStatus(StrEnum):
+    """Whether a player may log in, bet and withdraw."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One bet within a batch. Amounts in minor units; `winloss` is net of the stake."""
+
+    bet_index: str
+    bet_type: str
+    amount: int
+    winloss: int = 0
+    winloss_before: int = 0
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One request to the wallet, already strictly validated. Its JSON form is the payload of the ledger entry.
+
+    `transaction_id` is the provider's id, or the back office's Idempotency-Key. `timestamp_ms` is the
+    provider's own clock, `received_ms` ours, both epoch milliseconds.
+    """
+
+    kind: Kind
+    provider: str
+    user_id: str
+    transaction_id: str
+    timestamp_ms: int
+    received_ms: int
+    currency: str = ""
+    game_no: str = ""
+    items: tuple[Item, ...] = ()
+    amount: int = 0  # deposits and withdrawals
+    status: str = ""  # status changes
+    context: dict[str, str] = {}  # what the provider told beside it (game_type, table_no, result, feedback_data …)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How a provider wants the configurable rows decided (SEMANTICS rows marked cfg)."""
+
+    session_required: bool = True
+    session_ms: int = 8 * 3600 * 1000
+    session_grace_ms: int = 10_000
+    cancel_unknown: str = "tombstone"  # or "r3"
+    change_overdraw: str = "debt"  # or "reject"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The wallet's decision. `reason` is a short stable word for metrics, logs and tests, never for the provider.
+
+    `balance` and `debt` are minor units after the command, None when the player is not known.
+    """
+
+    code: Code
+    reason: str
+    balance: int | None = None
+    debt: int | None = None
+    currency: str = ""
+
+
+_bet_index = attrgetter("bet_index")
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def digest(*parts: str | int) -> bytes:
+    """16 bytes that no other list of parts shares: MessagePack puts type and length before each part."""
+    return blake2b(_pack(parts), digest_size=DIGEST_BYTES).digest()
+
+
+def shard_of(user_id: str, shards: int) -> int:
+    """The shard that owns a player: CRC-32 of the UTF-8 user_id, modulo the fixed number of shards."""
+    return crc32(user_id.encode()) % shards
+
+
+def event_digest(command: Command) -> bytes:
+    """Identity of an event: (provider, user_id, transaction_id)."""
+    return digest("event", command.provider, command.user_id, command.transaction_id)
+
+
+def round_digest(command: Command) -> bytes:
+    """Identity of a round: (provider, user_id, game_no)."""
+    return digest("round", command.provider, command.user_id, command.game_no)
+
+
+def bet_digest(command: Command, bet_index: str) -> bytes:
+    """Identity of a bet for ever: (provider, user_id, game_no, bet_index)."""
+    return digest("bet", command.provider, command.user_id, command.game_no, bet_index)
+
+
+def fingerprint(command: Command) -> bytes:
+    """What an event says, in 16 bytes: kind, currency, game_no and the amounts of each item by bet_index.
+
+    Nothing else takes part, so that a retry may carry a new timestamp or further fields (SEMANTICS, Identity).
+    """
+    parts: list[str | int] = [command.kind, command.currency, command.game_no, command.amount, command.status]
+    for item in sorted(command.items, key=_bet_index):
+        parts += (item.bet_index, item.amount, item.winloss, item.winloss_before)
+    return digest("fingerprint", *parts)

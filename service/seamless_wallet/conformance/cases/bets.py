@@ -1,0 +1,148 @@
+"""Rows 30, 31, 34, 35 and 16: stakes that are taken or refused."""
+
+from __future__ import annotations
+
+from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_events import R0, R3, R4
+from seamless_wallet.conformance.registry import Phase, cases_of
+
+case = cases_of(Phase.BETS)
+
+HOUR_S = 3600
+
+
+@case("30")
+async def bet_takes_its_stake(scene: Scene) -> None:
+    """The balance covers the stake: R0, and it is taken once."""
+    player = await scene.player()
+    await player.round().bet(1050).gets(R0, moves=-1050)
+
+
+@case("30")
+async def bet_of_the_whole_balance(scene: Scene) -> None:
+    """The balance equals the stake: R0, and nothing is left."""
+    player = await scene.player()
+    await player.round().bet(player.has).gets(R0, moves=-player.has)
+
+
+@case("30")
+async def batch_is_taken_as_its_sum(scene: Scene) -> None:
+    """Several bets of one event are taken together."""
+    player = await scene.player()
+    await player.round().bet(100, 250, 1).gets(R0, moves=-351)
+
+
+@case("30")
+async def rounds_and_indexes_are_bets_of_their_own(scene: Scene) -> None:
+    """The same stake on another index, or in another round, is another bet."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(100).gets(R0, moves=-100)
+    await game.bet(100, at=2).gets(R0, moves=-100)
+    await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("16")
+async def stake_of_zero(scene: Scene) -> None:
+    """A stake of 0 is a bet: R0, recorded, and it may win."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(0).gets(R0)
+    await game.result((0, 500)).gets(R0, moves=500)
+
+
+@case("16")
+async def stake_of_zero_without_money(scene: Scene) -> None:
+    """A stake of 0 is covered by a balance of 0."""
+    player = await scene.player()
+    await player.loses_all()
+    await player.round().bet(0).gets(R0)
+
+
+@case("31")
+async def bet_over_the_balance(scene: Scene) -> None:
+    """One minor unit too much: R4 with the balance, and nothing is taken."""
+    player = await scene.player()
+    await player.round().bet(player.has + 1).gets(R4)
+
+
+@case("31")
+async def batch_over_the_balance_takes_nothing(scene: Scene) -> None:
+    """Each bet is covered, their sum is not: R4, and none is taken; one of them alone passes afterwards."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(player.has, 1).gets(R4)
+    await game.bet(1, at=2).gets(R0, moves=-1)
+
+
+@case("31")
+async def bet_without_money(scene: Scene) -> None:
+    """A balance of 0 covers no stake: R4."""
+    player = await scene.player()
+    await player.loses_all()
+    await player.round().bet(1).gets(R4)
+
+
+@case("34")
+async def bet_after_its_cancel(scene: Scene) -> None:
+    """A bet that was placed and cancelled comes as a new event: R3, nothing is taken."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(300).gets(R0, moves=-300)
+    await game.cancel(300).gets(R0, moves=300)
+    await game.bet(300).gets(R3)
+
+
+@case("34")
+async def one_cancelled_bet_refuses_the_batch(scene: Scene) -> None:
+    """A batch with a cancelled bet: R3 for all of it; the other bet may come alone."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(300).gets(R0, moves=-300)
+    await game.cancel(300).gets(R0, moves=300)
+    await game.bet(300, 200).gets(R3)
+    await game.bet(200, at=2).gets(R0, moves=-200)
+
+
+@case("35")
+async def bet_stamped_in_the_past(scene: Scene) -> None:
+    """A timestamp of an hour and more ago: accepted, and echoed as it came."""
+    player = await scene.player()
+    await player.round().bet(100).stamped(-HOUR_S).gets(R0, moves=-100)
+    await player.round().bet(100).stamped(-400 * 24 * HOUR_S).gets(R0, moves=-100)
+
+
+@case("35")
+async def bet_stamped_in_the_future(scene: Scene) -> None:
+    """A timestamp of an hour ahead: accepted, and echoed as it came."""
+    player = await scene.player()
+    await player.round().bet(100).stamped(HOUR_S).gets(R0, moves=-100)
+
+
+@case("wire")
+async def timestamp_in_milliseconds(scene: Scene) -> None:
+    """A timestamp in milliseconds: accepted, and echoed as it came."""
+    player = await scene.player()
+    bet = player.round().bet(100)
+    await bet.put("timestamp", bet.fields["timestamp"] * 1000 + 7).gets(R0, moves=-100)
+
+
+@case("always")
+async def amounts_are_exact(scene: Scene) -> None:
+    """Ten stakes of 0.1 and their like leave just what a decimal calculation leaves."""
+    player = await scene.player()
+    for _ in range(10):
+        await player.round().bet(10).gets(R0, moves=-10)
+    for stake in (1, 3, 7, 29, 57, 115):
+        await player.round().bet(stake).gets(R0, moves=-stake)
+
+
+@case("always")
+async def large_balances_are_exact(scene: Scene) -> None:
+    """A balance of more than 2^52 minor units loses no unit."""
+    player = await scene.player()
+    rest, large = player.has, 2**52 + 3
+    await player.wins(large)
+    await player.round().bet(1).gets(R0, moves=-1)
+    await player.round().bet(2**51 + 1).gets(R0, moves=-(2**51) - 1)
+    await player.loses_all(but=rest)

@@ -1,0 +1,234 @@
+"""Rows 60 to 65: results that turn out to be others. The stored value decides the money, never `before`."""
+
+from __future__ import annotations
+
+import time
+
+from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_events import R0, R1, R3
+from seamless_wallet.conformance.case_player import Player, Round
+from seamless_wallet.conformance.registry import Phase, cases_of
+
+case = cases_of(Phase.RESULTS)
+
+STAKE, WIN = 1000, 950
+CHANGES_MAX = 64
+
+
+async def settled(player: Player, winloss: int = WIN) -> Round:
+    """A round with one bet of `STAKE` that is settled."""
+    game = player.round()
+    await game.bet(STAKE).gets(R0, moves=-STAKE)
+    await game.result((STAKE, winloss)).gets(R0, moves=STAKE + winloss)
+    return game
+
+
+@case("61")
+async def change_down(scene: Scene) -> None:
+    """A win becomes a loss: R0, and new − stored is taken."""
+    player = await scene.player()
+    game = await settled(player)
+    await game.change((STAKE, WIN, -STAKE)).gets(R0, moves=-STAKE - WIN)
+
+
+@case("61")
+async def change_up(scene: Scene) -> None:
+    """A loss becomes a win: R0, and new − stored is credited."""
+    player = await scene.player()
+    game = await settled(player, -STAKE)
+    await game.change((STAKE, -STAKE, WIN)).gets(R0, moves=STAKE + WIN)
+
+
+@case("61")
+async def change_by_either_name(scene: Scene) -> None:
+    """`bet_result_change` and `result_change` are the same event."""
+    player = await scene.player()
+    for name in ("bet_result_change", "result_change"):
+        game = await settled(player)
+        await game.change((STAKE, WIN, 0), name=name).gets(R0, moves=-WIN)
+
+
+@case("61")
+async def changes_one_after_the_other(scene: Scene) -> None:
+    """Each change starts from the one before it."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
+    await game.change((STAKE, -STAKE, WIN), at_s=now_s + 2).gets(R0, moves=STAKE + WIN)
+
+
+@case("61")
+async def changes_back_and_forth(scene: Scene) -> None:
+    """There, back, and there again at a third moment: the same pair is a change of its own, and moves the money."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
+    await game.change((STAKE, WIN, 0), at_s=now_s + 2).gets(R0, moves=-WIN)
+
+
+@case("61")
+async def change_a_little_older_than_the_last(scene: Scene) -> None:
+    """Five seconds older than the last change applied is not too old: R0."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, 100), at_s=now_s - 5).gets(R0, moves=100)
+
+
+@case("61")
+async def batch_of_changes(scene: Scene) -> None:
+    """What the changes of one event move is added up."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(100, 200).gets(R0, moves=-300)
+    await game.result((100, 95), (200, -200)).gets(R0, moves=195)
+    await game.change((100, 95, -100), (200, -200, 190)).gets(R0, moves=-195 + 390)
+
+
+@case("64")
+async def the_worst_change_decides(scene: Scene) -> None:
+    """One bet is unknown or open (R1), another has another stake (R3): in any order the event is R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(100, 200).gets(R0, moves=-300)
+    await game.result((200, -200), at=2).gets(R0)
+    await game.change((100, 95, -100), (201, -200, 190)).gets(R3)
+    await game.change((201, -200, 190), (300, 95, -100), at=2).gets(R3)
+    await game.change((200, -200, 190), at=2).gets(R0, moves=390)
+
+
+@case("61")
+async def changes_of_a_bet_are_limited(scene: Scene) -> None:
+    """A bet takes 64 changes; one more is R3."""
+    player = await scene.player()
+    game, now_s, winloss = await settled(player, 0), int(time.time()), 0
+    for number in range(1, CHANGES_MAX + 1):
+        await game.change((STAKE, winloss, number), at_s=now_s + number).gets(R0, moves=number - winloss)
+        winloss = number
+    await game.change((STAKE, winloss, 0), at_s=now_s + CHANGES_MAX + 1).gets(R3)
+
+
+@case("always")
+async def items_that_give_too_much_together(scene: Scene) -> None:
+    """What the items give is over 2^53 − 1 minor units, what they net is not: R3 in whichever order they come."""
+    player = await scene.player()
+    game, part = player.round(), 2**51
+    await game.bet(0).gets(R0)
+    await game.result((0, 2 * part)).gets(R0, moves=2 * part)
+    await game.bet(part, part, at=2).gets(R0, moves=-2 * part)
+    await game.result((part, -part), (part, -part), at=2).gets(R0)
+    change = game.change((0, 2 * part, 0), (part, -part, part), (part, -part, part))
+    await change.gets(R3)
+    backwards = change.renewed().put("data.bet_results", change.fields["data"]["bet_results"][::-1], "backwards")
+    await backwards.gets(R3)
+
+
+@case("60")
+async def change_that_was_applied_long_ago(scene: Scene) -> None:
+    """Just this (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0)
+
+
+@case("62")
+async def change_older_than_the_last(scene: Scene) -> None:
+    """`before` is right, but the event is more than 5 s older than the last change: R1, nothing moves."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, 100), at_s=now_s - 6).gets(R1)
+
+
+@case("62")
+async def age_is_measured_from_the_last_change(scene: Scene) -> None:
+    """Newer than the first change, but more than 5 s older than the last: R1, nothing moves."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, 100), at_s=now_s + 10).gets(R0, moves=100)
+    await game.change((STAKE, 100, 200), at_s=now_s + 4).gets(R1)
+
+
+@case("62")
+async def old_change_of_a_pair_that_was_applied(scene: Scene) -> None:
+    """`before` is stored again, the event is too old, its pair was applied: R1, for row 62 comes before row 63."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
+    await game.change((STAKE, WIN, 0), at_s=now_s + 1 - 6).gets(R1)
+
+
+@case("63")
+async def change_applied_at_another_time(scene: Scene) -> None:
+    """(before, after) was applied, and `before` is not stored now: R0, nothing moves, whatever the timestamp."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
+    await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
+    await game.change((STAKE, WIN, 0), at_s=now_s + 2).gets(R0)
+
+
+@case("64")
+async def change_from_a_value_that_is_not_stored(scene: Scene) -> None:
+    """`before` is neither stored nor was it: R1, and nothing moves, whatever it claims."""
+    player = await scene.player()
+    game = await settled(player)
+    await game.change((STAKE, 0, -STAKE)).gets(R1)
+    await game.change((STAKE, -STAKE, 10 * WIN)).gets(R1)
+
+
+@case("64")
+async def changes_out_of_order(scene: Scene) -> None:
+    """Changes that come as 2, 1, 2 end right."""
+    player = await scene.player()
+    game, now_s = await settled(player), int(time.time())
+    first = game.change((STAKE, WIN, 0), at_s=now_s)
+    second = game.change((STAKE, 0, -STAKE), at_s=now_s + 1)
+    await second.gets(R1)
+    await first.gets(R0, moves=-WIN)
+    await second.gets(R0, moves=-STAKE)
+
+
+@case("64")
+async def change_before_the_result(scene: Scene) -> None:
+    """The bet is still open: R1; once it is settled, the same event is applied."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(STAKE).gets(R0, moves=-STAKE)
+    change = game.change((STAKE, WIN, 0))
+    await change.gets(R1)
+    await game.result((STAKE, WIN)).gets(R0, moves=STAKE + WIN)
+    await change.gets(R0, moves=-WIN)
+
+
+@case("64")
+async def change_of_an_unknown_bet(scene: Scene) -> None:
+    """The bet is unknown: R1, nothing moves."""
+    player = await scene.player()
+    await player.round().change((STAKE, -STAKE, WIN)).gets(R1)
+
+
+@case("65")
+async def change_of_a_cancelled_bet(scene: Scene) -> None:
+    """The bet was cancelled: R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(STAKE).gets(R0, moves=-STAKE)
+    await game.cancel(STAKE).gets(R0, moves=STAKE)
+    await game.change((STAKE, -STAKE, WIN)).gets(R3)
+
+
+@case("51")
+async def change_of_another_stake(scene: Scene) -> None:
+    """Row 51 holds for changes: another stake, or a winloss below −stake, is R3."""
+    player = await scene.player()
+    game = await settled(player)
+    await game.change((STAKE + 1, WIN, -STAKE)).gets(R3)
+    await game.change((STAKE, WIN, -STAKE - 1)).gets(R3)
+    await game.change((STAKE, WIN, -STAKE)).gets(R0, moves=-STAKE - WIN)

@@ -1,0 +1,103 @@
+"""Rows 20 to 24: who comes in and goes."""
+
+from __future__ import annotations
+
+from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_events import R0, R3
+from seamless_wallet.conformance.registry import Phase, cases_of
+
+case = cases_of(Phase.PLAYERS)
+
+
+@case("20")
+async def login_tells_the_balance(scene: Scene) -> None:
+    """A known player logs in: R0 with the balance."""
+    player = await scene.player()
+    await player.login().gets(R0)
+
+
+@case("20")
+async def login_again_changes_nothing(scene: Scene) -> None:
+    """A player who is in logs in again: R0 with the same balance."""
+    player = await scene.player()
+    await player.login().gets(R0)
+    await player.login().gets(R0)
+
+
+@case("20")
+async def login_tells_the_balance_of_now(scene: Scene) -> None:
+    """After a bet, a login tells what is left."""
+    player = await scene.player()
+    await player.round().bet(1234).gets(R0, moves=-1234)
+    await player.login().gets(R0)
+
+
+@case("20")
+async def players_have_balances_of_their_own(scene: Scene) -> None:
+    """What one player bets and wins never shows in the balance of another."""
+    player, other = await scene.player(), await scene.player()
+    game = player.round()
+    await game.bet(777).gets(R0, moves=-777)
+    await other.login().gets(R0)
+    await game.result((777, 1111)).gets(R0, moves=777 + 1111)
+    await other.round().bet(50).gets(R0, moves=-50)
+    await player.login().gets(R0)
+
+
+@case("21")
+async def events_of_an_unknown_player(scene: Scene) -> None:
+    """Nobody knows the player: R3 for every kind of event, and no balance; who is known is let in meanwhile."""
+    player, stranger = await scene.player(), scene.stranger()
+    game = stranger.round()
+    for event in (
+        stranger.login(),
+        stranger.logout(),
+        game.bet(100),
+        game.cancel(100),
+        game.result((100, 100)),
+        game.change((100, 100, -100)),
+    ):
+        await event.gets(R3)
+    await player.login().gets(R0)
+
+
+@case("21")
+async def an_unknown_player_leaves_nothing_behind(scene: Scene) -> None:
+    """What was R3 for an unknown player is decided afresh when there is such a player."""
+    user_id = f"conf-{scene.unique()}"
+    stranger = scene.stranger(user_id)
+    bet = stranger.round().bet(100)
+    await bet.gets(R3)
+    player = await scene.new_player(user_id, 1000)
+    bet.player = player
+    await bet.gets(R0, moves=-100)
+
+
+@case("23")
+async def logout_tells_the_balance(scene: Scene) -> None:
+    """A player who is in logs out: R0 with the balance."""
+    player = await scene.player()
+    await player.logout().gets(R0)
+
+
+@case("23")
+async def logout_twice(scene: Scene) -> None:
+    """Who is out already logs out again: R0."""
+    player = await scene.player()
+    await player.logout().gets(R0)
+    await player.logout(after_s=2).gets(R0)
+
+
+@case("23")
+async def logout_without_a_session(scene: Scene) -> None:
+    """Who never came in logs out: R0."""
+    player = await scene.player(login=False)
+    await player.logout().gets(R0)
+
+
+@case("24")
+async def an_old_logout_is_accepted(scene: Scene) -> None:
+    """A logout that is older than the newest login: R0, whatever it closes."""
+    player = await scene.player()
+    await player.logout(after_s=-60).gets(R0)
+    await player.round().bet(100).gets(R0, moves=-100)

@@ -1,0 +1,186 @@
+"""Row 1: a retry has the code that it had, and moves nothing."""
+
+from __future__ import annotations
+
+from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_events import R0, R3
+from seamless_wallet.conformance.registry import Phase, cases_of
+
+case = cases_of(Phase.IDENTITY)
+
+
+@case("1")
+async def repeated_bet(scene: Scene) -> None:
+    """The same bet comes three times: R0 each time, taken once."""
+    player = await scene.player()
+    bet = player.round().bet(500, 20)
+    await bet.gets(R0, moves=-520)
+    await bet.gets(R0)
+    await bet.gets(R0)
+
+
+@case("1")
+async def repeated_cancel(scene: Scene) -> None:
+    """The same cancel three times: R0 each time, refunded once."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    cancel = game.cancel(500)
+    await cancel.gets(R0, moves=500)
+    await cancel.gets(R0)
+    await cancel.gets(R0)
+
+
+@case("1")
+async def repeated_result(scene: Scene) -> None:
+    """The same result three times: R0 each time, credited once."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    result = game.result((500, 475))
+    await result.gets(R0, moves=975)
+    await result.gets(R0)
+    await result.gets(R0)
+
+
+@case("1")
+async def repeated_change(scene: Scene) -> None:
+    """The same change three times, down and up: R0 each time, applied once."""
+    player = await scene.player()
+    for before, after in ((475, -500), (-500, 475)):
+        game = player.round()
+        await game.bet(500).gets(R0, moves=-500)
+        await game.result((500, before)).gets(R0, moves=500 + before)
+        change = game.change((500, before, after))
+        await change.gets(R0, moves=after - before)
+        await change.gets(R0)
+        await change.gets(R0)
+
+
+@case("1")
+async def repeated_login_and_logout(scene: Scene) -> None:
+    """The same login and the same logout twice: R0."""
+    player = await scene.player()
+    for event in (player.login(), player.logout()):
+        await event.gets(R0)
+        await event.gets(R0)
+
+
+@case("1")
+async def retry_tells_the_balance_of_now(scene: Scene) -> None:
+    """What has happened since shows in the balance of a retry, and nothing else does."""
+    player = await scene.player()
+    bet = player.round().bet(500)
+    await bet.gets(R0, moves=-500)
+    await player.round().bet(33).gets(R0, moves=-33)
+    await bet.gets(R0)
+
+
+@case("1")
+async def retry_after_the_round_is_over(scene: Scene) -> None:
+    """A bet and a cancel that come again when their bet is cancelled or settled: R0, as the first time."""
+    player = await scene.player()
+    game, other = player.round(), player.round()
+    bet, cancel = game.bet(500), game.cancel(500)
+    await bet.gets(R0, moves=-500)
+    await cancel.gets(R0, moves=500)
+    await bet.gets(R0)
+    settled, result = other.bet(200), other.result((200, 190))
+    await settled.gets(R0, moves=-200)
+    await result.gets(R0, moves=390)
+    await other.change((200, 190, -200)).gets(R0, moves=-390)
+    await settled.gets(R0)
+    await result.gets(R0)
+
+
+@case("1")
+async def retry_with_another_timestamp_and_more_fields(scene: Scene) -> None:
+    """A retry may be stamped anew, gain fields and describe its bets otherwise: it is the same event."""
+    player = await scene.player()
+    bet = player.round().bet(500)
+    await bet.gets(R0, moves=-500)
+    await bet.stamped(3).gets(R0)
+    await bet.put("attempt", 2).put("data.dealer", "Kim").gets(R0)
+    await bet.put("feedback_data", "another").put("data.bets.0.bet_type", "player").gets(R0)
+    await bet.put("data.table_no", "8").gets(R0)
+
+
+@case("1")
+async def retry_with_its_items_in_another_order(scene: Scene) -> None:
+    """The order of the items is no part of what an event says."""
+    player = await scene.player()
+    bet = player.round().bet(500, 70)
+    await bet.gets(R0, moves=-570)
+    await bet.put("data.bets", bet.fields["data"]["bets"][::-1], "items in another order").gets(R0)
+
+
+@case("1")
+async def retry_with_its_amounts_written_otherwise(scene: Scene) -> None:
+    """5, 5.0 and 0.5e1 are the same amount."""
+    unit = 10**scene.scale
+    player = await scene.player(100 * unit)
+    bet = player.round().bet(5 * unit)
+    await bet.gets(R0, moves=-5 * unit)
+    for text in ("5.0", "0.5e1", "50E-1"):
+        await bet.literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text}).gets(R0)
+
+
+@case("2")
+async def conflict_of_amounts(scene: Scene) -> None:
+    """The same transaction_id with another amount: R3; what is stored stays, and the first event is still R0."""
+    player = await scene.player()
+    game = player.round()
+    bet = game.bet(500)
+    await bet.gets(R0, moves=-500)
+    await game.bet(600).put("transaction_id", bet.fields["transaction_id"], "the id of a bet of 500").gets(R3)
+    await bet.gets(R0)
+    await game.cancel(500).gets(R0, moves=500)
+
+
+@case("2")
+async def conflict_of_rounds(scene: Scene) -> None:
+    """The same transaction_id for another round, index or number of bets: R3, and none of them is placed."""
+    player = await scene.player()
+    game, other = player.round(), player.round()
+    bet = game.bet(500)
+    await bet.gets(R0, moves=-500)
+    for event in (other.bet(500), game.bet(500, at=2), game.bet(500, 10)):
+        await event.put("transaction_id", bet.fields["transaction_id"], "an id that is taken").gets(R3)
+    await other.bet(500).gets(R0, moves=-500)
+
+
+@case("2")
+async def conflict_of_kinds(scene: Scene) -> None:
+    """The transaction_id of a bet on a cancel, a result or a logout: R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    bet = game.bet(500)
+    await bet.gets(R0, moves=-500)
+    for event in (game.cancel(500), game.result((500, 475)), player.logout()):
+        await event.put("transaction_id", bet.fields["transaction_id"], "the id of a bet").gets(R3)
+    await game.result((500, 475)).gets(R0, moves=975)
+
+
+@case("2")
+async def conflict_of_results(scene: Scene) -> None:
+    """The transaction_id of a result with another winloss: R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    result = game.result((500, 475))
+    await result.gets(R0, moves=975)
+    await game.result((500, 600)).put("transaction_id", result.fields["transaction_id"], "a used id").gets(R3)
+    await result.gets(R0)
+
+
+@case("2")
+async def conflict_of_values_before(scene: Scene) -> None:
+    """The transaction_id of a change of which only `winloss_before` is another: R3, nothing moves."""
+    player = await scene.player()
+    game = player.round()
+    await game.bet(500).gets(R0, moves=-500)
+    await game.result((500, 475)).gets(R0, moves=975)
+    change = game.change((500, 475, -500))
+    await change.gets(R0, moves=-975)
+    await game.change((500, 474, -500)).put("transaction_id", change.fields["transaction_id"], "a used id").gets(R3)
+    await change.gets(R0)

@@ -1,0 +1,250 @@
+"""Rows 11 and 12: what decrypts but is no event. Every field is required, typed, and there once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_events import R0, R3, Event, literal
+from seamless_wallet.conformance.case_player import Player
+from seamless_wallet.conformance.case_result import CaseFailed
+from seamless_wallet.conformance.raw_webhook import excerpt
+from seamless_wallet.conformance.registry import Phase, cases_of
+
+case = cases_of(Phase.SCHEMA)
+
+TEXTS = ("transaction_id", "event_type", "user_id", "data.currency", "data.game_no", "data.bets.0.bet_index")
+NUMBERS = ("timestamp", "data.total_bet_amount", "data.bets.0.bet_amount")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """An amount of an event with one item, and the total that is the same."""
+
+    event: Event
+    path: str
+    total: str
+    value: Decimal
+
+    async def refused_as(self, *texts: str) -> None:
+        """R3 with each of these as the amount and the total, as the amount alone, as the total alone."""
+        for text in texts:
+            for paths in ((self.path, self.total), (self.path,), (self.total,)):
+                await self.event.renewed().literally(dict.fromkeys(paths, text)).refused()
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A good event that was not sent yet, with one item, and what it will move."""
+
+    event: Event
+    moves: int
+
+    @property
+    def items(self) -> str:
+        """The name of its batch."""
+        (name,) = [name for name, value in self.event.fields["data"].items() if isinstance(value, list)]
+        return str(name)
+
+    @property
+    def amounts(self) -> list[Amount]:
+        """Each of its amounts."""
+        data, path = self.event.fields["data"], f"data.{self.items}.0"
+        totals = {"bet_amount": "total_bet_cancel_amount" if self.items == "bet_cancels" else "total_bet_amount"}
+        return [
+            Amount(self.event, f"{path}.{name}", f"data.{totals.get(name, f'total_{name}')}", Decimal(value))
+            for name, value in data[self.items][0].items()
+            if name in {"bet_amount", "winloss", "winloss_before"}
+        ]
+
+    async def is_good(self) -> None:
+        """It is R0 after all: nothing but what was wrong with the others was refused."""
+        await self.event.gets(R0, moves=self.moves)
+
+
+async def money_of(player: Player) -> list[Money]:
+    """A good bet, cancel, result and change, each for a bet of its own."""
+    game = player.round()
+    await game.bet(100, 100, 100).gets(R0, moves=-300)
+    await game.result((100, 50), at=3).gets(R0, moves=150)
+    return [
+        Money(player.round().bet(100), -100),
+        Money(game.cancel(100, at=1), 100),
+        Money(game.result((100, 95), at=2), 195),
+        Money(game.change((100, 50, 95), at=3), 45),
+    ]
+
+
+async def text_is_refused(scene: Scene, text: bytes) -> None:
+    """A sealed text that is no event: a sealed R3."""
+    reply = scene.wire.read(scene.wire.opened(await scene.wire.post(scene.wire.seal(text))))
+    if reply.code is not R3:
+        raise CaseFailed(f"{excerpt(text)}: expected R3; got {reply.code.value}")
+
+
+@case("11")
+async def not_json(scene: Scene) -> None:
+    """What is not JSON at all: R3, and a login is still R0."""
+    player = await scene.player()
+    for text in (b"", b" ", b"hello", b"{", b'{"event_type":"login"', b"{'event_type':'login'}", b"\x00" * 32):
+        await text_is_refused(scene, text)
+    await player.login().gets(R0)
+
+
+@case("11")
+async def json_that_is_no_object(scene: Scene) -> None:
+    """JSON, but an array, a string, a number or null: R3, and a login is still R0."""
+    player = await scene.player()
+    for text in (b"[]", b'"login"', b"1", b"null", b"true", b"{}", b'[{"event_type":"login"}]'):
+        await text_is_refused(scene, text)
+    await player.login().gets(R0)
+
+
+@case("11")
+async def json_with_something_behind(scene: Scene) -> None:
+    """An event and more behind it: R3, and the event does not happen."""
+    player = await scene.player()
+    for tail in (b"x", b"{}", b"]", b"\x00"):
+        await text_is_refused(scene, player.round().bet(100).text + tail)
+
+
+@case("11")
+async def not_utf8(scene: Scene) -> None:
+    """Bytes that are not UTF-8, in a string that nobody needs: R3."""
+    player = await scene.player()
+    for broken in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80"):
+        text = player.round().bet(100).put("feedback_data", "?broken?").text
+        await text_is_refused(scene, text.replace(b"?broken?", broken))
+
+
+@case("11")
+async def nested_without_end(scene: Scene) -> None:
+    """Ten thousand brackets: R3 if they are all there is, and no fault if they stand in a field nobody needs."""
+    player = await scene.player()
+    await text_is_refused(scene, b"[" * 10_000)
+    deep = literal("[" * 10_000 + "]" * 10_000)
+    reply = await player.login().put("more", deep, "10000 brackets").deliver()
+    if reply.code not in {R0, R3}:
+        raise CaseFailed(f"10000 brackets in an unknown field: expected R0 or R3; got {reply.code.value}")
+
+
+@case("11")
+async def fields_that_are_missing(scene: Scene) -> None:
+    """Without any one of its fields, a bet is R3."""
+    player = await scene.player()
+    for path in (*TEXTS, *NUMBERS, "data", "data.bets", "data.game_type", "data.table_no", "data.bets.0.bet_type"):
+        await player.round().bet(100).drop(path).refused()
+
+
+@case("11")
+async def numbers_in_place_of_texts(scene: Scene) -> None:
+    """A number, null, a list or an object where a text belongs: R3 for every kind of event."""
+    player = await scene.player()
+    wrong: tuple[Any, ...] = (1, None, [], {}, True)
+    for money in await money_of(player):
+        for path in TEXTS:
+            for value in wrong:
+                await money.event.renewed().put(path.replace("bets", money.items), value).refused()
+        await money.is_good()
+
+
+@case("11")
+async def texts_in_place_of_numbers(scene: Scene) -> None:
+    """A number as a text, a boolean, null or a list where a number belongs: R3 for every kind of event."""
+    player = await scene.player()
+    wrong: tuple[Any, ...] = ("1", "1.00", " 1 ", True, None, [1], {})
+    for money in await money_of(player):
+        for value in (*wrong, str(money.event.fields["timestamp"])):
+            await money.event.renewed().put("timestamp", value).refused()
+        for amount in money.amounts:
+            right = f"{amount.value:f}"
+            await amount.refused_as(f'"{right}"', f'" {right} "', f"[{right}]", '"1"', "true", "null", "{}")
+        await money.is_good()
+
+
+@case("11")
+async def amounts_as_texts_throughout(scene: Scene) -> None:
+    """All amounts and totals of an event are texts: R3 for every kind of event, though they agree."""
+    player = await scene.player()
+    for money in await money_of(player):
+        texts = {path: f'"{each.value:f}"' for each in money.amounts for path in (each.path, each.total)}
+        await money.event.renewed().literally(texts).refused()
+        await money.is_good()
+
+
+@case("11")
+async def wrong_shapes(scene: Scene) -> None:
+    """An object where a list belongs and the other way round: R3 for every kind of event."""
+    player = await scene.player()
+    for money in await money_of(player):
+        data, items = money.event.fields["data"], f"data.{money.items}"
+        item = data[money.items][0]
+        for path, value in ((items, item), (items, {"0": item}), ("data", [data])):
+            await money.event.renewed().put(path, value).refused()
+        for value in (None, "1", [item]):
+            await money.event.renewed().put(f"{items}.0", value).refused()
+        await money.is_good()
+
+
+@case("11")
+async def timestamps_that_are_none(scene: Scene) -> None:
+    """A timestamp with a fraction, below 0 or after the year 9999: R3."""
+    player = await scene.player()
+    values: tuple[Any, ...] = (Decimal("1.5"), -1, literal("1e400"), 253_402_300_800_000, literal("9" * 40))
+    for value in values:
+        await player.round().bet(100).put("timestamp", value).refused()
+
+
+@case("11")
+async def keys_that_are_there_twice(scene: Scene) -> None:
+    """A key twice, at any level and also spelt with an escape: R3, whichever value is the right one."""
+    player = await scene.player()
+    for old, new in (
+        (b'"total_bet_amount"', b'"total_bet_amount":9,"total_bet_amount"'),
+        (b'"bet_amount"', b'"bet_amount":9,"bet_amount"'),
+        (b'"bet_amount"', b'"bet_amoun\\u0074":9,"bet_amount"'),
+        (b'"user_id"', b'"user_id":"nobody","user_id"'),
+        (b'"transaction_id"', b'"transaction_id":"x","transaction_id"'),
+        (b'"bets"', b'"bets":[],"bets"'),
+        (b'"data"', b'"data":{},"data"'),
+        (b'"timestamp"', b'"more":{"a":1,"a":1},"timestamp"'),
+    ):
+        await text_is_refused(scene, player.round().bet(100).text.replace(old, new))
+
+
+@case("11")
+async def unknown_events(scene: Scene) -> None:
+    """An event that does not exist, or is spelt otherwise: R3."""
+    player = await scene.player()
+    for name in ("deposit", "Bet", "BET", "bet ", "", "betcancel", "bet_results"):
+        await player.round().bet(100).put("event_type", name).refused()
+
+
+@case("11")
+async def data_of_another_event(scene: Scene) -> None:
+    """A bet called a cancel or a result, without what those have: R3."""
+    player = await scene.player()
+    for name in ("bet_cancel", "bet_result", "bet_result_change"):
+        await player.round().bet(100).put("event_type", name).refused()
+
+
+@case("12")
+async def fields_that_nobody_knows(scene: Scene) -> None:
+    """More fields, of any type and at every level: accepted."""
+    player = await scene.player()
+    values: tuple[Any, ...] = ("x", 1, 1.5, None, True, [1, {"a": [None]}], {"b": {"c": []}})
+    for value in values:
+        bet = player.round().bet(100).put("more", value).put("data.more", value).put("data.bets.0.more", value)
+        await bet.gets(R0, moves=-100)
+    await player.login().put("data", {}, "a login with data").gets(R0)
+
+
+@case("wire")
+async def feedback_that_is_missing(scene: Scene) -> None:
+    """Without `feedback_data`, with null, or empty: accepted."""
+    player = await scene.player()
+    await player.round().bet(100).drop("feedback_data").gets(R0, moves=-100)
+    await player.round().bet(100).put("feedback_data", None).gets(R0, moves=-100)
+    await player.round().bet(100).put("feedback_data", "").gets(R0, moves=-100)

@@ -1,0 +1,107 @@
+"""Where players, money and blocks come from: our admin API, a command of the operator, or nowhere.
+
+A webhook only ever moves what bets move. Whatever a case needs beside it is asked of a port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+from typing import Final, Literal, Protocol
+
+from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused
+from seamless_wallet.conformance.case_result import CaseFailed, CaseSkipped
+from seamless_wallet.errors import WalletError
+
+Action = Literal["create", "deposit", "withdraw", "block", "unblock", "balance"]
+
+CANNOT: Final = os.EX_UNAVAILABLE
+"""Exit status (69) of a hook that has no such action: what needs it is skipped."""
+
+HOOK_LIMIT_S: Final = 30.0
+_OUTPUT_SHOWN: Final = 200
+
+
+class NotDone(WalletError):
+    """The port's other side said no."""
+
+
+class Port(Protocol):
+    """`amount` is a decimal string in major units. `balance` gives one; the others give nothing."""
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
+        """Raises NotDone, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
+        ...
+
+
+class NoPort:
+    """Nothing beside the webhook."""
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:  # noqa: ARG002
+        """Nothing is done here."""
+        raise CaseSkipped(f"needs the cash desk or back office ({action}): say --admin-url or --hook")
+
+
+class AdminPort:
+    """The admin API of this project (docs/admin-api.md)."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
+        """One call, repeated while its outcome is unknown."""
+        try:
+            return await self._do(action, user_id, currency, amount)
+        except AdminRefused as error:
+            raise NotDone(f"the back office refused to {action}: {error}") from None
+        except AdminError as error:
+            raise CaseFailed(f"the back office: {error}") from None
+
+    async def _do(self, action: Action, user_id: str, currency: str, amount: str) -> str:
+        admin = self._admin
+        match action:
+            case "create":
+                await admin.create(user_id, currency)
+            case "deposit":
+                await admin.deposit(user_id, amount)
+            case "withdraw":
+                await admin.withdraw(user_id, amount)
+            case "block" | "unblock":
+                await admin.set_status(user_id, "blocked" if action == "block" else "active")
+            case "balance":
+                return (await admin.show(user_id)).balance
+        return ""
+
+
+class HookPort:
+    """A command of the operator: `CMD create|deposit|withdraw|block|unblock|balance USER [AMOUNT] [CURRENCY]`."""
+
+    def __init__(self, command: str) -> None:
+        self._words = shlex.split(command)
+
+    async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
+        """Run it once. Exit status 0: done, 69: no such action here, else: refused."""
+        words = [user_id] if action in {"block", "unblock"} else [user_id, *filter(None, [amount]), currency]
+        pipe = asyncio.subprocess.PIPE
+        try:
+            process = await asyncio.create_subprocess_exec(*self._words, action, *words, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            raise CaseFailed(f"the hook {self._words[0]} does not run: {error.strerror}") from None
+        try:
+            async with asyncio.timeout(HOOK_LIMIT_S):
+                out, err = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise CaseFailed(f"the hook took longer than {HOOK_LIMIT_S:g} s to {action}") from None
+        if process.returncode == CANNOT:
+            raise CaseSkipped(f"the hook cannot {action}")
+        if process.returncode:
+            told = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it says nothing"
+            raise NotDone(f"the hook refused to {action} (exit status {process.returncode}): {told}")
+        return out.decode(errors="replace").strip()
+
+
+def _end_of(output: bytes) -> str:
+    return " ".join(output.decode(errors="replace").split())[-_OUTPUT_SHOWN:]

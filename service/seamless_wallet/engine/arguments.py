@@ -1,0 +1,131 @@
+"""The arguments of each script: one NamedTuple each, in the order of its ARGV.
+
+`tests/lua/test_contracts.py` compares every tuple with the header and the first lines of its script.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EventArgs(NamedTuple):
+    """ARGV of every event script, before its own."""
+
+    epoch: int
+    period: int
+    digest: bytes
+    fingerprint: bytes
+    payload: bytes
+    token: str
+    pending_max: int
+    window_ms: int
+    now_ms: int
+    timestamp_ms: int
+    provider: str
+    currency: str
+    snapshot_seq: int | str
+
+
+class BetArgs(NamedTuple):
+    """ARGV of `bet` after the common ones."""
+
+    session_required: int
+    session_ms: int
+    session_grace_ms: int
+
+
+class CancelArgs(NamedTuple):
+    """ARGV of `cancel` after the common ones."""
+
+    unknown: str
+
+
+class ChangeArgs(NamedTuple):
+    """ARGV of `change` after the common ones."""
+
+    overdraw: str
+    changes_max: int
+    change_tolerance_ms: int
+
+
+class TransferArgs(NamedTuple):
+    """ARGV of `transfer` after the common ones; the amount in minor units."""
+
+    direction: str
+    amount: int
+
+
+class StatusArgs(NamedTuple):
+    """ARGV of `status` after the common ones."""
+
+    status: str
+
+
+class AmountItem(NamedTuple):
+    """One item of `bet` and `cancel`."""
+
+    bet_index: str
+    amount: int
+    cold: str
+
+
+class ResultItem(NamedTuple):
+    """One item of `result`."""
+
+    bet_index: str
+    amount: int
+    winloss: int
+    cold: str
+
+
+class ChangeItem(NamedTuple):
+    """One item of `change`."""
+
+    bet_index: str
+    amount: int
+    winloss: int
+    winloss_before: int
+    cold: str
+
+
+class InstallArgs(NamedTuple):
+    """ARGV of `install`, before its fields and values."""
+
+    epoch: int
+    period: int
+
+
+class InstallEventsArgs(NamedTuple):
+    """ARGV of `install_events`, before its digests and records."""
+
+    epoch: int
+    period: int
+    window_ms: int
+
+
+class InstallRoundArgs(NamedTuple):
+    """ARGV of `install_round`, before its bet indexes and bets."""
+
+    epoch: int
+    period: int
+    window_ms: int
+    open_bets: int
+
+
+class GateArgs(NamedTuple):
+    """ARGV of `gate`."""
+
+    epoch: int
+    seq: int
+    ledger_uuid: str
+    now_ms: int
+
+
+class ConfirmArgs(NamedTuple):
+    """ARGV of `confirm`; `tail` is the number of committed entries that stay in the stream."""
+
+    epoch: int
+    seq: int
+    tail: int
+    now_ms: int
+    window_ms: int

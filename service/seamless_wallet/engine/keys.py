@@ -1,0 +1,79 @@
+"""Every key that this service has in Redis. `{s}` is the hash tag of the shard, g its current epoch.
+
+| key                      | type          | holds                                                              |
+|--------------------------|---------------|--------------------------------------------------------------------|
+| `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID |
+| `{s}:w:g:<user>`         | hash          | a wallet; written last by `install`: present = completely loaded   |
+| `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
+| `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
+| `{s}:l:g`                | stream        | ledger entries, id `<epoch>-<seq>`                                 |
+| `wallet:<ledger>:writer` | string, exp.  | the writer's heartbeat                                             |
+
+All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
+last but one part at the most, and what follows it is a number: no two users share a key.
+
+Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:<ledger>:committed` (watermarks, to
+all), `wallet:<ledger>:recover` (a worker asks the lease-holder to look at a shard again).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+
+def committed_channel(ledger_uuid: str) -> str:
+    """Where the writer tells all processes how far SQL has got. Channels are shared by all databases of a server."""
+    return f"wallet:{ledger_uuid}:committed"
+
+
+def recover_channel(ledger_uuid: str) -> str:
+    """Where a process asks the writer to look at a shard again."""
+    return f"wallet:{ledger_uuid}:recover"
+
+
+def confirm_channel(worker: str) -> str:
+    """Where the writer tells `worker` which of its attempts are committed."""
+    return f"wallet:confirm:{worker}"
+
+
+def heartbeat(ledger_uuid: str) -> str:
+    """There as long as the writer has just done a whole cycle."""
+    return f"wallet:{ledger_uuid}:writer"
+
+
+@lru_cache(maxsize=1024)
+def head(tag: int | str) -> str:
+    """Head of a shard."""
+    return f"{{{tag}}}:head"
+
+
+@lru_cache(maxsize=1024)
+def stream(tag: int | str, epoch: int) -> str:
+    """Ledger stream of a shard in one epoch."""
+    return f"{{{tag}}}:l:{epoch}"
+
+
+def wallet(tag: int | str, epoch: int, user_id: str) -> str:
+    """A player's wallet in one epoch."""
+    return f"{{{tag}}}:w:{epoch}:{user_id}"
+
+
+def round_(tag: int | str, epoch: int, digest: bytes) -> str:
+    """A round's bets in one epoch, by the digest of (provider, user_id, game_no)."""
+    return f"{{{tag}}}:r:{epoch}:{digest.hex()}"
+
+
+def events(tag: int | str, epoch: int, user_id: str, period: int) -> str:
+    """A player's event digests of one idempotency period."""
+    return f"{{{tag}}}:i:{epoch}:{user_id}:{period}"
+
+
+def generation_pattern(tag: int | str) -> str:
+    """SCAN pattern of all keys of a shard that belong to some epoch."""
+    return f"{{{tag}}}:[wril]:*"
+
+
+def generation_of(key: str) -> tuple[str, int]:
+    """Shard tag and epoch in the name of a key that `generation_pattern` found. Raises ValueError for another."""
+    tag, _, epoch, *_ = key.split(":", 3)
+    return tag[1:-1], int(epoch)

@@ -1,0 +1,234 @@
+"""One connection to Redis, shared by everything a process does there, written in batches.
+
+All commands of one turn of the event loop leave in one write, and replies resolve their futures in order. A pool
+costs many times the CPU per command (docs/decisions.md). redis-py makes the connection (URL, TLS, authentication).
+
+A pipeline never repeats a command. When a connection breaks or a reply is overdue, nobody knows what was executed:
+every command in flight fails with `OutcomeUnknown`, and the caller learns the truth by idempotency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import structlog
+from hiredis import pack_command
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+
+from seamless_wallet.engine.connection import Server, connection_pool, parse_server
+from seamless_wallet.errors import WalletError
+from seamless_wallet.observability import metrics
+
+RECONNECT_FIRST_S: Final = 0.01
+RECONNECT_MAX_S: Final = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class RedisUnavailable(WalletError):
+    """The command has no answer."""
+
+
+class NotSent(RedisUnavailable):
+    """Nothing was sent: the pipeline is down or full."""
+
+
+class OutcomeUnknown(RedisUnavailable):
+    """The command was sent, and nobody knows whether it was executed."""
+
+
+class _InFlight(NamedTuple):
+    future: asyncio.Future[Any]
+    sent_s: float
+
+
+Admit = Callable[[Server, "Pipeline"], Awaitable[bool]]
+"""Asked on every connect: is this the server that SQL recorded? Until it says so, only `send` works."""
+
+
+class Pipeline:
+    """One pipelined connection. `run` keeps it connected; `execute` may be called from any task of the loop."""
+
+    def __init__(self, url: str, *, deadline_ms: int, in_flight_max: int) -> None:
+        self._pool = connection_pool(url)
+        self._deadline_s = deadline_ms / 1000
+        self._in_flight_max = in_flight_max
+        self._admit: Admit | None = None
+        self._connection: AbstractConnection | None = None
+        self._outgoing: list[bytes] = []
+        self._waiting: deque[_InFlight] = deque()
+        self._wake = asyncio.Event()
+        self._usable = asyncio.Event()
+        self._dropped = asyncio.Event()
+        self._server: Server | None = None
+        self._gauge = metrics.REDIS_COMMANDS_IN_FLIGHT
+
+    def admit_by(self, admit: Admit) -> None:
+        """Ask `admit` on every connect. Before `run`."""
+        self._admit = admit
+
+    @property
+    def usable(self) -> asyncio.Event:
+        """Set while the pipeline is connected to an admitted server."""
+        return self._usable
+
+    @property
+    def server(self) -> Server | None:
+        """The server that the pipeline was connected to last."""
+        return self._server
+
+    def drop(self) -> None:
+        """Leave this connection, and connect anew."""
+        self._dropped.set()
+
+    async def identify(self) -> Server:
+        """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
+        self._server = parse_server(await self.send("INFO", "server"), await self.send("INFO", "replication"))
+        return self._server
+
+    def execute(self, *args: bytes | str | int) -> asyncio.Future[Any]:
+        """Send one command with this turn's batch, to an admitted server.
+
+        The future gives the reply (bytes undecoded), or raises ResponseError for an error reply of the server,
+        `NotSent` if nothing was sent, `OutcomeUnknown` if the outcome is unknown.
+        """
+        if self._usable.is_set():
+            return self.send(*args)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future.set_exception(NotSent("no admitted connection to Redis"))
+        return future
+
+    def send(self, *args: bytes | str | int) -> asyncio.Future[Any]:
+        """As `execute`, but also while the server has not been admitted yet."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if self._connection is None:
+            future.set_exception(NotSent("no connection to Redis"))
+        elif len(self._waiting) >= self._in_flight_max:
+            future.set_exception(NotSent("too many commands in flight to Redis"))
+        else:
+            self._outgoing.append(pack_command(args))  # type: ignore[arg-type]  # its stub says one argument
+            self._waiting.append(_InFlight(future, loop.time()))
+            self._wake.set()
+        return future
+
+    async def run(self) -> None:
+        """Connect, serve until the connection breaks, connect again, for ever."""
+        delay_s, silent = RECONNECT_FIRST_S, False
+        while True:
+            try:
+                connection = await self._connect()
+            except (RedisError, OSError) as error:
+                metrics.REDIS_CONNECTION_ERRORS.labels("connect").inc()
+                if not silent:
+                    log.warning("redis_unreachable", error=str(error), remedy="is Redis running? It is tried again")
+                silent = True  # until it was there: one line says it
+            else:
+                silent = False
+                if await self._serve(connection):
+                    delay_s = RECONNECT_FIRST_S
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, RECONNECT_MAX_S)
+
+    async def close(self) -> None:
+        """Drop the connection; what is in flight becomes ambiguous."""
+        if self._connection is not None:
+            await self._connection.disconnect(nowait=True)
+        await self._pool.disconnect()
+
+    async def _connect(self) -> AbstractConnection:
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return connection
+
+    async def _serve(self, connection: AbstractConnection) -> bool:
+        """Serve one connection to its end. True if its server was admitted."""
+        self._connection = connection
+        self._wake.clear()
+        self._dropped.clear()
+        check = asyncio.create_task(self._check_server())
+        tasks: list[asyncio.Task[None]] = [
+            asyncio.create_task(job)
+            for job in (self._write(connection), self._read(connection), self._watch_deadline(), self._watch_drop())
+        ]
+        admitted = False
+        fault: BaseException | None = None
+        try:
+            done, _ = await asyncio.wait({check, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            if check in done and check.exception() is None:
+                admitted = check.result()
+                if admitted:
+                    self._usable.set()
+                    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            fault = next((task.exception() for task in done if task.exception()), None)
+        finally:
+            self._usable.clear()
+            self._connection = None
+            for task in (check, *tasks):
+                task.cancel()
+            await asyncio.gather(check, *tasks, return_exceptions=True)
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+            self._fail_all()
+        if fault is not None:
+            metrics.REDIS_CONNECTION_ERRORS.labels(type(fault).__name__).inc()
+            log.warning("redis_connection_lost", error=str(fault), remedy="none if Redis was restarted or failed over")
+        return admitted
+
+    async def _check_server(self) -> bool:
+        """Who is there, and is it the one we expect? Without an answer the connection is not used."""
+        server = await self.identify()
+        return self._admit is None or await self._admit(server, self)
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._outgoing = self._outgoing, []
+            if not connection.is_connected:  # redis-py would connect anew, to whatever is there, and run the batch
+                raise ConnectionResetError("the connection was closed under the pipeline")
+            await connection.send_packed_command(batch, check_health=False)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        waiting, gauge = self._waiting, self._gauge
+        while True:
+            reply: Any
+            try:
+                reply = await connection.read_response(disable_decoding=True)
+            except ResponseError as error:
+                reply = error
+            future = waiting.popleft().future
+            if not waiting:
+                gauge.set(0)
+            if not future.done():
+                if isinstance(reply, ResponseError):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
+            if isinstance(reply, ReadOnlyError):
+                raise reply
+
+    async def _watch_deadline(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._deadline_s / 4)
+            self._gauge.set(len(self._waiting))
+            if self._waiting and loop.time() - self._waiting[0].sent_s > self._deadline_s:
+                raise TimeoutError(f"no reply from Redis within {self._deadline_s:.3f} s")
+
+    async def _watch_drop(self) -> None:
+        await self._dropped.wait()
+        raise ConnectionResetError("left, to see where the address leads now")
+
+    def _fail_all(self) -> None:
+        self._outgoing.clear()
+        while self._waiting:
+            future = self._waiting.popleft().future
+            if not future.done():
+                future.set_exception(OutcomeUnknown("the connection to Redis broke"))
+                future.exception()  # its caller may have given up: not an unretrieved exception

@@ -1,0 +1,53 @@
+"""What the scripts answer, typed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class ReplyStatus(StrEnum):
+    """The first word of a script's reply."""
+
+    DONE = "DONE"  # decided and written; not committed yet
+    DUP = "DUP"  # this event was decided before
+    CONFLICT = "CONFLICT"  # this transaction_id said something else before
+    DECLINED = "DECLINED"
+    BUSY = "BUSY"  # too many entries are waiting for the writer
+    FENCED = "FENCED"  # the caller's epoch or period is not the current one
+    MISS = "MISS"  # the wallet has to be loaded first
+    COLD = "COLD"  # the bets have to be looked up in SQL first
+    EXISTS = "EXISTS"  # the wallet is there already
+    OK = "OK"
+    STALE = "STALE"  # the gate was opened for a newer epoch
+    FOREIGN = "FOREIGN"  # this Redis belongs to another ledger
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A decision of a script. `rests_on` is the seq that must be committed before it may be told."""
+
+    outcome: ReplyStatus
+    code: str
+    reason: str
+    currency: str
+    balance: int
+    debt: int
+    rests_on: int
+    committed: int
+
+
+def parse_verdict(reply: list[Any]) -> Verdict:
+    """An eight-part reply of an event script."""
+    outcome, code, reason, currency, balance, debt, rests_on, committed = reply
+    return Verdict(
+        ReplyStatus(outcome.decode()),
+        code.decode(),
+        reason.decode(),
+        currency.decode(),
+        int(balance),
+        int(debt),
+        int(rests_on),
+        int(committed),
+    )

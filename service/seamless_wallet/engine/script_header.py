@@ -1,0 +1,51 @@
+"""The header of a script: its contract, parsed, which tests compare with the bindings and with what the script does."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+_HEADER_LINE: Final = re.compile(r"^-- ([A-Z]+)\s+(.*)$|^--\s{6,}(.*)$")
+
+
+class Contract(msgspec.Struct, frozen=True):
+    """The header of a script, parsed."""
+
+    purpose: str
+    keys: tuple[str, ...]
+    argv: tuple[str, ...]
+    items: tuple[str, ...]
+    writes: tuple[str, ...]
+    returns: str
+    example: str
+
+
+def parse_contract(name: str, source: str) -> Contract:
+    """Read the header: `-- name: purpose`, then upper-case sections that may go on, indented, on further lines."""
+    lines = source.split("\n")
+    prefix = f"-- {name}: "
+    if not lines[0].startswith(prefix):
+        raise ValueError(f"lua/{name}.lua must start with '{prefix}'")
+    sections: dict[str, str] = {}
+    section = ""
+    for line in lines[1:]:
+        match = _HEADER_LINE.match(line)
+        if not line.startswith("--") or "@include" in line:
+            break
+        if match and match[1]:
+            section = match[1]
+            sections[section] = match[2]
+        elif match and section:
+            sections[section] += " " + match[3]
+    words = {part: tuple(sections.get(part, "").split()) for part in ("KEYS", "ARGV", "ITEMS", "WRITES")}
+    return Contract(
+        purpose=lines[0].removeprefix(prefix),
+        keys=words["KEYS"],
+        argv=words["ARGV"],
+        items=words["ITEMS"],
+        writes=words["WRITES"],
+        returns=sections["RETURNS"],
+        example=sections["EXAMPLE"],
+    )

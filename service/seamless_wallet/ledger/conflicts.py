@@ -1,0 +1,33 @@
+"""Why entries cannot be committed as they are, and why a shard gets a new epoch."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from seamless_wallet.errors import WalletError
+
+
+class EpochCause(StrEnum):
+    """Why a shard gets a new epoch."""
+
+    HEAD = "head"  # Redis has no head, or one of another epoch
+    SERVER = "server"  # another Redis server than the one recorded
+    NOSCRIPT = "noscript"  # a registered script is gone
+    FORK = "fork"  # Redis and SQL tell different stories of one seq
+    GAP = "gap"  # entries are missing between SQL and the stream
+    REUSED = "reused"  # an identity came back that SQL has already
+    UNSTORABLE = "unstorable"  # an entry that cannot be read
+
+
+class LedgerConflict(WalletError):
+    """A shard's entries cannot be committed as they are: nothing of the transaction was."""
+
+    def __init__(self, cause: EpochCause, shard: int, seq: int, detail: str) -> None:
+        super().__init__(f"shard {shard}, entry {seq}: {detail}")
+        self.cause = cause
+        self.shard = shard
+        self.seq = seq
+
+
+class EpochMoved(WalletError):
+    """Another writer has opened a newer epoch: this one has nothing to say any more."""

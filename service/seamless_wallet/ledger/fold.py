@@ -1,0 +1,161 @@
+"""Rebuild a wallet or a round from its entries alone. Pure; loading, committing and verifying all use it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from seamless_wallet.commands import Kind, PlayerStatus
+from seamless_wallet.errors import WalletError
+from seamless_wallet.ledger.bets import Bet, BetState, Change
+from seamless_wallet.ledger.entry import Entry
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A player's session with one provider, epoch milliseconds.
+
+    `login_ms` is the newest login by the provider's clock, `renewed_ms` the last login or bet by ours,
+    `closed_ms` the logout by ours, 0 while open.
+    """
+
+    login_ms: int
+    renewed_ms: int
+    closed_ms: int = 0
+
+    def text(self) -> str:
+        """The form that Lua reads and writes: `<login> <renewed> <closed>`."""
+        return f"{self.login_ms} {self.renewed_ms} {self.closed_ms}"
+
+
+class Wallet(msgspec.Struct, frozen=True):
+    """A wallet after its newest entry. Amounts in minor units; `version` counts its entries; `seq` is the newest."""
+
+    user_id: str
+    currency: str
+    status: str
+    version: int
+    seq: int
+    balance: int
+    debt: int
+    sessions: dict[str, Session] = {}
+
+
+class FoldError(WalletError, ValueError):
+    """An entry does not follow from those before it."""
+
+
+def fold_wallet(wallet: Wallet | None, entry: Entry) -> Wallet:
+    """The wallet after `entry`. Raises FoldError unless version, balance and debt follow from `wallet`."""
+    command, decision = entry.command, entry.decision
+    if wallet is None:
+        if command.kind is not Kind.CREATE:
+            raise FoldError(f"{command.kind} of a player that was never created")
+        wallet = Wallet(command.user_id, command.currency, PlayerStatus.ACTIVE, 0, 0, 0, 0)
+    elif command.kind is Kind.CREATE:
+        raise FoldError(f"entry {entry.shard}/{entry.seq} creates a player that exists")
+    expected = (
+        wallet.version + 1,
+        wallet.balance + decision.balance_delta,
+        wallet.debt + decision.debt_delta,
+    )
+    if (decision.version, decision.balance, decision.debt) != expected or min(expected) < 0:
+        raise FoldError(f"entry {entry.shard}/{entry.seq} does not follow version {wallet.version} of its wallet")
+    return Wallet(
+        wallet.user_id,
+        wallet.currency,
+        command.status if command.kind is Kind.STATUS else wallet.status,
+        decision.version,
+        entry.seq,
+        decision.balance,
+        decision.debt,
+        _fold_session(wallet.sessions, entry),
+    )
+
+
+def _fold_session(sessions: dict[str, Session], entry: Entry) -> dict[str, Session]:
+    """Login opens, logout closes unless it is not newer than the login, a bet with an effect renews what is open."""
+    command = entry.command
+    session = sessions.get(command.provider)
+    now, effects = command.received_ms, entry.decision.effects
+    match command.kind:
+        case Kind.LOGIN:
+            login_ms = max(session.login_ms, command.timestamp_ms) if session else command.timestamp_ms
+            renewed_ms = max(session.renewed_ms, now) if session else now
+            changed = Session(login_ms, renewed_ms)
+        case Kind.LOGOUT if session and not session.closed_ms and command.timestamp_ms > session.login_ms:
+            changed = Session(session.login_ms, session.renewed_ms, now)
+        case Kind.BET if session and not session.closed_ms and now > session.renewed_ms and "+" in effects:
+            changed = Session(session.login_ms, now)
+        case _:
+            return sessions
+    return {**sessions, command.provider: changed}
+
+
+def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
+    """Apply one entry to the bets of its round, in place. Raises FoldError if an item does not follow."""
+    command, effects = entry.command, entry.decision.effects
+    if len(effects) != len(command.items):
+        raise FoldError(f"entry {entry.shard}/{entry.seq} has {len(effects)} effects for {len(command.items)} items")
+    for item, effect in zip(command.items, effects, strict=True):
+        if effect == "-":
+            continue
+        bet = bets.get(item.bet_index)
+        match command.kind, effect, bet and bet.state:
+            case Kind.BET, "+", None:
+                after = Bet(BetState.OPEN, item.amount)
+            case Kind.CANCEL, "t", None:
+                after = Bet(BetState.TOMBSTONE, item.amount)
+            case Kind.CANCEL, "+", BetState.OPEN if bet:
+                after = Bet(BetState.CANCELLED, bet.stake)
+            case Kind.RESULT, "+", BetState.OPEN if bet:
+                after = Bet(BetState.SETTLED, bet.stake, item.winloss, item.winloss)
+            case Kind.CHANGE, "+", BetState.SETTLED if bet and bet.winloss == item.winloss_before:
+                change = Change(item.winloss_before, item.winloss, command.timestamp_ms)
+                after = Bet(BetState.SETTLED, bet.stake, item.winloss, bet.first_winloss, (*bet.changes, change))
+            case _:
+                raise FoldError(f"entry {entry.shard}/{entry.seq}: {command.kind} cannot follow the state of a bet")
+        bets[item.bet_index] = after
+
+
+def net_effect(entry: Entry) -> int:
+    """What the entry's items and amount must move in all (Δbalance − Δdebt), minor units."""
+    command = entry.command
+    having_effect = [i for i, effect in zip(command.items, entry.decision.effects, strict=True) if effect == "+"]
+    match command.kind:
+        case Kind.BET:
+            return -sum(item.amount for item in having_effect)
+        case Kind.CANCEL:
+            return sum(item.amount for item in having_effect)
+        case Kind.RESULT:
+            return sum(item.amount + item.winloss for item in having_effect)
+        case Kind.CHANGE:
+            return sum(item.winloss - item.winloss_before for item in having_effect)
+        case Kind.DEPOSIT:
+            return command.amount
+        case Kind.WITHDRAW:
+            return -command.amount
+        case _:
+            return 0
+
+
+def open_bets_delta(entry: Entry) -> int:
+    """By how much the entry changes the number of open bets of its round."""
+    having_effect = entry.decision.effects.count("+")
+    match entry.command.kind:
+        case Kind.BET:
+            return having_effect
+        case Kind.CANCEL | Kind.RESULT:
+            return -having_effect
+        case _:
+            return 0
+
+
+def first_seen_bets(entry: Entry) -> list[str]:
+    """Bet indexes that the entry placed or tombstoned for the first time."""
+    if entry.command.kind not in (Kind.BET, Kind.CANCEL):
+        return []
+    first = "+" if entry.command.kind is Kind.BET else "t"
+    return [
+        item.bet_index
+        for item, effect in zip(entry.command.items, entry.decision.effects, strict=True)
+        if effect == first
+    ]

@@ -1,0 +1,56 @@
+"""What the wallet and the writer need of a ledger. One suite of tests holds every store to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from seamless_wallet.commands import Command
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
+
+
+class LedgerReader(Protocol):
+    """The read side. Each call is one snapshot. Raises OSError-like store errors when the database is away."""
+
+    async def heads(self) -> Sequence[ShardHead]:
+        """The heads of all shards, by shard number."""
+
+    async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
+        """A wallet with its open rounds, and every event and round touched since `since_ms`."""
+
+    async def lookup(self, shard: int, command: Command, digest: bytes, round_digest: bytes | None) -> LedgerLookup:
+        """One event and, folded, all bets of its round."""
+
+    async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
+        """Which of these events are committed."""
+
+    async def wallet(self, user_id: str) -> Wallet | None:
+        """The committed state of a player."""
+
+    async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
+        """A player's entries, newest first, those older than `before_seq` if given."""
+
+    async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
+        """Currency → account kind (`player`, `debt`, `house:<provider>`, `cash`) → sum in minor units, from entries."""
+
+    async def registered_scripts(self) -> Mapping[str, str]:
+        """SHA → text of every script that some process has registered."""
+
+
+class LedgerStore(LedgerReader, Protocol):
+    """The whole ledger. Only the lease-holder calls `commit` and `open_epoch`."""
+
+    async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
+        """Commit entries of several shards, each batch gapless in seq order, in one transaction.
+
+        Rows that are committed already are recognised and skipped. Raises LedgerConflict or EpochMoved, and then
+        nothing was committed.
+        """
+
+    async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
+        """Compare-and-swap the epoch of a shard; False if it is not `expected` any more."""
+
+    async def register_scripts(self, scripts: Mapping[str, str]) -> None:
+        """Make these scripts (SHA → text) part of what every Redis of this ledger must hold."""

@@ -1,0 +1,54 @@
+"""What SQL knows, as values: the heads of shards, events, snapshots of a wallet, look-ups of an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from seamless_wallet.ledger.bets import Bet
+from seamless_wallet.ledger.fold import Wallet
+
+
+class ShardHead(msgspec.Struct, frozen=True):
+    """Where a shard stands in SQL, and on which Redis server its epoch runs."""
+
+    epoch: int
+    seq: int
+    run_id: str
+    replid: str
+
+
+class EventRecord(msgspec.Struct, frozen=True):
+    """A committed event: what it said, and where its entry is."""
+
+    digest: bytes
+    fingerprint: bytes
+    seq: int
+
+
+class WalletSnapshot(msgspec.Struct, frozen=True):
+    """All that Redis must know of a wallet, as of (epoch, seq) of its shard; `wallet` None: no such player."""
+
+    epoch: int
+    seq: int
+    wallet: Wallet | None
+    rounds: Mapping[bytes, Mapping[str, Bet]]
+    events: Sequence[EventRecord]
+
+
+class LedgerLookup(msgspec.Struct, frozen=True):
+    """What SQL knows of one event and its round, as of (epoch, seq) of its shard."""
+
+    epoch: int
+    seq: int
+    wallet: Wallet | None
+    record: EventRecord | None
+    bets: Mapping[str, Bet]
+
+
+class FoundEvents(msgspec.Struct, frozen=True):
+    """Which of the digests asked for are committed, with the heads of the same snapshot."""
+
+    heads: Sequence[ShardHead]
+    events: Mapping[bytes, EventRecord]

@@ -1,0 +1,68 @@
+"""The writer's process: holds the ledger's lease and commits."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from seamless_wallet.engine import Pipeline
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.ports import Clock
+from seamless_wallet.processes.runtime import Lifetime, SystemClock, Unstartable, first_of, open_ledger, run_process
+from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.settings import Settings
+from seamless_wallet.stores.errors import LeaseHeld
+from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.writer import BLOCK_MS, Writer, WriterLimits
+
+LEASE_WAIT_S: Final = 15.0
+"""A writer whose parent has just died may still be finishing."""
+
+LEASE_POLL_S: Final = 0.1
+IN_FLIGHT_MAX: Final = 100_000
+
+
+def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
+    """Write the ledger until told to stop. The exit status."""
+
+    async def main(lifetime: Lifetime) -> None:
+        async with open_ledger(settings) as ledger:
+            await _acquire_lease(ledger)
+            await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
+            writer = build_writer(settings, ledger)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    writing = group.create_task(writer.run())
+                    await lifetime.last(writer.ready.wait())
+                    writing.cancel()
+            except* ForeignRedis as foreign:
+                raise Unstartable(str(first_of(foreign))) from None
+
+    return run_process("writer", settings, main, lifeline_fd)
+
+
+def build_writer(settings: Settings, ledger: SqliteLedger, clock: Clock | None = None) -> Writer:
+    """A writer of this ledger, which must hold the lease."""
+    deadline_ms = settings.deadline_ms
+    return Writer(
+        ledger=ledger,
+        ledger_uuid=ledger.uuid,
+        redis_url=settings.redis_address,
+        pipeline=Pipeline(settings.redis_address, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
+        reading_pipeline=Pipeline(settings.redis_address, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
+        clock=clock or SystemClock(),
+        limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
+    )
+
+
+async def _acquire_lease(ledger: SqliteLedger) -> None:
+    deadline_s = asyncio.get_running_loop().time() + LEASE_WAIT_S
+    while True:
+        try:
+            ledger.acquire_lease()
+        except LeaseHeld:
+            if asyncio.get_running_loop().time() > deadline_s:
+                raise
+            await asyncio.sleep(LEASE_POLL_S)
+        else:
+            return

@@ -1,0 +1,242 @@
+"""The shape of what `dowinn-v3` puts on the wire, as msgspec structs; what it means is in `dowinn_v3`.
+
+Amounts are `Any`, because a Decimal field would take strings ("5000", "NaN", " 5 ") as well: integers arrive
+as int, other numbers as Decimal (through `strict_json.exact`), and `amount_of` refuses the rest.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from seamless_wallet.commands import Code, Item, Kind
+from seamless_wallet.money import to_minor
+from seamless_wallet.providers.provider import Invalid, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def amount_of(value: object, scale: int) -> int:
+    """Minor units of a decoded JSON value. Raises `AmountError`, or `Invalid` if it is no number."""
+    if type(value) is int or type(value) is Decimal:
+        return to_minor(value, scale)
+    raise Invalid(Reason.SCHEMA)
+
+
+def stake_of(value: object, scale: int) -> int:
+    """As `amount_of`, but refuses negative ones."""
+    minor = amount_of(value, scale)
+    if minor < 0:
+        raise Invalid(Reason.AMOUNT)
+    return minor
+
+
+class WireStake(msgspec.Struct):
+    """A bet that is placed or cancelled. `bet_index` is a string in all of the guide's samples."""
+
+    bet_index: str
+    bet_type: str
+    bet_amount: Any
+
+    def item(self, scale: int) -> Item:
+        """In minor units."""
+        return Item(self.bet_index, self.bet_type, stake_of(self.bet_amount, scale))
+
+
+class WireResult(WireStake):
+    """A settled bet. The guide's `winloss` is net of the stake: a loss is minus the stake, a push 0."""
+
+    winloss: Any
+
+    def item(self, scale: int) -> Item:
+        """In minor units."""
+        stake = stake_of(self.bet_amount, scale)
+        return Item(self.bet_index, self.bet_type, stake, amount_of(self.winloss, scale))
+
+
+class WireChange(WireResult):
+    """A settled bet that gets another result."""
+
+    winloss_before: Any
+
+    def item(self, scale: int) -> Item:
+        """In minor units."""
+        stake = stake_of(self.bet_amount, scale)
+        winloss, before = amount_of(self.winloss, scale), amount_of(self.winloss_before, scale)
+        return Item(self.bet_index, self.bet_type, stake, winloss, before)
+
+
+class WireData(msgspec.Struct, kw_only=True):
+    """What all batches have. `game_no` is the round: no earlier transaction id is ever named."""
+
+    item_type: ClassVar[type[WireStake]] = WireStake
+    context_names: ClassVar[tuple[str, ...]] = ("game_type", "table_no")
+
+    currency: str
+    game_type: str
+    table_no: str
+    game_no: str
+
+    def batch(self) -> Sequence[WireStake]:
+        """The items, which every event calls otherwise."""
+        raise NotImplementedError
+
+    def totals(self) -> tuple[Any, ...]:
+        """The totals sent, in the order of an item's amounts: stake, winloss, winloss before."""
+        raise NotImplementedError
+
+
+class BetData(WireData):
+    """Bets to place."""
+
+    total_bet_amount: Any
+    bets: list[WireStake]
+
+    def batch(self) -> Sequence[WireStake]:
+        """The items."""
+        return self.bets
+
+    def totals(self) -> tuple[Any, ...]:
+        """The totals sent."""
+        return (self.total_bet_amount,)
+
+
+class CancelData(WireData):
+    """Bets to take back."""
+
+    total_bet_cancel_amount: Any
+    bet_cancels: list[WireStake]
+
+    def batch(self) -> Sequence[WireStake]:
+        """The items."""
+        return self.bet_cancels
+
+    def totals(self) -> tuple[Any, ...]:
+        """The totals sent."""
+        return (self.total_bet_cancel_amount,)
+
+
+class ResultData(WireData):
+    """`result_detail` is a JSON text in a string; it is kept as it is."""
+
+    item_type: ClassVar[type[WireStake]] = WireResult
+    context_names: ClassVar[tuple[str, ...]] = ("game_type", "table_no", "result", "result_detail")
+
+    total_bet_amount: Any
+    total_winloss: Any
+    result: str
+    result_detail: str
+    bet_results: list[WireResult]
+
+    def batch(self) -> Sequence[WireStake]:
+        """The items."""
+        return self.bet_results
+
+    def totals(self) -> tuple[Any, ...]:
+        """The totals sent."""
+        return self.total_bet_amount, self.total_winloss
+
+
+class ChangeData(WireData, kw_only=True):
+    """The page about it is not public: so what moves money is required, and what only describes it is not."""
+
+    item_type: ClassVar[type[WireStake]] = WireChange
+    context_names: ClassVar[tuple[str, ...]] = (
+        *ResultData.context_names,
+        "result_before",
+        "result_detail_before",
+    )
+
+    total_bet_amount: Any
+    total_winloss: Any
+    total_winloss_before: Any
+    result: str | UnsetType = UNSET
+    result_before: str | UnsetType = UNSET
+    result_detail: str | UnsetType = UNSET
+    result_detail_before: str | UnsetType = UNSET
+    bet_results: list[WireChange]
+
+    def batch(self) -> Sequence[WireStake]:
+        """The items."""
+        return self.bet_results
+
+    def totals(self) -> tuple[Any, ...]:
+        """The totals sent."""
+        return self.total_bet_amount, self.total_winloss, self.total_winloss_before
+
+
+class WireEvent(msgspec.Struct, tag_field="event_type", kw_only=True):
+    """What all events have. `feedback_data` is opaque, and an event without it, or with null, is accepted."""
+
+    kind: ClassVar[Kind]
+
+    transaction_id: str
+    timestamp: int
+    user_id: str
+    feedback_data: str | UnsetType | None = UNSET
+
+
+class WireLogin(WireEvent, tag="login"):
+    """A player enters. Carries no currency."""
+
+    kind: ClassVar[Kind] = Kind.LOGIN
+
+
+class WireLogout(WireEvent, tag="logout"):
+    """A player leaves."""
+
+    kind: ClassVar[Kind] = Kind.LOGOUT
+
+
+class BetEvent(WireEvent, tag="bet"):
+    """Stakes to debit."""
+
+    kind: ClassVar[Kind] = Kind.BET
+    data: BetData
+
+
+class CancelEvent(WireEvent, tag="bet_cancel"):
+    """Stakes to refund."""
+
+    kind: ClassVar[Kind] = Kind.CANCEL
+    data: CancelData
+
+
+class ResultEvent(WireEvent, tag="bet_result"):
+    """Bets to settle."""
+
+    kind: ClassVar[Kind] = Kind.RESULT
+    data: ResultData
+
+
+class ChangeEvent(WireEvent, tag="bet_result_change"):
+    """The page about it is not public, and two names of it are seen: this one and the next."""
+
+    kind: ClassVar[Kind] = Kind.CHANGE
+    data: ChangeData
+
+
+class OtherChangeEvent(ChangeEvent, tag="result_change"):
+    """The same by its other name."""
+
+
+class LooseFields(msgspec.Struct):
+    """What may be repeated of a request that is wrong elsewhere."""
+
+    event_type: Any = None
+    timestamp: Any = None
+    user_id: Any = None
+
+
+class WireReply(msgspec.Struct, omit_defaults=True):
+    """The reply. The guide requires `latest_balance` with R0 only."""
+
+    code: Code
+    event_type: str | None = None
+    timestamp: int | None = None
+    user_id: str | None = None
+    latest_balance: Any = None

@@ -1,0 +1,124 @@
+"""A new epoch for a shard: O(1), no comparison of contents, safe to repeat at any point.
+
+From the moment that SQL names the new epoch nothing of the old one can be committed, and none of that was ever
+acknowledged. Wallets come back one by one, when they are next needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import structlog
+from redis.exceptions import ResponseError
+
+from seamless_wallet.engine import Pipeline, Server, keys
+from seamless_wallet.engine.arguments import GateArgs
+from seamless_wallet.engine.replies import ReplyStatus
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.errors import WalletError
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.ports import LedgerStore
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock
+
+SCAN_COUNT: Final = 500
+
+log = structlog.get_logger(__name__)
+
+
+class ForeignRedis(WalletError):
+    """This Redis holds the data of another ledger. Not to be touched, and nothing to be started on it."""
+
+
+async def open_epoch(
+    *,
+    shard: int,
+    cause: EpochCause,
+    ledger: LedgerStore,
+    ledger_uuid: str,
+    pipeline: Pipeline,
+    server: Server,
+    clock: Clock,
+) -> ShardHead:
+    """Give `shard` its next epoch on `server` and open its gate. Returns the new head.
+
+    Raises ForeignRedis, RedisUnavailable or a store error; calling again is always right.
+    """
+    gate = load_scripts()["gate"]
+    while True:
+        head = (await ledger.heads())[shard]
+        epoch = await _next_epoch(pipeline, shard, head.epoch)
+        if not await ledger.open_epoch(shard, head.epoch, epoch, server.run_id, server.replid):
+            continue
+        args = GateArgs(epoch, head.seq, ledger_uuid, clock.now_ms())
+        outcome, detail = await pipeline.execute(
+            "EVAL", gate.text, 2, keys.head(shard), keys.stream(shard, epoch), *args
+        )
+        match ReplyStatus(outcome.decode()):
+            case ReplyStatus.OK:
+                metrics.EPOCHS_OPENED.labels(cause).inc()
+                return ShardHead(epoch, head.seq, server.run_id, server.replid)
+            case ReplyStatus.FOREIGN:
+                raise _foreign(detail, ledger_uuid)
+
+
+async def check_owner(pipeline: Pipeline, shards: int, ledger_uuid: str) -> None:
+    """Raises ForeignRedis if some head belongs to another ledger. Changes nothing."""
+    for owner in await asyncio.gather(
+        *(pipeline.execute("HGET", keys.head(shard), "ledger") for shard in range(shards))
+    ):
+        if owner is not None and owner != ledger_uuid.encode():
+            raise _foreign(owner, ledger_uuid)
+
+
+def _foreign(owner: bytes, ledger_uuid: str) -> ForeignRedis:
+    return ForeignRedis(
+        f"this Redis belongs to ledger {owner.decode(errors='replace')}, not to {ledger_uuid}: "
+        "point WALLET_REDIS_URL at another server, or empty this one"
+    )
+
+
+async def _next_epoch(pipeline: Pipeline, shard: int, in_sql: int) -> int:
+    """Above what SQL and the head name, and above any generation left behind (each has a stream from its gate on)."""
+    in_redis = await pipeline.execute("HGET", keys.head(shard), "epoch")
+    epoch = max(in_sql, int(in_redis or 0)) + 1
+    while await pipeline.execute("EXISTS", keys.stream(shard, epoch)):
+        epoch += 1
+    return epoch
+
+
+async def load_scripts_into(pipeline: Pipeline, registered: Mapping[str, str]) -> None:
+    """Load every registered script that the server lacks."""
+    shas = list(registered)
+    if not shas:
+        return
+    present = await pipeline.execute("SCRIPT", "EXISTS", *shas)
+    for sha, there in zip(shas, present, strict=True):
+        if not there:
+            await pipeline.execute("SCRIPT", "LOAD", registered[sha])
+
+
+async def unlink_older_generations(pipeline: Pipeline, heads: Iterable[ShardHead]) -> int:
+    """Free the keys of epochs that are over, in small steps. Returns how many keys went."""
+    current = {str(shard): head.epoch for shard, head in enumerate(heads)}
+    cursor: Any = b"0"
+    unlinked = 0
+    while True:
+        cursor, found = await pipeline.execute(
+            "SCAN", cursor, "MATCH", keys.generation_pattern("*"), "COUNT", SCAN_COUNT
+        )
+        old = []
+        for name in found:
+            with contextlib.suppress(ValueError, IndexError, UnicodeDecodeError):
+                shard, epoch = keys.generation_of(name.decode())
+                if epoch < current.get(shard, 0):
+                    old.append(name)
+        if old:
+            with contextlib.suppress(ResponseError):
+                unlinked += await pipeline.execute("UNLINK", *old)
+        if cursor == b"0":
+            return unlinked

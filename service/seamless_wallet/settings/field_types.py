@@ -1,0 +1,97 @@
+"""The kinds of value a setting may have. A refusal says what to do and never repeats a secret."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticKnownError
+
+from seamless_wallet.settings.urls import check_host, check_ledger_url, check_redis_url, check_token
+
+AES_KEY_BYTES: Final = 32
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+KeyEncoding = Literal["utf8", "hex", "base64"]
+
+
+_KEY_DECODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
+    "utf8": str.encode,
+    "hex": bytes.fromhex,
+    "base64": partial(base64.b64decode, validate=True),
+}
+
+
+def decode_key(text: str, encoding: str) -> bytes:
+    """The 32 bytes of an AES-256 key. Raises ValueError, which does not tell the key."""
+    if encoding not in _KEY_DECODERS:
+        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(_KEY_DECODERS)}")
+    try:
+        raw = _KEY_DECODERS[encoding](text)
+    except ValueError:  # binascii.Error and UnicodeError are such
+        raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
+    if len(raw) != AES_KEY_BYTES:
+        raise ValueError(
+            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {AES_KEY_BYTES} bytes; "
+            "copy the provider's key whole, or set key_encoding"
+        )
+    return raw
+
+
+def _split(value: Any) -> Any:
+    """A list in an environment variable is separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(value: Any) -> Network:
+    if isinstance(value, ipaddress.IPv4Network | ipaddress.IPv6Network):
+        return value
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f"should list networks like 10.0.0.0/8 or single addresses; {error}") from None
+
+
+def _checked(check: Callable[[str], None]) -> AfterValidator:
+    """A secret text that `check` raises no ValueError for."""
+
+    def validate(value: SecretStr) -> SecretStr:
+        check(value.get_secret_value())
+        return value
+
+    return AfterValidator(validate)
+
+
+def _no_boolean(value: Any) -> Any:
+    """TOML's true is not the number 1."""
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("names none; name some, or leave it out for all of [currencies]")
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
+LedgerUrl = Annotated[SecretStr, _checked(check_ledger_url)]
+Token = Annotated[SecretStr, _checked(check_token)]
+Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], BeforeValidator(_split)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
+Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Scale = Annotated[Whole, Field(ge=0, le=8)]
+ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

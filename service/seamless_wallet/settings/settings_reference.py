@@ -1,0 +1,90 @@
+"""Writes docs/settings.md: `python -m seamless_wallet.settings.settings_reference > docs/settings.md`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final, get_args
+
+from seamless_wallet.settings.explain import default_text
+from seamless_wallet.settings.model import Settings
+from seamless_wallet.settings.provider_settings import ProviderSettings
+from seamless_wallet.settings.sources import PREFIX, PROVIDER_SECRETS, SECRETS, TABLES
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+INTRODUCTION: Final = """\
+# Settings
+
+Every setting is an environment variable, or stands in a TOML file under the same name in lower case and
+without `WALLET_` (`WALLET_WEBHOOK_PORT=8080` is `webhook_port = 8080`). The environment wins. `WALLET_CONFIG`
+names the file; without it, `wallet.toml` in the data directory is read if it is there. An empty variable
+counts as not set. Lists are separated by commas in a variable and are arrays in TOML.
+
+Secrets may stand in a file of their own: the same name and `_FILE` (in TOML `_file`). In the TOML file, a
+relative `data_dir` or `…_file` starts at that file's directory.
+
+Settings are read once, at start. A wrong value or an unknown name stops the start with one line that says
+which setting it is, what is wrong and what to do. (What Kubernetes adds for a service called `wallet`, such
+as `WALLET_SERVICE_HOST` and `WALLET_PORT`, is overlooked.)
+
+This page is made from the code: `python -m seamless_wallet.settings.settings_reference > docs/settings.md`.
+"""
+PROVIDERS: Final = """
+## Providers
+
+In the TOML file only. One table `[providers.<name>]` each; a name is made of `a-z`, `0-9` and `-`, and is
+kept in the ledger with every entry: do not change it later.
+
+```toml
+[providers.acme]
+profile = "dowinn-v3"
+api_id = "operator-17"
+api_key_file = "acme.key"
+currencies = ["KRW", "USD"]
+allow = ["192.0.2.0/24"]
+```
+"""
+
+
+def reference() -> str:
+    """The whole page, as Markdown."""
+    variables = {PREFIX + key.upper(): field for key, field in Settings.model_fields.items() if key not in TABLES}
+    currencies = Settings.model_fields["currencies"]
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *_table(variables, {PREFIX + key.upper() for key in SECRETS}, "_FILE"),
+            "\n## Currencies\n",
+            f"`[currencies]`, in the TOML file only. {currencies.description}",
+            f"\nDefault: {default_text(currencies)}.",
+            PROVIDERS,
+            *_table(ProviderSettings.model_fields, PROVIDER_SECRETS, "_file"),
+            "",
+        ]
+    )
+
+
+def _table(fields: dict[str, FieldInfo], secrets: set[str] | frozenset[str], suffix: str) -> list[str]:
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in fields.items():
+        names = f"`{name}`, `{name}{suffix}`" if name in secrets else f"`{name}`"
+        default = "required" if field.is_required() else f"`{default_text(field)}`".replace("`none`", "")
+        lines.append(f"| {names} | {default} | {field.description}{_bounds(field)}{_choices(field)} |")
+    return lines
+
+
+def _bounds(field: FieldInfo) -> str:
+    limits = {type(limit).__name__: limit for limit in field.metadata}
+    if "Ge" not in limits or "Le" not in limits:
+        return ""
+    return f" From {limits['Ge'].ge} to {limits['Le'].le}."
+
+
+def _choices(field: FieldInfo) -> str:
+    words = [f"`{word}`" for word in get_args(field.annotation) if isinstance(word, str)]
+    return f" One of {', '.join(words)}." if len(words) > 1 and f"`{words[-1]}`" not in str(field.description) else ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,137 @@
+"""Where settings come from: the environment, then a TOML file, then the defaults."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from seamless_wallet.settings.explain import explain
+from seamless_wallet.settings.model import Settings, SettingsError
+from seamless_wallet.settings.provider_settings import ProviderSettings
+from seamless_wallet.settings.secret_files import read_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+PREFIX: Final = "WALLET_"
+CONFIG_FILE: Final = "wallet.toml"
+TABLES: Final = frozenset({"currencies", "providers"})
+"""Settings that are tables: in TOML only."""
+SECRETS: Final = frozenset({"redis_url", "ledger_url", "admin_token"})
+"""Settings that may also stand in a file of their own, named by the same name and `_file`."""
+PROVIDER_SECRETS: Final = frozenset({"api_key", "previous_api_key"})
+PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {f"{name}_file" for name in PROVIDER_SECRETS}
+KEYS: Final = (frozenset(Settings.model_fields) - {"config"}) | {f"{name}_file" for name in SECRETS}
+SERVICE_LINK: Final = re.compile(r"WALLET_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+"""What Kubernetes puts into the environment of every pod beside a service called `wallet…`."""
+SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check everything once. Raises SettingsError."""
+    config = _config_path(environ)
+    given = _environment(environ)
+    written = _toml(config) if config else {}
+    origin = f" in {config}" if config else ""
+    merged = _read_files(written, Path() if config is None else config.parent, "{}" + origin)
+    merged |= _read_files(given, Path(), PREFIX + "{}")
+    try:
+        settings = Settings.model_validate(merged | {"config": config})
+    except ValidationError as error:
+        raise SettingsError(explain(error, {key: PREFIX + key.upper() for key in given}, origin)) from None
+    if config and "WALLET_CONFIG" not in environ and config.parent != settings.data_dir:
+        raise SettingsError(f"data_dir{origin}: points away from this directory; set WALLET_DATA_DIR instead")
+    return settings
+
+
+def data_dir_of(environ: Mapping[str, str]) -> Path:
+    """The data directory as far as the environment says."""
+    return Path(environ.get("WALLET_DATA_DIR") or Settings.model_fields["data_dir"].default).absolute()
+
+
+def _config_path(environ: Mapping[str, str]) -> Path | None:
+    named = environ.get("WALLET_CONFIG")
+    if named:
+        return Path(named).absolute()
+    found = data_dir_of(environ) / CONFIG_FILE
+    return found if os.path.lexists(found) else None
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Our variables, by setting. An empty one counts as not set: compose files write those."""
+    known = {PREFIX + key.upper(): key for key in KEYS}
+    given: dict[str, Any] = {}
+    for name, value in environ.items():
+        if not name.startswith(PREFIX) or not value or name == "WALLET_CONFIG":
+            continue
+        if SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and SERVICE_ADDRESS.fullmatch(value)):
+            continue
+        if name.removeprefix(PREFIX).lower() in TABLES:
+            raise SettingsError(f"{name}: a table; write it into the TOML file that WALLET_CONFIG names")
+        if name not in known:
+            raise SettingsError(f"{name}: no such setting; {_nearest(name, known)}")
+        given[known[name]] = value
+    return given
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    """The file's settings, every name checked."""
+    try:
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"WALLET_CONFIG: cannot read {path} ({error.strerror}); correct its path or mode") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"WALLET_CONFIG: {path} is not TOML ({error}); correct the file") from None
+    for key in written:
+        if key not in KEYS | TABLES:
+            raise SettingsError(f"{key} in {path}: no such setting; {_nearest(key, KEYS | TABLES)}")
+    providers = written.get("providers", {})
+    for name, provider in providers.items() if isinstance(providers, dict) else ():
+        for key in provider if isinstance(provider, dict) else ():
+            if key not in PROVIDER_KEYS:
+                place = f"providers.{name}.{key} in {path}"
+                raise SettingsError(f"{place}: no such setting; {_nearest(key, PROVIDER_KEYS)}")
+    if "data_dir" in written:
+        written["data_dir"] = path.parent / str(written["data_dir"])
+    return written
+
+
+def _read_files(source: Mapping[str, Any], base: Path, place: str) -> dict[str, Any]:
+    """The source with each `…_file` replaced by what the file holds; relative paths start at `base`."""
+    values = _replace_files(source, SECRETS, base, place)
+    providers = values.get("providers")
+    if isinstance(providers, dict):
+        values["providers"] = {
+            name: _replace_files(table, PROVIDER_SECRETS, base, place.replace("{}", f"providers.{name}.{{}}"))
+            if isinstance(table, dict)
+            else table
+            for name, table in providers.items()
+        }
+    return values
+
+
+def _replace_files(table: Mapping[str, Any], secrets: Collection[str], base: Path, place: str) -> dict[str, Any]:
+    values = dict(table)
+    for key in secrets:
+        path = values.pop(f"{key}_file", None)
+        if path is None:
+            continue
+        name = f"{key}_file".upper() if place.startswith(PREFIX) else f"{key}_file"
+        setting = place.replace("{}", name)
+        if key in values:
+            raise SettingsError(f"{setting}: stands beside {key}; keep one of the two")
+        if not isinstance(path, str):
+            raise SettingsError(f"{setting}: should be the path of a file; write it as a string")
+        values[key] = read_secret(base / path, setting)
+    return values
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"

@@ -1,0 +1,67 @@
+"""Connections to the ledger's file, with the settings that its durability rests on.
+
+The stdlib's sqlite3 and threads of our own rather than aiosqlite: that has one thread per connection and hands it
+every execute and fetch through a queue, each a switch of threads; here a whole snapshot or commit is one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from seamless_wallet.stores.errors import StoreError
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a write waits for another process's short one (a registration of scripts)."""
+
+SQLITE_MIN: Final = (3, 37, 0)
+"""STRICT tables."""
+
+
+def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
+    """A connection in autocommit mode to a file that must exist. Raises StoreError.
+
+    A reader, too, makes and maps the `-shm` file beside the ledger: it needs a directory it may write.
+    `check_same_thread` is off only so that the closing thread may close what a pool thread opened.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: Python needs one of at least 3.37")
+    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+    try:
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open the ledger {path}: {error}") from error
+    try:
+        # recursive_triggers: without it REPLACE deletes past the trigger that keeps entries.
+        for pragma in ("foreign_keys", "recursive_triggers", "cell_size_check"):
+            connection.execute(f"PRAGMA {pragma} = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if write:
+            connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: an fsync before every commit returns
+            connection.execute("PRAGMA fullfsync = ON")  # where fsync alone is no barrier (macOS)
+        connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(
+            f"cannot read the ledger {path}: {error}; is it a ledger, and may this user write in its directory?"
+        ) from error
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, mode: str = "DEFERRED") -> Iterator[None]:
+    """One transaction; DEFERRED ones that only read are one snapshot. Nothing of it stays after an exception."""
+    connection.execute(f"BEGIN {mode}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,189 @@
+"""The beginning of a ledger, its migrations, and whether it is the one that the settings describe."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from seamless_wallet.ledger.entry import CHAIN_START
+from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.stores.sql_files import read_migrations, read_queries, statements
+from seamless_wallet.stores.sqlite.database import connect, transaction
+
+PACKAGE: Final = "seamless_wallet.stores.sqlite"
+MIGRATIONS: Final = read_migrations(PACKAGE)
+SCHEMA_VERSION: Final = len(MIGRATIONS)
+READ: Final = read_queries(PACKAGE, "read.sql")
+WRITE: Final = read_queries(PACKAGE, "write.sql")
+FILE_MODE: Final = 0o600
+"""Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
+
+
+class LedgerInfo(msgspec.Struct, frozen=True):
+    """Which ledger a file holds. `scales`: decimal digits of each currency; `used`: currencies with wallets."""
+
+    uuid: str
+    shards: int
+    scales: dict[str, int]
+    used: frozenset[str]
+
+
+def init(path: Path | str, shards: int, currencies: Mapping[str, int]) -> str:
+    """Make the ledger, or bring an existing one up to date; returns its UUID. To repeat it changes nothing.
+
+    `currencies`: name → decimal digits. One transaction does all: after a crash there is a ledger, or none yet.
+    Raises StoreError if the path cannot be written, or holds a ledger that contradicts the settings.
+    """
+    path = Path(path)
+    if shards < 1 or not currencies:
+        raise StoreError("a ledger needs at least one shard and one currency")
+    if not path.parent.exists():
+        raise StoreError(
+            f"cannot make the ledger {path}: the directory {path.parent} does not exist; make it, or correct the path"
+        )
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the ledger {path}: {error.strerror}; choose another data directory or its permissions"
+        ) from error
+    connection = connect(path, write=True)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with transaction(connection, "IMMEDIATE"):
+            ledger_uuid = _init(connection, path, shards, currencies)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot make the ledger {path}: {error}") from error
+    finally:
+        connection.close()
+    _sync_directory(path.parent)
+    return ledger_uuid
+
+
+def _init(connection: sqlite3.Connection, path: Path, shards: int, currencies: Mapping[str, int]) -> str:
+    version = schema_version(connection, path)
+    if version > SCHEMA_VERSION:
+        raise StoreError(f"the ledger {path} was made by a newer version of this program: install that")
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        raise StoreError(f"{path} is a database, but not a ledger: choose another path")
+    migrate(connection, version)
+    if version == 0:
+        connection.execute(WRITE["insert_ledger"], (str(uuid.uuid4()), shards, SCHEMA_VERSION))
+        connection.executemany(WRITE["insert_shard"], ((shard, CHAIN_START) for shard in range(shards)))
+    connection.execute(WRITE["set_schema_version"], (SCHEMA_VERSION,))
+    info = read_info(connection)
+    check_shards(info, path, shards)
+    _update_currencies(connection, info, currencies)
+    check_currencies(read_info(connection), path, currencies)
+    return info.uuid
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Run the migrations after `version` within the caller's transaction."""
+    for number, script in MIGRATIONS:
+        if number > version:
+            for statement in statements(script):
+                connection.execute(statement)
+
+
+def _update_currencies(connection: sqlite3.Connection, info: LedgerInfo, currencies: Mapping[str, int]) -> None:
+    """Make the currencies those of the settings, but for those that wallets use."""
+    for name in info.scales.keys() - currencies.keys() - info.used:
+        connection.execute(WRITE["delete_currency"], (name,))
+    for name, scale in currencies.items():
+        if name not in info.scales:
+            connection.execute(WRITE["insert_currency"], (name, scale))
+        elif name not in info.used:
+            connection.execute(WRITE["update_currency"], (scale, name))
+
+
+def schema_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Migrations that the file has seen; 0 if it is not a ledger yet. Raises StoreError if that cannot be read."""
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone() is None:
+            return 0
+        return read_info_row(connection)[2]
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+
+
+def read_info_row(connection: sqlite3.Connection) -> tuple[str, int, int]:
+    """UUID, number of shards, schema version."""
+    row: tuple[str, int, int] = connection.execute(READ["ledger"]).fetchone()
+    return row
+
+
+def read_info(connection: sqlite3.Connection) -> LedgerInfo:
+    """What the ledger says of itself, within the caller's transaction."""
+    ledger_uuid, shards, _ = read_info_row(connection)
+    rows = connection.execute(READ["currencies"]).fetchall()
+    return LedgerInfo(
+        ledger_uuid,
+        shards,
+        {name: scale for name, scale, _ in rows},
+        frozenset(name for name, _, used in rows if used),
+    )
+
+
+def check_shards(info: LedgerInfo, path: Path, shards: int) -> None:
+    """Raises StoreError unless the ledger has just so many shards."""
+    if info.shards != shards:
+        raise StoreError(
+            f"the ledger {path} has {info.shards} shards and the settings say {shards}: "
+            "the number is fixed when a ledger is made; set it back"
+        )
+
+
+def check_currencies(info: LedgerInfo, path: Path, currencies: Mapping[str, int]) -> None:
+    """Raises StoreError unless the settings know all used currencies as they are, and no currency is new."""
+    for name in sorted(info.used):
+        if name not in currencies:
+            raise StoreError(f"the ledger {path} has players in {name}, which the settings do not have: put it back")
+    for name, scale in sorted(currencies.items()):
+        if name not in info.scales:
+            raise StoreError(f"the currency {name} is new to the ledger {path}: run `wallet init`")
+        if info.scales[name] != scale:
+            remedy = "set it back" if name in info.used else "run `wallet init`"
+            raise StoreError(
+                f"the ledger {path} keeps {name} with {info.scales[name]} decimal digits and the settings say "
+                f"{scale}: {remedy}"
+            )
+
+
+def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] | None) -> LedgerInfo:
+    """Open a ledger once to see that it is there, of this schema, and as the settings say. Raises StoreError."""
+    if not path.exists():
+        raise StoreError(f"there is no ledger at {path}: run `wallet init`")
+    connection = connect(path, write=False)
+    try:
+        with transaction(connection):
+            version = schema_version(connection, path)
+            if version != SCHEMA_VERSION:
+                newer = version > SCHEMA_VERSION
+                remedy = "install the newer version of this program" if newer else "run `wallet init`"
+                raise StoreError(f"the ledger {path} has schema {version}, not {SCHEMA_VERSION}: {remedy}")
+            info = read_info(connection)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+    finally:
+        connection.close()
+    if shards is not None:
+        check_shards(info, path, shards)
+    if currencies is not None:
+        check_currencies(info, path, currencies)
+    return info
+
+
+def _sync_directory(directory: Path) -> None:
+    """So that the new file's name survives a power failure, too."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

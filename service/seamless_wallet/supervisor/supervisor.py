@@ -1,0 +1,174 @@
+"""The parent of `wallet up`: holds the data directory and the ports, and keeps all children going.
+
+    Supervisor(settings, on_ready).run()
+
+The parent does no work of its own, so that nothing but the operator gives it a reason to die.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from seamless_wallet.settings import SettingsError, admin_token
+from seamless_wallet.settings.secret_files import create_data_dir
+from seamless_wallet.supervisor.child import Child, Role
+from seamless_wallet.supervisor.data_directory import emptied_directory, listen, locked, private_directory, url_of
+from seamless_wallet.supervisor.embedded_valkey import ValkeyError
+from seamless_wallet.supervisor.exit_counts import begin_counting
+from seamless_wallet.supervisor.pid_files import stop_left_behind
+from seamless_wallet.supervisor.roles import default_roles
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from seamless_wallet.settings import Settings
+
+SLOW_START_S: Final = 20.0
+METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where the service is reached, with the ports it really has."""
+
+    webhook_url: str
+    admin_url: str
+
+
+class Supervisor:
+    """One `wallet up`. `on_ready` is called once, when every child has said that it is ready.
+
+    `prepare` is called before any child starts, when the ports and the data directory are held: what it makes is
+    only made if the service can start.
+
+    `environ` is what the children get: pass the one that the settings were loaded from.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_ready: Callable[[Listening], None] = lambda _: None,
+        *,
+        prepare: Callable[[], None] = lambda: None,
+        environ: Mapping[str, str] = os.environ,
+        roles: Callable[[Settings, int, int], list[Sequence[Role]]] = default_roles,
+    ) -> None:
+        self._settings = settings
+        self._on_ready = on_ready
+        self._prepare = prepare
+        self._environ = environ
+        self._roles = roles
+        self._stages: list[list[Child]] = []
+        self._stop = asyncio.Event()
+        self._status = 0
+
+    async def run(self) -> int:
+        """Until SIGTERM, SIGINT or a child that cannot start; the exit status, 0 if all went in order.
+
+        A second signal kills every child at once. Raises SettingsError, before any child is started.
+        """
+        with ExitStack() as stack:
+            webhook, admin = self._take_ground(stack)
+            try:
+                stages = self._roles(self._settings, webhook.fileno(), admin.fileno())
+            except ValkeyError as error:
+                raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
+            self._stages = [[self._child(role) for role in stage] for stage in stages]
+            stack.enter_context(self._signals())
+            starting = asyncio.create_task(self._start(Listening(url_of(webhook), url_of(admin))))
+            starting.add_done_callback(self._started)
+            await self._stop.wait()
+            starting.cancel()
+            webhook.close()  # the workers close theirs: from here on nobody is let in
+            admin.close()
+            await self._stop_all()
+            await asyncio.gather(starting, return_exceptions=True)
+            if not starting.cancelled():
+                starting.result()
+        return self._status
+
+    def _take_ground(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
+        settings = self._settings
+        webhook = listen(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
+        stack.enter_context(closing(webhook))
+        admin = listen(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
+        stack.enter_context(closing(admin))
+        create_data_dir(settings.data_dir)
+        stack.enter_context(locked(settings.lock_path))
+        self._prepare()
+        settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
+        stop_left_behind(settings.pid_dir)
+        if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
+            private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
+        if settings.metrics_dir.parent != settings.data_dir:
+            private_directory(settings.metrics_dir, "for counters")
+        emptied_directory(settings.metrics_dir)
+        stack.callback(shutil.rmtree, settings.metrics_dir, ignore_errors=True)
+        os.environ[METRICS_VARIABLE] = str(settings.metrics_dir)
+        begin_counting()
+        admin_token(settings)
+        return webhook, admin
+
+    def _child(self, role: Role) -> Child:
+        environ = {**self._environ, METRICS_VARIABLE: str(self._settings.metrics_dir)}
+        return Child(role, environ, self._settings.pid_dir, self._settings.metrics_dir, self._give_up)
+
+    async def _start(self, listening: Listening) -> None:
+        for stage in self._stages:
+            for child in stage:
+                child.start()
+            slow = asyncio.get_running_loop().call_later(SLOW_START_S, _report_slow, stage)
+            try:
+                for child in stage:
+                    await child.ready.wait()
+            finally:
+                slow.cancel()
+        self._on_ready(listening)
+
+    def _started(self, starting: asyncio.Task[None]) -> None:
+        if not starting.cancelled() and starting.exception() is not None:
+            self._stop.set()
+
+    def _give_up(self, status: int) -> None:
+        self._status = status or 1
+        self._stop.set()
+
+    async def _stop_all(self) -> None:
+        for stage in reversed(self._stages):
+            if not all(await asyncio.gather(*(child.stop() for child in stage))):
+                self._status = self._status or 1
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if self._stop.is_set():
+            for child in (child for stage in self._stages for child in stage):
+                child.kill()
+        log.info("stopping", signal=number.name)
+        self._stop.set()
+
+
+def _report_slow(stage: Sequence[Child]) -> None:
+    late = [child.role.name for child in stage if not child.ready.is_set()]
+    log.warning("slow_start", children=late, waited_s=SLOW_START_S)

@@ -1,0 +1,121 @@
+"""Bring a wallet from SQL into Redis: idempotency first, then rounds, the wallet itself last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
+
+from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.replies import ReplyStatus
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.ports import LedgerReader
+from seamless_wallet.ledger.records import WalletSnapshot
+from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock
+from seamless_wallet.wallet.shard_epochs import ShardEpochs
+
+T = TypeVar("T")
+
+CHUNK: Final = 250
+"""Events or bets installed by one script, so that none holds the server for long."""
+
+MARGIN_MS: Final = 10 * 60 * 1000
+"""How much longer than the hot window is loaded: clocks of workers differ."""
+
+
+class Loader:
+    """Loads wallets, one at a time for each player."""
+
+    def __init__(
+        self, ledger: LedgerReader, pipeline: Pipeline, shards: ShardEpochs, clock: Clock, hot_window_ms: int
+    ) -> None:
+        self._ledger = ledger
+        self._pipeline = pipeline
+        self._shards = shards
+        self._clock = clock
+        self._hot_window_ms = hot_window_ms
+        self._loading: dict[str, asyncio.Task[bool]] = {}
+        self._scripts = load_scripts()
+
+    async def load(self, user_id: str) -> bool:
+        """Load a player's wallet; False if there is no such player. The event runs again in either case.
+
+        An install that is refused (other epoch, wallet there already) is simply dropped.
+        """
+        task = self._loading.get(user_id)
+        if task is None:
+            task = asyncio.create_task(self._load(user_id))
+            self._loading[user_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(user_id))
+        return await asyncio.shield(task)
+
+    async def _load(self, user_id: str) -> bool:
+        shard = self._shards.of(user_id)
+        since_ms = self._clock.now_ms() - self._hot_window_ms - MARGIN_MS
+        snapshot = await self._ledger.load(shard, user_id, since_ms)
+        if snapshot.wallet is None:
+            metrics.PLAYER_LOADS.labels("unknown_player").inc()
+            return False
+        if snapshot.epoch != self._shards.epoch(shard):
+            await self._shards.refresh()
+            metrics.PLAYER_LOADS.labels("other_epoch").inc()
+            return True
+        for command in self._installation(shard, snapshot, snapshot.wallet):
+            outcome, *rest = await self._pipeline.execute(*command)
+            if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
+                self._shards.learn_period(shard, int(rest[1]))
+            if outcome.decode() != ReplyStatus.OK:
+                metrics.PLAYER_LOADS.labels("refused").inc()
+                return True
+        metrics.PLAYER_LOADS.labels("installed").inc()
+        return True
+
+    def _installation(self, shard: int, snapshot: WalletSnapshot, wallet: Wallet) -> Iterator[tuple[Any, ...]]:
+        epoch, period, window_ms = snapshot.epoch, self._shards.period(shard), self._hot_window_ms
+        head = keys.head(shard)
+        wallet_key = keys.wallet(shard, epoch, wallet.user_id)
+        events_key = keys.events(shard, epoch, wallet.user_id, period)
+        records = ((event.digest, event.fingerprint + b"R0%d" % event.seq) for event in snapshot.events)
+        for part in _chunks(records):
+            args = InstallEventsArgs(epoch, period, window_ms)
+            yield self._scripts["install_events"].command(
+                (head, wallet_key, events_key), (*args, *chain.from_iterable(part))
+            )
+        for digest, bets in snapshot.rounds.items():
+            round_args = InstallRoundArgs(epoch, period, window_ms, _open_bets(bets))
+            texts = ((index, bet.text()) for index, bet in bets.items())
+            for bet_part in _chunks(texts):
+                yield self._scripts["install_round"].command(
+                    (head, wallet_key, keys.round_(shard, epoch, digest)),
+                    (*round_args, *chain.from_iterable(bet_part)),
+                )
+        yield self._scripts["install"].command(
+            (head, wallet_key), (*InstallArgs(epoch, period), *chain.from_iterable(wallet_fields(wallet)))
+        )
+
+
+def _chunks(values: Iterable[T]) -> Iterator[tuple[T, ...]]:
+    remaining = iter(values)
+    while chunk := tuple(islice(remaining, CHUNK)):
+        yield chunk
+
+
+def _open_bets(bets: Mapping[str, Bet]) -> int:
+    return sum(bet.state is BetState.OPEN for bet in bets.values())
+
+
+def wallet_fields(wallet: Wallet) -> Iterator[tuple[str, str | int]]:
+    """The wallet as Redis holds it."""
+    yield "version", wallet.version
+    yield "seq", wallet.seq
+    yield "balance", wallet.balance
+    yield "debt", wallet.debt
+    yield "status", wallet.status
+    yield "currency", wallet.currency
+    for provider, session in wallet.sessions.items():
+        yield f"s:{provider}", session.text()

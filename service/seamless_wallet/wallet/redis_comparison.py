@@ -1,0 +1,181 @@
+"""Redis = ledger: every wallet that Redis has loaded is what SQL says, once its entries are committed.
+
+Read-only, and right while the service runs: a wallet is judged only where nothing happened to it between two looks
+at Redis, and SQL has all entries up to the first look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from seamless_wallet.engine import keys
+from seamless_wallet.ledger.ports import LedgerReader
+from seamless_wallet.ledger.records import ShardHead
+
+WAIT_S: Final = 5.0
+"""How long an entry that Redis shows may take to be committed."""
+
+WAIT_AGAIN_S: Final = 0.2
+"""How long, once one was waited for in vain."""
+
+POLL_S: Final = 0.05
+SCAN_COUNT: Final = 1000
+CALL_LIMIT_S: Final = 5.0
+
+WALLET_PATTERN: Final = "{*}:w:*"
+_WALLET: Final = re.compile(r"\{([0-9]+)\}:w:([0-9]+):(.*)", re.DOTALL)
+_FIELDS: Final = ("version", "seq", "balance", "debt", "currency", "status")
+
+Seen = tuple[str, ...]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Where Redis and the ledger tell different stories. Without a `user_id` it is about a whole shard."""
+
+    shard: int
+    user_id: str
+    text: str
+
+
+def connect(url: str) -> Redis:
+    """A client that tries everything once."""
+    client: Redis = Redis.from_url(
+        url,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=CALL_LIMIT_S,
+        socket_connect_timeout=CALL_LIMIT_S,
+    )
+    return client
+
+
+class Comparison:
+    """One comparison. Its counts fill up while `differences` runs.
+
+    A wallet whose last entry nobody has committed yet is left out: the entry was acknowledged to nobody. That is one
+    past the watermark in Redis, as long as SQL has everything up to the watermark; a ledger without what lies below has
+    lost something.
+    """
+
+    def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis: Redis, *, wait_s: float = WAIT_S) -> None:
+        self.compared = 0
+        self.busy = 0  # wallets that never stood still
+        self.idle_shards = 0  # nothing of this epoch is in Redis
+        self._ledger = ledger
+        self._ledger_uuid = ledger_uuid
+        self._redis = redis
+        self._wait_s = wait_s
+        self._stuck: set[int] = set()  # shards that were waited for in vain, once for all of their wallets
+        self._missing: dict[int, int] = {}
+
+    @property
+    def uncommitted(self) -> int:
+        """Entries that are only in Redis, in the shards that were waited for in vain."""
+        return sum(self._missing.values())
+
+    async def differences(self) -> AsyncIterator[Difference]:
+        """All differences. Raises redis.RedisError or a store error when one of the two goes away."""
+        heads = await self._ledger.heads()
+        epochs: dict[int, int] = {}
+        for shard, head in enumerate(heads):
+            found = await self._head_differs(shard, head)
+            if isinstance(found, Difference):
+                yield found
+            elif found:
+                epochs[shard] = head.epoch
+            else:
+                self.idle_shards += 1
+        async for key in self._redis.scan_iter(match=WALLET_PATTERN, count=SCAN_COUNT):
+            parts = _WALLET.fullmatch(key)
+            if parts is None or epochs.get(int(parts[1])) != int(parts[2]):
+                continue
+            difference = await self._wallet_differs(int(parts[1]), int(parts[2]), parts[3])
+            if difference is not None:
+                yield difference
+
+    async def _head_differs(self, shard: int, head: ShardHead) -> Difference | bool:
+        """Whether Redis has this shard in the ledger's epoch, or what is wrong with it."""
+        epoch, uuid = await self._fields(keys.head(shard), ("epoch", "ledger"))
+        if epoch is None:
+            return False
+        if uuid not in {None, self._ledger_uuid}:
+            return Difference(shard, "", f"this Redis belongs to another ledger, {uuid}")
+        if int(epoch) > head.epoch:
+            head = (await self._ledger.heads())[shard]  # it may have moved just now
+        if int(epoch) > head.epoch:
+            return Difference(shard, "", f"Redis is in epoch {epoch}, and the ledger only in {head.epoch}")
+        return int(epoch) == head.epoch
+
+    async def _wallet_differs(self, shard: int, epoch: int, user_id: str) -> Difference | None:
+        """None if Redis agrees, or has not got the wallet any more, or it never stands still."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + self._wait_s
+        while loop.time() < give_up_s:
+            before = await self._wallet_in_redis(shard, epoch, user_id)
+            if before is None:
+                return None
+            committed = await self._is_committed(shard, epoch, int(before[1]), give_up_s)
+            if committed is None:
+                return None
+            if not committed:
+                text = f"Redis shows entry {before[1]}, which the ledger did not get within {self._wait_s:g} s"
+                return Difference(shard, user_id, text)
+            in_sql = await self._wallet_in_sql(user_id)
+            if await self._wallet_in_redis(shard, epoch, user_id) == before:
+                self.compared += 1
+                return None if in_sql == before else Difference(shard, user_id, _explain(before, in_sql))
+            await asyncio.sleep(POLL_S)
+        self.busy += 1
+        return None
+
+    async def _is_committed(self, shard: int, epoch: int, seq: int, give_up_s: float) -> bool | None:
+        """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile, or nobody commits."""
+        while True:
+            head = (await self._ledger.heads())[shard]
+            if head.epoch != epoch:
+                return None
+            if head.seq >= seq:
+                return True
+            if shard in self._stuck or asyncio.get_running_loop().time() > give_up_s:
+                self._stuck.add(shard)
+                return await self._awaits_commit(shard, epoch)
+            await asyncio.sleep(POLL_S)
+
+    async def _awaits_commit(self, shard: int, epoch: int) -> bool | None:
+        """None if what SQL lacks is still to come; False if Redis knows it to be committed."""
+        in_redis, last, watermark = await self._fields(keys.head(shard), ("epoch", "seq", "committed"))
+        head = (await self._ledger.heads())[shard]
+        if in_redis is None or not int(in_redis) == epoch == head.epoch:
+            return None
+        if head.seq < int(watermark):
+            return False
+        self._missing[shard] = int(last) - head.seq
+        self._wait_s = min(self._wait_s, WAIT_AGAIN_S)
+        return None
+
+    async def _wallet_in_redis(self, shard: int, epoch: int, user_id: str) -> Seen | None:
+        values = await self._fields(keys.wallet(shard, epoch, user_id), _FIELDS)
+        return None if values[0] is None else tuple(str(value) for value in values)
+
+    async def _wallet_in_sql(self, user_id: str) -> Seen | None:
+        wallet = await self._ledger.wallet(user_id)
+        return None if wallet is None else tuple(str(getattr(wallet, name)) for name in _FIELDS)
+
+    async def _fields(self, key: str, names: Sequence[str]) -> list[Any]:
+        values: list[Any] = await self._redis.hmget(key, list(names))
+        return values
+
+
+def _explain(in_redis: Seen, in_sql: Seen | None) -> str:
+    if in_sql is None:
+        return "is in Redis, and the ledger has no such player"
+    pairs = zip(_FIELDS, in_redis, in_sql, strict=True)
+    return "; ".join(f"{name}: Redis {ours}, ledger {theirs}" for name, ours, theirs in pairs if ours != theirs)

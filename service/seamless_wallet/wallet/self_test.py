@@ -1,0 +1,124 @@
+"""Run every script once at start, on scratch keys, under the production user.
+
+A missing permission or a script that this server cannot run then fails at start and not in the middle of a bet,
+after half of its writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+from redis.exceptions import ResponseError
+
+from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus, Policy
+from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.scripts import Argument, load_scripts
+from seamless_wallet.errors import WalletError
+from seamless_wallet.wallet.prepared_event import PreparedEvent
+
+EPOCH: Final = 1
+NOW_MS: Final = 1_000_000_000_000
+WINDOW_MS: Final = 60_000
+POLL_S: Final = 0.02
+
+_ROUND: Final = bytes(16)
+_LOADED: Final = "loaded"
+_CREATED: Final = "created"
+_ATTEMPT: Final = "self.test"
+
+
+class SelfTestFailed(WalletError):
+    """A script does not work on this server. One line: which, and what the server said."""
+
+
+async def wait_for_scripts(pipeline: Pipeline) -> None:
+    """Until the lease-holder has loaded what this process registered. Gives up only by cancellation.
+
+    Both functions are for a pipeline whose server is not admitted yet.
+    """
+    shas = [script.sha for script in load_scripts().values()]
+    while not all(await pipeline.send("SCRIPT", "EXISTS", *shas)):  # noqa: ASYNC110 - it is the server that changes
+        await asyncio.sleep(POLL_S)
+
+
+async def self_test(pipeline: Pipeline) -> None:
+    """Run all scripts on a shard that does not exist, on a server that forgets nothing. Raises SelfTestFailed."""
+    if b"maxmemory_policy:noeviction" not in await pipeline.send("INFO", "memory"):
+        raise SelfTestFailed("this Redis may evict keys, and with them bets: set its maxmemory-policy to noeviction")
+    shard = -1 - secrets.randbelow(2**31)
+    used: set[str] = set()
+    try:
+        for name, names, argv, expected in _steps(shard):
+            used.update(names)
+            try:
+                reply: list[Any] = await pipeline.send(*load_scripts()[name].command(names, argv))
+            except ResponseError as error:
+                raise SelfTestFailed(f"script {name} failed on this Redis: {error}") from None
+            if reply[0].decode() != expected:
+                raise SelfTestFailed(f"script {name} answered {reply!r} on this Redis, not {expected}")
+    finally:
+        if used:
+            await pipeline.send("DEL", *used)
+
+
+Step = tuple[str, Sequence[str], Sequence[Argument], str]
+
+
+def _steps(shard: int) -> Iterator[Step]:
+    head, stream, loaded = keys.head(shard), keys.stream(shard, EPOCH), keys.wallet(shard, EPOCH, _LOADED)
+    events, round_ = keys.events(shard, EPOCH, _LOADED, 0), keys.round_(shard, EPOCH, _ROUND)
+    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS), "OK"
+    yield (
+        "install_events",
+        (head, loaded, events),
+        (*InstallEventsArgs(EPOCH, 0, WINDOW_MS), bytes(16), bytes(16) + b"R01"),
+        "OK",
+    )
+    yield "install_round", (head, loaded, round_), (*InstallRoundArgs(EPOCH, 0, WINDOW_MS, 1), "1", "O 1"), "OK"
+    yield "install", (head, loaded), (*InstallArgs(EPOCH, 0), "version", 1), "OK"
+    for event in map(_event_maker(shard), _commands()):
+        arguments = event.arguments(
+            epoch=EPOCH, period=0, token=_ATTEMPT, pending_max=100, window_ms=WINDOW_MS, lookup=None
+        )
+        yield event.script.name, event.keys(EPOCH, 0), tuple(arguments), "DONE"
+    yield "confirm", (head, stream), ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS), "OK"
+
+
+def _event_maker(shard: int) -> Callable[[Command], PreparedEvent]:
+    policy = Policy()
+    return lambda command: PreparedEvent(command, policy, shard, 0.0)
+
+
+def _commands() -> Iterator[Command]:
+    """A short life of a player, so that every event script has an effect."""
+    numbers = iter(range(1, 100))
+
+    def command(kind: Kind, provider: str = "self-test", **fields: Any) -> Command:
+        number = next(numbers)
+        return Command(
+            kind=kind,
+            provider=provider,
+            user_id=_CREATED,
+            transaction_id=str(number),
+            timestamp_ms=NOW_MS + number,
+            received_ms=NOW_MS + number,
+            **fields,
+        )
+
+    def bets(kind: Kind, *items: Item) -> Command:
+        return command(kind, currency="KRW", game_no="1", items=items)
+
+    yield command(Kind.CREATE, BACK_OFFICE, currency="KRW")
+    yield command(Kind.DEPOSIT, BACK_OFFICE, amount=10)
+    yield command(Kind.LOGIN)
+    yield bets(Kind.BET, Item("1", "P", 5), Item("2", "T", 5))
+    yield bets(Kind.CANCEL, Item("2", "T", 5))
+    yield bets(Kind.RESULT, Item("1", "P", 5, 5))
+    yield bets(Kind.CHANGE, Item("1", "P", 5, -5, 5))
+    yield command(Kind.LOGOUT)
+    yield command(Kind.STATUS, BACK_OFFICE, status=PlayerStatus.ACTIVE)
+    yield command(Kind.WITHDRAW, BACK_OFFICE, amount=5)

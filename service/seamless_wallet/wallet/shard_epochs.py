@@ -1,0 +1,75 @@
+"""What this process believes of each shard: the epoch that SQL names and the idempotency period of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from seamless_wallet.commands import shard_of
+from seamless_wallet.engine import Pipeline, Server, keys
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.ports import LedgerReader
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.observability import metrics
+
+log = structlog.get_logger(__name__)
+
+
+class ShardEpochs:
+    """Epochs and periods by shard. Only a fence or a refresh changes them; a stale one costs a repetition."""
+
+    def __init__(self, ledger: LedgerReader, ledger_uuid: str, heads: Sequence[ShardHead]) -> None:
+        self._ledger = ledger
+        self._recover_channel = keys.recover_channel(ledger_uuid)
+        self._heads = list(heads)
+        self._periods = [0] * len(heads)
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refused: Server | None = None
+
+    def of(self, user_id: str) -> int:
+        """The shard of a player."""
+        return shard_of(user_id, len(self._heads))
+
+    def epoch(self, shard: int) -> int:
+        """The epoch in which this process executes."""
+        return self._heads[shard].epoch
+
+    def period(self, shard: int) -> int:
+        """The idempotency period that Redis named last."""
+        return self._periods[shard]
+
+    def learn_period(self, shard: int, period: int) -> None:
+        """Redis has told the current period."""
+        self._periods[shard] = period
+
+    def run_on(self, server: Server | None) -> bool:
+        """Whether SQL recorded this server for the epochs of all shards."""
+        return all((head.run_id, head.replid) == server for head in self._heads)
+
+    async def refresh(self) -> None:
+        """Read the heads from SQL again; concurrent callers share one query."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._read_heads())
+        await asyncio.shield(self._refreshing)
+
+    async def _read_heads(self) -> None:
+        self._heads = list(await self._ledger.heads())
+
+    async def admit(self, server: Server, pipeline: Pipeline) -> bool:
+        """For the pipeline: accept only the server that SQL recorded, and ask for recovery of any other."""
+        await self.refresh()
+        if self.run_on(server):
+            return True
+        metrics.REDIS_CONNECTION_ERRORS.labels("other_server").inc()
+        for shard in range(len(self._heads)):
+            await pipeline.send("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {EpochCause.SERVER}")
+        if self._refused != server:
+            log.warning("redis_server_changed", remedy="none after a restart or fail-over: the writer opens epochs")
+        self._refused = server
+        return False
+
+    async def ask_recovery(self, pipeline: Pipeline, shard: int, cause: EpochCause) -> None:
+        """Tell the lease-holder that this epoch of the shard looks wrong from here."""
+        await pipeline.execute("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {cause}")

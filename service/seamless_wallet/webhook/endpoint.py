@@ -1,0 +1,222 @@
+"""The webhook endpoint: one route per provider.
+
+A handler is six steps: admit → read the body → open and decode → apply → encode and seal → respond. The answer is
+always HTTP 200. It is sealed, and carries `Api-Id` and `Api-Key`, only for a caller whose own Api-Key
+matched; everyone else gets the same plain `{"code":"R2"}`, whatever was wrong (SEMANTICS row 10). R2 closes the
+connection: its caller has nothing to keep it for, and may still be sending a body that nobody reads. A sealed
+reply is `text/plain`, or `application/json` where the provider's `reply_body` is a JSON string; the plain one
+is `application/json`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+
+from seamless_wallet.ciphers import DecryptionError
+from seamless_wallet.commands import Answer, Code, Command
+from seamless_wallet.http_server.aiohttp_internals import BODY_READ_S, BROKEN, application
+from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock, WalletPort
+from seamless_wallet.providers import Echo, Invalid, Key, Provider
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+Address = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+UNKNOWN: Final = "unknown"  # label of providers that are not configured, and of events that could not be read
+
+SOURCE: Final = Answer(Code.R2, "source")
+API_KEY: Final = Answer(Code.R2, "api_key")
+API_ID: Final = Answer(Code.R2, "api_id")
+BODY: Final = Answer(Code.R2, "body")
+UNDECRYPTABLE: Final = Answer(Code.R2, "undecryptable")
+NO_PROVIDER: Final = Answer(Code.R2, "no_provider")
+FAULT: Final = Answer(Code.R1, "fault")
+
+_log = structlog.get_logger(__name__)
+
+
+class Call:
+    """What has become known of one call so far: since when we have it all, who may read the reply, what it repeats."""
+
+    __slots__ = ("echo", "key", "started_s")
+
+    def __init__(self, started_s: float) -> None:
+        self.started_s = started_s
+        self.key: Key | None = None
+        self.echo = Echo()
+
+
+class Webhook:
+    """The endpoint of one provider."""
+
+    def __init__(self, provider: Provider, wallet: WalletPort, clock: Clock, trusted_proxies: Networks) -> None:
+        self._provider = provider
+        self._wallet = wallet
+        self._clock = clock
+        self._trusted_proxies = trusted_proxies
+        self._seconds = metrics.WEBHOOK_DURATION_SECONDS.labels(provider.name)
+        self._counters: dict[tuple[str, Code, str], Counter] = {}
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer one call."""
+        call = Call(self._clock.monotonic_s())
+        try:
+            answer = await self._answer(call, request)
+            response = self._respond(call, answer)
+        except Exception as fault:  # noqa: BLE001 - any bug is answered R1, so that the provider sends it again
+            _report(fault, self._provider.name, call.echo.event_type)
+            answer = FAULT
+            response = self._respond(call, answer)
+        if answer.code is Code.R2:
+            response.force_close()
+        self._count(call, answer)
+        self._seconds.observe(self._clock.monotonic_s() - call.started_s)
+        return response
+
+    async def _answer(self, call: Call, request: web.Request) -> Answer:
+        admitted = self._admit(call, request)
+        if isinstance(admitted, Answer):
+            return admitted
+        body = await _read(request)
+        call.started_s = self._clock.monotonic_s()
+        asked = self._open(call, admitted, body)
+        return asked if isinstance(asked, Answer) else await self._wallet.apply(asked, self._provider.policy)
+
+    def _admit(self, call: Call, request: web.Request) -> Key | Answer:
+        """The key of a caller who has one, or the answer to a stranger. Fills in `call` on the way.
+
+        A stranger's body is not read: many of them would fill the memory.
+        """
+        provider, headers = self._provider, request.headers
+        if provider.allow and not _within(_source(request, self._trusted_proxies), provider.allow):
+            return SOURCE  # before the key: a stranger with a stolen key does not learn that it is right
+        call.key = provider.match_key(headers.get("Api-Key", ""))
+        if call.key is None:
+            return API_KEY
+        return call.key if provider.is_api_id(headers.get("Api-Id", "")) else API_ID
+
+    def _open(self, call: Call, key: Key, body: bytes | None) -> Command | Answer:
+        """The command in a body, or the answer if there is none to execute. Fills in `call` on the way."""
+        provider = self._provider
+        if body is None:
+            return BODY
+        try:
+            incoming = provider.profile.decode(provider.open(body, key), provider, self._clock.now_ms())
+        except DecryptionError:
+            return UNDECRYPTABLE
+        except Invalid as invalid:
+            call.echo = invalid.echo
+            return Answer(Code.R3, invalid.reason.value)
+        call.echo = incoming.echo
+        return incoming.command
+
+    def _respond(self, call: Call, answer: Answer) -> web.Response:
+        provider = self._provider
+        if call.key is None:
+            return _plain(answer)
+        text = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
+        return web.Response(body=provider.seal(text, call.key), headers=provider.headers(call.key))
+
+    def _count(self, call: Call, answer: Answer) -> None:
+        event = call.echo.event_type
+        if event is None or event not in self._provider.profile.event_types:
+            event = UNKNOWN
+        key = (event, answer.code, answer.reason)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = metrics.WEBHOOK_REQUESTS.labels(self._provider.name, event, answer.code.value, answer.reason)
+            self._counters[key] = counter
+        counter.inc()
+
+
+def build_app(
+    providers: Mapping[str, Provider],
+    wallet: WalletPort,
+    *,
+    body_bytes_max: int,
+    clock: Clock,
+    trusted_proxies: Networks = (),
+) -> web.Application:
+    """The application with `POST /webhook/{provider}`. Further routes may be added to it.
+
+    A body over `body_bytes_max` is not read to its end.
+    """
+    app = application("webhook", body_bytes_max=body_bytes_max)
+    for name, provider in providers.items():
+        # A route of its own is found by one look-up; a pattern would have to be matched.
+        app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
+    app.router.add_post("/webhook/{provider}", _no_provider)
+    return app
+
+
+async def _no_provider(_: web.Request) -> web.Response:
+    metrics.WEBHOOK_REQUESTS.labels(UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason).inc()
+    response = _plain(NO_PROVIDER)
+    response.force_close()
+    return response
+
+
+async def _read(request: web.Request) -> bytes | None:
+    """The body, or None if it is over the application's limit, broken, cut or late: the connection is useless then."""
+    try:
+        if request.content.is_eof():
+            return await request.read()
+        async with asyncio.timeout(BODY_READ_S):
+            return await request.read()
+    except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN):
+        return None
+
+
+def _plain(answer: Answer) -> web.Response:
+    return web.Response(body=b'{"code":"%s"}' % answer.code.encode(), headers={"Content-Type": "application/json"})
+
+
+def _source(request: web.Request, trusted_proxies: Networks) -> Address | None:
+    """Whose call it is: the TCP peer or, behind trusted proxies, the right-most address that is not one of them.
+
+    Whatever stands further left in X-Forwarded-For was written by the caller. None if an address is
+    unreadable.
+    """
+    source = _address(request.remote or "")
+    for hop in reversed(",".join(request.headers.getall("X-Forwarded-For", ())).split(",")):
+        if not hop or not _within(source, trusted_proxies):
+            break
+        source = _address(hop.strip())
+    return source
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _within(address: Address | None, networks: Networks) -> bool:
+    return address is not None and any(address in network for network in networks)
+
+
+def _report(fault: Exception, provider: str, event: str | None) -> None:
+    """Count a bug and log it once: where it happened, but not its message or values, which may hold a key."""
+    metrics.UNEXPECTED_ERRORS.labels("webhook").inc()
+    _log.error(
+        "webhook_error",
+        provider=provider,
+        event_type=event,
+        error=type(fault).__qualname__,
+        traceback="".join(traceback.format_tb(fault.__traceback__)),
+    )

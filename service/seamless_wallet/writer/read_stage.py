@@ -1,0 +1,87 @@
+"""What the streams hold after SQL's seq, and whether it follows from what SQL holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.writer.shard_states import ShardStates
+
+BLOCK_MS: Final = 100
+"""How long a read waits for entries."""
+
+PER_STREAM_MIN: Final = 64
+"""Entries of one shard read at once, however many shards there are."""
+
+
+class Batch:
+    """Entries of one shard, gapless; behind an anchor if the entry before them has to be compared with SQL's."""
+
+    def __init__(self, entries: list[Entry], anchor: Entry | None = None) -> None:
+        self.entries = entries
+        self.anchor = anchor
+
+    def anchored(self, entries: list[Entry]) -> list[Entry]:
+        """These entries as they are to be committed."""
+        return [self.anchor, *entries] if self.anchor else entries
+
+
+class StreamReader:
+    """Reads all shards at once, on a pipeline of its own, since a read that waits holds the pipeline up."""
+
+    def __init__(
+        self, shard_states: ShardStates, pipeline: Pipeline, reading_pipeline: Pipeline, batch_max: int
+    ) -> None:
+        self._shard_states = shard_states
+        self._pipeline = pipeline
+        self._reading_pipeline = reading_pipeline
+        self._batch_max = batch_max
+
+    async def read(self) -> dict[int, Batch]:
+        """New entries by shard. What cannot follow from SQL makes its shard a suspect and is left out."""
+        shard_states, heads = self._shard_states, list(self._shard_states.heads)
+        names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in enumerate(heads)}
+        positions = (f"{head.epoch}-{head.seq}" for head in heads)
+        per_stream = max(PER_STREAM_MIN, self._batch_max // len(names))
+        reply = await self._reading_pipeline.execute(
+            "XREAD", "COUNT", per_stream, "BLOCK", BLOCK_MS, "STREAMS", *names, *positions
+        )
+        found = {names[name]: Batch([_entry(names[name], *row) for row in rows]) for name, rows in reply or ()}
+        for shard in shard_states.missing(found, heads):
+            shard_states.suspect(shard, EpochCause.GAP)
+        for shard in [s for s, batch in found.items() if any(e.epoch != heads[s].epoch for e in batch.entries)]:
+            shard_states.suspect(shard, EpochCause.FORK)
+            del found[shard]
+        await self._anchor(heads, found)
+        return found
+
+    async def _anchor(self, heads: Sequence[ShardHead], found: dict[int, Batch]) -> None:
+        """See that Redis and SQL have the same entry before the new ones.
+
+        A Redis that was rolled back and has gone on beyond SQL's seq would join its history to another one, where
+        versions and balances may fit by chance. Usually the writer itself committed that entry and knows it; if not,
+        it is committed again with its successors, and the ledger compares. The gate's mark stands for the end of what
+        SQL had then.
+        """
+        at = [(keys.stream(shard, heads[shard].epoch), f"{heads[shard].epoch}-{heads[shard].seq}") for shard in found]
+        rows = await asyncio.gather(*(self._pipeline.execute("XRANGE", stream, seq, seq) for stream, seq in at))
+        for shard, row in zip(tuple(found), rows, strict=True):
+            if not row:
+                self._shard_states.suspect(shard, EpochCause.GAP)
+                del found[shard]
+            elif row[0][1][0] != b"gate":
+                before = _entry(shard, *row[0])
+                found[shard].anchor = None if self._shard_states.is_newest(before) else before
+
+
+def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
+    """What is no entry of ours becomes one that the ledger refuses by name."""
+    epoch, seq = entry_id.split(b"-")
+    values = dict(zip(fields[::2], fields[1::2], strict=True))
+    token = values.get(b"t", b"").decode(errors="replace")
+    return Entry(shard, int(epoch), int(seq), values.get(b"e", b""), values.get(b"d", b""), token)

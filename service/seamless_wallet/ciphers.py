@@ -1,4 +1,4 @@
-"""Ciphers of the webhook bodies, behind one small interface.
+"""Ciphers of the webhook bodies, behind one small interface, and the ways in which their keys are written.
 
 A provider's key is always 32 bytes. `aes-256-ecb` is what the DOWINN guide prescribes: no IV, no MAC, so
 whoever decodes what it opens must validate strictly. `aes-256-gcm` is authenticated and the one to choose
@@ -9,9 +9,11 @@ a kept one 0.3 µs.
 from __future__ import annotations
 
 import os
+from base64 import b64decode
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher as _Cipher
@@ -20,12 +22,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from seamless_wallet.errors import WalletError
 
+CipherName = Literal["aes-256-ecb", "aes-256-gcm"]
+KeyEncoding = Literal["utf8", "hex", "base64"]
+
 KEY_BYTES: Final = 32
 BLOCK_BYTES: Final = 16
 NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 
 _PADDING: Final = tuple(bytes((count,)) * count for count in range(BLOCK_BYTES + 1))
+_KEY_DECODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
+    "utf8": str.encode,
+    "hex": bytes.fromhex,
+    "base64": partial(b64decode, validate=True),
+}
 
 
 class DecryptionError(WalletError):
@@ -94,6 +104,22 @@ class Aes256Gcm:
             return self._aead.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
         except InvalidTag:
             raise DecryptionError from None
+
+
+def decode_key(text: str, encoding: str) -> bytes:
+    """The 32 bytes of an AES-256 key. Raises ValueError, whose text never contains the key."""
+    if encoding not in _KEY_DECODERS:
+        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(_KEY_DECODERS)}")
+    try:
+        raw = _KEY_DECODERS[encoding](text)
+    except ValueError:  # binascii.Error and UnicodeError are such
+        raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
+    if len(raw) != KEY_BYTES:
+        raise ValueError(
+            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {KEY_BYTES} bytes; "
+            "copy the provider's key whole, or set key_encoding"
+        )
+    return raw
 
 
 CIPHERS: Final[Mapping[str, Callable[[bytes], Cipher]]] = MappingProxyType(

@@ -18,6 +18,12 @@ BACK_OFFICE: Final = "@back-office"
 """The provider name under which the operator's own movements are kept. A configured provider cannot have it:
 their names match `[a-z0-9][a-z0-9-]*`."""
 
+ID_CHARS_MAX: Final = 128
+"""Characters of a user_id, transaction_id, game_no or bet_index, and of an Idempotency-Key; at least one."""
+
+ITEMS_MAX: Final = 500
+"""Bets in one batch; at least one."""
+
 DIGEST_BYTES: Final = 16
 
 

@@ -9,8 +9,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seamless_wallet.ciphers import CIPHERS, DecryptionError
-from seamless_wallet.settings.field_types import decode_key
+from seamless_wallet.ciphers import CIPHERS, DecryptionError, decode_key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 KEY = bytes(range(32))

@@ -134,6 +134,22 @@ class TestConfig:
         (data_dir / "wallet.toml").write_text(PROVIDER)
         assert wallet("config", "check").stdout == f"ok: {data_dir / 'wallet.toml'}; providers: demo\n"
 
+    @pytest.mark.parametrize("words", ["up", "up --demo", "config check", "serve"])
+    @pytest.mark.parametrize(
+        ("old", "new", "told"),
+        [
+            ("dowinn-v3", "dowinn-v9", "providers.demo.profile: unknown profile 'dowinn-v9'; choose one of dowinn-v3"),
+            (KEY, KEY[1:] + "\\t", "providers.demo.api_key: travels in a header"),
+        ],
+        ids=["profile", "key"],
+    )
+    def test_refuses_a_provider_that_cannot_be_built(self, wallet, data_dir, words, old, new, told):
+        """In one line, before anything is started or written."""
+        data_dir.mkdir()
+        (data_dir / "wallet.toml").write_text(PROVIDER.replace(old, new))
+        assert told in refused(wallet(*words.split()), 78)
+        assert [path.name for path in data_dir.iterdir()] == ["wallet.toml"]
+
     def test_is_shown_without_secrets(self, wallet, data_dir):
         data_dir.mkdir()
         (data_dir / "wallet.toml").write_text(PROVIDER)

@@ -222,6 +222,24 @@ def test_a_repeated_key_is_refused_wherever_it_stands(event: Command, data: st.D
         PROFILE.decode(doubled.encode(), PROVIDER, 7)
 
 
+@REPEATABLE
+@given(events())
+def test_every_name_of_a_kind_decodes_to_that_kind(event: Command):
+    """The first name is the usual one; whichever is used is echoed."""
+    names = PROFILE.event_names[event.kind]
+    for name in names:
+        incoming = PROFILE.decode(PROFILE.encode_event(event, 2, name), PROVIDER, 7)
+        assert (incoming.command, incoming.echo.event_type) == (event, name)
+    assert PROFILE.encode_event(event, 2) == PROFILE.encode_event(event, 2, names[0])
+
+
+def test_names_of_events():
+    """Results are changed under two names; a metric's label may have any of them."""
+    assert PROFILE.event_names[Kind.CHANGE] == ("bet_result_change", "result_change")
+    assert PROFILE.event_names[Kind.CANCEL] == ("bet_cancel",)
+    assert {name for names in PROFILE.event_names.values() for name in names} == PROFILE.event_types
+
+
 def changed(name: str = "bet_batch", **fields: object) -> bytes:
     """A sample with other values. `data__x` is a field of data, `item__x` one of its first item; `...` removes it."""
     event = json.loads(text_of(name))

@@ -151,7 +151,7 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (PROVIDER.replace(KEY, KEY[1:]), {}, ["providers.acme.api_key in", "31 bytes", "exactly 32"]),
         (PROVIDER + 'key_encoding = "hex"', {}, ["providers.acme.api_key in", "16 bytes"]),
         (PROVIDER + 'previous_api_key = "x"', {}, ["providers.acme.previous_api_key in", "1 bytes"]),
-        (PROVIDER.replace("dowinn-v3", "dowin"), {}, ["providers.acme.profile in", "'dowinn-v3'", "'dowin'"]),
+        (PROVIDER.replace('"dowinn-v3"', "3"), {}, ["providers.acme.profile in", "a valid string", "not '3'"]),
         (PROVIDER + 'cipher = "aes"', {}, ["providers.acme.cipher in", "'aes-256-gcm'", "not 'aes'"]),
         (PROVIDER + 'session = "on"', {}, ["providers.acme.session in", "'required' or 'off'"]),
         (PROVIDER.replace("acme", "Acme"), {}, ["providers.Acme in", "not a valid name"]),

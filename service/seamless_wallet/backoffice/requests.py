@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import hdrs
 
 from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
-from seamless_wallet.commands import PlayerStatus
+from seamless_wallet.commands import ID_CHARS_MAX, PlayerStatus
 from seamless_wallet.http_server.aiohttp_internals import BODY_READ_S, BROKEN
 from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-USER_ID_CHARS_MAX: Final = 128
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 500
 
 _JSON: Final = "application/json"
-_KEY: Final = re.compile(r"[ -~]{1,128}")
+_KEY: Final = re.compile(rf"[ -~]{{1,{ID_CHARS_MAX}}}")
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 # Of msgspec's messages. What the client wrote stands within them: only their beginning and their end are to be trusted.
 _FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
@@ -37,7 +36,7 @@ _USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slash
 class CreateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`POST /v1/players`."""
 
-    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=USER_ID_CHARS_MAX)]
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_CHARS_MAX)]
     currency: str
 
 
@@ -56,7 +55,7 @@ class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _WORDS: Final = {
     "missing required": "missing",
     "contains unknown": "unknown field",
-    "user_id": f"must be a string of 1 to {USER_ID_CHARS_MAX} characters",
+    "user_id": f"must be a string of 1 to {ID_CHARS_MAX} characters",
     "currency": "must be a string",
     "status": "must be one of " + ", ".join(PlayerStatus),
     "amount": "must be a string",
@@ -108,9 +107,9 @@ def _wrong(error: msgspec.ValidationError) -> ProblemError:
 
 
 def checked_user_id(user_id: str) -> str:
-    """The id, if it has 1 to 128 characters, none of them a control character or half a surrogate pair."""
-    if not 1 <= len(user_id) <= USER_ID_CHARS_MAX:
-        raise invalid("user_id", f"1 to {USER_ID_CHARS_MAX} characters")
+    """The id, if it has 1 to `ID_CHARS_MAX` characters, none of them a control character or half a surrogate pair."""
+    if not 1 <= len(user_id) <= ID_CHARS_MAX:
+        raise invalid("user_id", f"1 to {ID_CHARS_MAX} characters")
     if any(category(char) in {"Cc", "Cs"} for char in user_id):
         raise invalid("user_id", "contains control characters")
     return user_id
@@ -131,7 +130,7 @@ def idempotency_key(request: web.Request) -> str | None:
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        raise invalid(IDEMPOTENCY_KEY, "once, 1 to 128 printable ASCII characters")
+        raise invalid(IDEMPOTENCY_KEY, f"once, 1 to {ID_CHARS_MAX} printable ASCII characters")
     return keys[0]
 
 

@@ -46,7 +46,7 @@ def url_of(host: str, port: int, option: str) -> str:
 
 def provider_of(settings: Settings, name: str) -> Provider:
     """The account of that name, or the only one. Raises SettingsError."""
-    from seamless_wallet.processes.worker import build_providers
+    from seamless_wallet.processes.provider_accounts import build_providers
 
     providers = build_providers(settings)
     if name:

@@ -89,7 +89,7 @@ def init() -> None:
 @config.command("check")
 def check() -> None:
     """Say whether the settings are right; if not, which one is wrong (exit status 78)."""
-    from seamless_wallet.processes.worker import build_providers
+    from seamless_wallet.processes.provider_accounts import build_providers
 
     settings = load_settings()
     _check_place(settings)
@@ -106,10 +106,12 @@ def show() -> None:
 
 def _check_what_is_there(settings: Settings) -> None:
     """Refuse what contradicts the settings, before anything is written. Raises SettingsError or StoreError."""
+    from seamless_wallet.processes.provider_accounts import build_providers
     from seamless_wallet.stores.sqlite.setup import read_checked
 
     _check_place(settings)
     _check_token(settings)
+    build_providers(settings)
     if settings.ledger_path.exists():
         read_checked(settings.ledger_path, settings.shards, settings.currencies)
 

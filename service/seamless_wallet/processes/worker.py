@@ -7,48 +7,13 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from seamless_wallet.commands import Policy
 from seamless_wallet.http_server.aiohttp_internals import serve
 from seamless_wallet.processes.assembly import wallet_core
+from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.processes.runtime import Lifetime, connections_max, open_ledger, run_process
-from seamless_wallet.providers import Provider, configure
-from seamless_wallet.settings import ProviderSettings, Settings, SettingsError
+from seamless_wallet.settings import Settings
 from seamless_wallet.supervisor.data_directory import BACKLOG, listen
 from seamless_wallet.webhook.endpoint import build_app
-
-
-def build_providers(settings: Settings) -> dict[str, Provider]:
-    """The configured providers by name. Raises SettingsError."""
-    return {name: _provider(name, given, settings) for name, given in settings.providers.items()}
-
-
-def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provider:
-    scales = settings.currencies
-    policy = Policy(
-        session_required=given.session == "required",
-        session_ms=settings.session_s * 1000,
-        session_grace_ms=settings.session_grace_ms,
-        cancel_unknown=given.cancel_unknown,
-        change_overdraw=given.change_overdraw,
-    )
-    previous = given.previous_api_key
-    try:
-        return configure(
-            name=name,
-            api_id=given.api_id,
-            api_key=given.api_key.get_secret_value(),
-            previous_api_key=previous.get_secret_value() if previous else "",
-            currencies={currency: scales[currency] for currency in given.currencies or scales},
-            scales=scales,
-            profile=given.profile,
-            cipher=given.cipher,
-            key_encoding=given.key_encoding,
-            reply_body=given.reply_body,
-            policy=policy,
-            allow=given.allow,
-        )
-    except ValueError as error:
-        raise SettingsError(f"providers.{name}: {error}") from None
 
 
 async def serve_http(

@@ -9,48 +9,52 @@ from __future__ import annotations
 
 from decimal import Decimal
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import UNSET, Raw
 
-from seamless_wallet.commands import Command, Kind
+from seamless_wallet.commands import ID_CHARS_MAX, ITEMS_MAX, Command, Kind
 from seamless_wallet.money import AmountError, json_number
 from seamless_wallet.providers.dowinn_v3_schema import (
     BetEvent,
     CancelEvent,
     ChangeEvent,
+    LoginEvent,
+    LogoutEvent,
     LooseFields,
     OtherChangeEvent,
     ResultEvent,
     WireEvent,
-    WireLogin,
-    WireLogout,
     WireReply,
     amount_of,
 )
-from seamless_wallet.providers.provider import Echo, Incoming, Invalid, Reason, Reply
+from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Reason, Reply
 from seamless_wallet.providers.strict_json import exact, has_control, has_repeated_key
 
 if TYPE_CHECKING:
     from seamless_wallet.commands import Answer, Item
     from seamless_wallet.providers.dowinn_v3_schema import WireData
-    from seamless_wallet.providers.provider import Provider
+    from seamless_wallet.providers.profile import Sender
 
-ITEMS_MAX: Final = 500
-ID_CHARS_MAX: Final = 128
 SECONDS_MAX: Final = 10**11  # a timestamp over this is in milliseconds (as seconds it would be the year 5138)
 TIMESTAMP_MS_MAX: Final = 253_402_300_799_999  # the end of the year 9999
 ECHO_INT_MAX: Final = 2**63 - 1
 
 _PARTS: Final = (attrgetter("amount"), attrgetter("winloss"), attrgetter("winloss_before"))
 
-_EVENTS: Final = (WireLogin, WireLogout, BetEvent, CancelEvent, ResultEvent, ChangeEvent, OtherChangeEvent)
+_EVENTS: Final = (LoginEvent, LogoutEvent, BetEvent, CancelEvent, ResultEvent, ChangeEvent, OtherChangeEvent)
 _NAMES: Final[dict[type[WireEvent], str]] = {event: str(event.__struct_config__.tag) for event in _EVENTS}
-_USUAL_NAMES: Final = {event.kind: _NAMES[event] for event in reversed(_EVENTS)}
+_NAMES_OF_KINDS: Final = MappingProxyType(
+    {
+        kind: tuple(_NAMES[event] for event in _EVENTS if event.kind is kind)
+        for kind in {event.kind for event in _EVENTS}
+    }
+)
 
 _decode_event: Final = msgspec.json.Decoder(
-    WireLogin | WireLogout | BetEvent | CancelEvent | ResultEvent | ChangeEvent | OtherChangeEvent, float_hook=exact
+    LoginEvent | LogoutEvent | BetEvent | CancelEvent | ResultEvent | ChangeEvent | OtherChangeEvent, float_hook=exact
 ).decode
 _decode_loose: Final = msgspec.json.Decoder(LooseFields, float_hook=exact).decode
 _decode_reply: Final = msgspec.json.Decoder(WireReply, float_hook=exact).decode
@@ -61,9 +65,10 @@ class DowinnV3:
     """The profile. Stateless: one instance serves every provider that speaks it."""
 
     name: Final = "dowinn-v3"
+    event_names: Final = _NAMES_OF_KINDS
     event_types: Final = frozenset(_NAMES.values())
 
-    def decode(self, text: bytes, provider: Provider, received_ms: int) -> Incoming:
+    def decode(self, text: bytes, sender: Sender, received_ms: int) -> Incoming:
         """Strictly read one decrypted request. Raises `Invalid`, with as much of an echo as could be read.
 
         ECB has no MAC and its blocks can be rearranged: so every type, identity and total is checked.
@@ -71,7 +76,7 @@ class DowinnV3:
         try:
             text.decode()  # msgspec does not look into strings that it skips
             event = _decode_event(text)
-            command = _command(text, event, provider, received_ms)
+            command = _command(text, event, sender, received_ms)
         except Invalid as invalid:
             raise Invalid(invalid.reason, _loose_echo(text)) from None
         except AmountError:
@@ -99,7 +104,7 @@ class DowinnV3:
         seconds, rest_ms = divmod(command.timestamp_ms, 1000)
         fields: dict[str, object] = {
             "transaction_id": command.transaction_id,
-            "event_type": event_type or _USUAL_NAMES[command.kind],
+            "event_type": event_type or _NAMES_OF_KINDS[command.kind][0],
             "timestamp": command.timestamp_ms if rest_ms else seconds,
         }
         if "feedback_data" in command.context:
@@ -123,7 +128,7 @@ class DowinnV3:
         return Reply(wire.code, wire.event_type, wire.timestamp, wire.user_id, balance)
 
 
-def _command(text: bytes, event: WireEvent, provider: Provider, received_ms: int) -> Command:
+def _command(text: bytes, event: WireEvent, sender: Sender, received_ms: int) -> Command:
     """The command in an event. Raises `Invalid`, `AmountError`, or as `has_repeated_key` does."""
     context: dict[str, str] = {}
     ids = [event.transaction_id, event.user_id]
@@ -152,24 +157,24 @@ def _command(text: bytes, event: WireEvent, provider: Provider, received_ms: int
         raise Invalid(Reason.DUPLICATE_KEY)
     return Command(
         kind=event.kind,
-        provider=provider.name,
+        provider=sender.name,
         user_id=event.user_id,
         transaction_id=event.transaction_id,
         timestamp_ms=_milliseconds(event.timestamp),
         received_ms=received_ms,
         currency="" if data is None else data.currency,
         game_no="" if data is None else data.game_no,
-        items=() if data is None else _items(data, provider),
+        items=() if data is None else _items(data, sender),
         context=context,
     )
 
 
-def _items(data: WireData, provider: Provider) -> tuple[Item, ...]:
+def _items(data: WireData, sender: Sender) -> tuple[Item, ...]:
     """The batch in minor units. The guide's totals are the sums of the items, so any other is refused."""
     batch = data.batch()
     if not 0 < len(batch) <= ITEMS_MAX or len({each.bet_index for each in batch}) != len(batch):
         raise Invalid(Reason.ITEMS)
-    scale = provider.currencies.get(data.currency)
+    scale = sender.currencies.get(data.currency)
     if scale is None:
         raise Invalid(Reason.CURRENCY)
     items = tuple([each.item(scale) for each in batch])

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from seamless_wallet.commands import Code, Item, Kind
 from seamless_wallet.money import to_minor
-from seamless_wallet.providers.provider import Invalid, Reason
+from seamless_wallet.providers.profile import Invalid, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,13 +180,13 @@ class WireEvent(msgspec.Struct, tag_field="event_type", kw_only=True):
     feedback_data: str | UnsetType | None = UNSET
 
 
-class WireLogin(WireEvent, tag="login"):
+class LoginEvent(WireEvent, tag="login"):
     """A player enters. Carries no currency."""
 
     kind: ClassVar[Kind] = Kind.LOGIN
 
 
-class WireLogout(WireEvent, tag="logout"):
+class LogoutEvent(WireEvent, tag="logout"):
     """A player leaves."""
 
     kind: ClassVar[Kind] = Kind.LOGOUT

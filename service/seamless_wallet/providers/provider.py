@@ -1,7 +1,7 @@
-"""A configured provider, and what its profile must be able to do. No I/O, and no one wire format.
+"""A configured provider: its credentials, the envelope around each text, and its policy. No I/O.
 
-A *profile* is the format, one file beside this one; a `Provider` is one operator's account with a provider
-that speaks it: name, credentials, policy. Several providers may share a profile.
+A `Provider` is one operator's account with a provider: name, credentials, policy, and the profile (the wire
+format) that it speaks. Several providers may share a profile.
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from seamless_wallet.ciphers import CIPHERS, DecryptionError
-from seamless_wallet.errors import WalletError
-from seamless_wallet.settings.field_types import decode_key
+from seamless_wallet.ciphers import CIPHERS, DecryptionError, decode_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
     from ipaddress import IPv4Network, IPv6Network
 
     from seamless_wallet.ciphers import Cipher
-    from seamless_wallet.commands import Answer, Code, Command, Policy
+    from seamless_wallet.commands import Policy
+    from seamless_wallet.providers.profile import Profile
 
 
 class ReplyBody(StrEnum):
@@ -35,94 +33,12 @@ class ReplyBody(StrEnum):
     JSON_STRING = "json-string"  # the same in double quotes, application/json
 
 
-CONTENT_TYPES: Final = {ReplyBody.BARE: "text/plain", ReplyBody.JSON_STRING: "application/json"}
+_CONTENT_TYPES: Final = {ReplyBody.BARE: "text/plain", ReplyBody.JSON_STRING: "application/json"}
 
 
 def fits_header(text: str) -> bool:
     """Whether a text arrives through an HTTP header as it was sent."""
     return text.isprintable() and text == text.strip()
-
-
-class Echo(msgspec.Struct, frozen=True):
-    """What a reply repeats of its request. None is a field that could not be read, and is left out."""
-
-    event_type: str | None = None
-    timestamp: int | None = None  # as sent, whatever its unit
-    user_id: str | None = None
-
-
-class Incoming(msgspec.Struct, frozen=True):
-    """A request that decoded: what it asks, and what its reply repeats."""
-
-    command: Command
-    echo: Echo
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """A decoded reply, as the provider's side sees it. `latest_balance` is in major units."""
-
-    code: Code
-    event_type: str | None = None
-    timestamp: int | None = None
-    user_id: str | None = None
-    latest_balance: Decimal | None = None
-
-
-class Reason(StrEnum):
-    """Why a request is invalid, for metrics, logs and tests; the provider only sees R3."""
-
-    JSON = "json"  # not UTF-8, not JSON, nested too deeply
-    SCHEMA = "schema"  # a field missing or of the wrong type
-    DUPLICATE_KEY = "duplicate_key"
-    EVENT_TYPE = "event_type"
-    ID = "id"  # empty, over 128 characters, or with control characters
-    TIMESTAMP = "timestamp"
-    CURRENCY = "currency"
-    AMOUNT = "amount"  # negative, finer than the currency, over the cap, not finite
-    TOTAL = "total"  # not the sum of its items
-    ITEMS = "items"  # none, too many, or one twice
-
-
-class Invalid(WalletError):
-    """A request that can never succeed as sent: answered R3 (SEMANTICS rows 11, 14, 15, 17)."""
-
-    def __init__(self, reason: Reason, echo: Echo | None = None) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-        self.echo = echo or Echo()
-
-
-class Profile(Protocol):
-    """One provider's wire format, both directions. The only place that knows it."""
-
-    @property
-    def name(self) -> str:
-        """As in the settings."""
-        ...
-
-    @property
-    def event_types(self) -> frozenset[str]:
-        """All its names of events: the values that a label may have."""
-        ...
-
-    def decode(self, text: bytes, provider: Provider, received_ms: int) -> Incoming:
-        """Strictly read one decrypted request. Raises `Invalid`."""
-        ...
-
-    def encode_reply(self, echo: Echo, answer: Answer, scale: int | None) -> bytes:
-        """The reply's text. `scale` is that of the answer's currency; without one no balance is told."""
-        ...
-
-    def encode_event(self, command: Command, scale: int, event_type: str | None = None) -> bytes:
-        """The provider's side: the text of a request, so that `decode` gives the command back.
-
-        `event_type` chooses among several names of one kind; default: the kind's usual name.
-        """
-        ...
-
-    def decode_reply(self, text: bytes) -> Reply:
-        """The provider's side: read a reply. Raises `ValueError` if it is none."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +52,10 @@ class Key:
     @classmethod
     def parse(cls, text: str, cipher: str, encoding: str) -> Key:
         """A key from its configured text. Raises `ValueError`, whose text never contains the key."""
-        if cipher not in CIPHERS:
-            raise ValueError(f"unknown cipher {cipher!r}: choose one of {', '.join(CIPHERS)}")
-        try:
-            key = decode_key(text, encoding)
-        except ValueError as problem:
-            raise ValueError(f"the key {problem}") from None
+        raw = decode_key(text, encoding)
         if not fits_header(text):
-            raise ValueError("the key travels in a header: no control characters, no outer white space")
-        return cls(text, text.encode(), CIPHERS[cipher](key))
+            raise ValueError("travels in a header: no control characters, no outer white space")
+        return cls(text, text.encode(), CIPHERS[cipher](raw))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,4 +115,4 @@ class Provider:
 
     def headers(self, key: Key) -> dict[str, str]:
         """What both sides send beside a sealed body. Holds the key: never log it."""
-        return {"Api-Id": self.api_id, "Api-Key": key.text, "Content-Type": CONTENT_TYPES[self.reply_body]}
+        return {"Api-Id": self.api_id, "Api-Key": key.text, "Content-Type": _CONTENT_TYPES[self.reply_body]}

@@ -7,7 +7,7 @@ import secrets
 import string
 from typing import TYPE_CHECKING, Final
 
-from seamless_wallet.settings.field_types import AES_KEY_BYTES
+from seamless_wallet.ciphers import KEY_BYTES
 from seamless_wallet.settings.secret_files import TOKEN_BYTES, create_data_dir, create_secret
 from seamless_wallet.settings.sources import CONFIG_FILE, data_dir_of
 
@@ -57,7 +57,7 @@ def ensure_demo(environ: Mapping[str, str] = os.environ) -> Path | None:
         return None
     create_data_dir(directory)
     alphabet = string.ascii_letters + string.digits
-    create_secret(directory / "demo.key", "".join(secrets.choice(alphabet) for _ in range(AES_KEY_BYTES)) + "\n")
+    create_secret(directory / "demo.key", "".join(secrets.choice(alphabet) for _ in range(KEY_BYTES)) + "\n")
     create_secret(directory / "admin.token", secrets.token_urlsafe(TOKEN_BYTES) + "\n")
     create_secret(config, DEMO_TOML)
     return config

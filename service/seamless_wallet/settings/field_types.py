@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_core import PydanticKnownError
 
+from seamless_wallet.money import SCALE_MAX
 from seamless_wallet.settings.urls import check_host, check_ledger_url, check_redis_url, check_token
 
-AES_KEY_BYTES: Final = 32
-
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-KeyEncoding = Literal["utf8", "hex", "base64"]
-
-
-_KEY_DECODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
-    "utf8": str.encode,
-    "hex": bytes.fromhex,
-    "base64": partial(base64.b64decode, validate=True),
-}
-
-
-def decode_key(text: str, encoding: str) -> bytes:
-    """The 32 bytes of an AES-256 key. Raises ValueError, which does not tell the key."""
-    if encoding not in _KEY_DECODERS:
-        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(_KEY_DECODERS)}")
-    try:
-        raw = _KEY_DECODERS[encoding](text)
-    except ValueError:  # binascii.Error and UnicodeError are such
-        raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
-    if len(raw) != AES_KEY_BYTES:
-        raise ValueError(
-            f"is {len(raw)} bytes long read as {encoding}, but must be exactly {AES_KEY_BYTES} bytes; "
-            "copy the provider's key whole, or set key_encoding"
-        )
-    return raw
 
 
 def _split(value: Any) -> Any:
@@ -90,7 +63,7 @@ Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
 Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
-Scale = Annotated[Whole, Field(ge=0, le=8)]
+Scale = Annotated[Whole, Field(ge=0, le=SCALE_MAX)]
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]

@@ -14,7 +14,8 @@ from pydantic import (
     field_validator,
 )
 
-from seamless_wallet.settings.field_types import Currencies, KeyEncoding, Networks, decode_key
+from seamless_wallet.ciphers import CipherName, KeyEncoding, decode_key
+from seamless_wallet.settings.field_types import Currencies, Networks
 
 
 class ProviderSettings(BaseModel):
@@ -22,14 +23,14 @@ class ProviderSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    profile: Literal["dowinn-v3"] = Field(description="Wire format it speaks.")
+    profile: str = Field(description="Wire format it speaks, such as `dowinn-v3`.")
     api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(description="Its `Api-Id` header.")
     key_encoding: KeyEncoding = Field("utf8", description="How `api_key` spells the 32 bytes of the AES key.")
     api_key: SecretStr = Field(description="Its `Api-Key` header; decoded, its AES key of exactly 32 bytes.")
     previous_api_key: SecretStr | None = Field(
         None, description="Also accepted while a key is being changed. Remove it afterwards."
     )
-    cipher: Literal["aes-256-ecb", "aes-256-gcm"] = Field(
+    cipher: CipherName = Field(
         "aes-256-ecb", description="`aes-256-gcm` where the provider offers it: ECB has no integrity."
     )
     reply_body: Literal["bare", "json-string"] = Field(

@@ -1,0 +1,49 @@
+"""The providers of the settings, ready for use.
+
+Imports neither HTTP nor metrics, so that a command line may check the settings before it starts any process.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from seamless_wallet.commands import Policy
+from seamless_wallet.providers import Provider, ProviderError, configure
+from seamless_wallet.settings import SettingsError
+
+if TYPE_CHECKING:
+    from seamless_wallet.settings import ProviderSettings, Settings
+
+
+def build_providers(settings: Settings) -> dict[str, Provider]:
+    """The configured providers by name. Raises SettingsError."""
+    return {name: _provider(name, given, settings) for name, given in settings.providers.items()}
+
+
+def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provider:
+    scales = settings.currencies
+    policy = Policy(
+        session_required=given.session == "required",
+        session_ms=settings.session_s * 1000,
+        session_grace_ms=settings.session_grace_ms,
+        cancel_unknown=given.cancel_unknown,
+        change_overdraw=given.change_overdraw,
+    )
+    previous = given.previous_api_key
+    try:
+        return configure(
+            name=name,
+            api_id=given.api_id,
+            api_key=given.api_key.get_secret_value(),
+            previous_api_key=previous.get_secret_value() if previous else "",
+            currencies={currency: scales[currency] for currency in given.currencies or scales},
+            scales=scales,
+            profile=given.profile,
+            cipher=given.cipher,
+            key_encoding=given.key_encoding,
+            reply_body=given.reply_body,
+            policy=policy,
+            allow=given.allow,
+        )
+    except ProviderError as error:
+        raise SettingsError(f"providers.{name}.{error}") from None

@@ -1,0 +1,92 @@
+"""The wire formats that there are, and how a provider is made from plain settings."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from seamless_wallet.ciphers import CIPHERS
+from seamless_wallet.commands import Policy
+from seamless_wallet.errors import WalletError
+from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.providers.dowinn_v3 import DowinnV3
+from seamless_wallet.providers.provider import Key, Provider, ReplyBody, fits_header
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from ipaddress import IPv4Network, IPv6Network
+
+    from seamless_wallet.providers.profile import Profile
+
+_FORMATS: Final[tuple[Profile, ...]] = (DowinnV3(),)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({profile.name: profile for profile in _FORMATS})
+"""Every wire format by its name in the settings."""
+
+DEFAULT_PROFILE: Final = _FORMATS[0].name
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+
+
+class ProviderError(WalletError, ValueError):
+    """A provider cannot be configured like this. `setting` is what to change; no text contains a key."""
+
+    def __init__(self, setting: str, problem: str) -> None:
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
+        self.problem = problem
+
+
+def configure(
+    *,
+    name: str,
+    api_id: str,
+    api_key: str,
+    currencies: Mapping[str, int],
+    scales: Mapping[str, int] | None = None,
+    profile: str = DEFAULT_PROFILE,
+    previous_api_key: str = "",
+    cipher: str = "aes-256-ecb",
+    key_encoding: str = "utf8",
+    reply_body: str = "bare",
+    policy: Policy | None = None,
+    allow: Iterable[IPv4Network | IPv6Network] = (),
+) -> Provider:
+    """A provider from plain settings. Raises `ProviderError`."""
+    if _NAME.fullmatch(name) is None:
+        raise ProviderError("name", f"{name!r} may only have lower-case letters, digits and hyphens")
+    for setting, choice, known in (
+        ("profile", profile, PROFILES),
+        ("cipher", cipher, CIPHERS),
+        ("reply_body", reply_body, tuple(ReplyBody)),
+    ):
+        if choice not in known:
+            raise ProviderError(setting, f"unknown {setting} {choice!r}; choose one of {', '.join(known)}")
+    if not api_id or not fits_header(api_id):
+        raise ProviderError("api_id", "travels in a header: at least a character, no control or outer white space")
+    for currency, scale in currencies.items():
+        if not 0 <= scale <= SCALE_MAX:
+            raise ProviderError("currencies", f"{currency} has scale {scale}; use 0 to {SCALE_MAX} digits")
+    keys = [_key("api_key", api_key, cipher, key_encoding)]
+    if previous_api_key:
+        keys.append(_key("previous_api_key", previous_api_key, cipher, key_encoding))
+    return Provider(
+        name=name,
+        api_id=api_id,
+        keys=tuple(keys),
+        profile=PROFILES[profile],
+        policy=policy or Policy(),
+        currencies=MappingProxyType(dict(currencies)),
+        scales=MappingProxyType({**(scales or {}), **currencies}),
+        reply_body=ReplyBody(reply_body),
+        allow=tuple(allow),
+    )
+
+
+def _key(setting: str, text: str, cipher: str, encoding: str) -> Key:
+    """One API key. Raises `ProviderError`."""
+    try:
+        return Key.parse(text, cipher, encoding)
+    except ValueError as problem:
+        raise ProviderError(setting, str(problem)) from None

@@ -21,7 +21,8 @@ from typing import Any, Final
 import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from seamless_wallet.engine import Pipeline
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.supervisor.embedded_valkey import start_valkey
 
 SCRIPT: Final = "return {'DONE', ARGV[1]}"
@@ -47,7 +48,7 @@ async def cpu_us(execute: Execute, sha: str, commands: int, in_flight: int) -> f
 
 async def measure(url: str, arguments: argparse.Namespace) -> list[tuple[float, float]]:
     """Pairs of (pipeline, pool), one a round; the first round warms up and is left out."""
-    pipeline = Pipeline(url, deadline_ms=10_000, in_flight_max=arguments.in_flight)
+    pipeline = Pipeline(UrlAddress(url), deadline_ms=10_000, in_flight_max=arguments.in_flight)
     serving = asyncio.create_task(pipeline.run())
     await pipeline.usable.wait()
     pool = Redis(connection_pool=BlockingConnectionPool.from_url(url, max_connections=arguments.in_flight))

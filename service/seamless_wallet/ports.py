@@ -1,4 +1,10 @@
-"""What the wallet needs of the world around it, so that a test or a simulation can put another one in its place."""
+"""What the wallet needs of the world around it, so that a test or a simulation can put another one in its place.
+
+Time of day and randomness enter by the protocols below, Redis by those of `engine.ports`, SQL by those of
+`ledger.ports`. For sleeping and for deadlines the event loop is the port: `asyncio.sleep`, `asyncio.timeout_at` and
+`loop.time()` follow its clock, so on a loop of virtual time everything does. `tests/unit/test_ambient.py` finds
+whoever goes past them.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +21,16 @@ class Clock(Protocol):
 
     def monotonic_s(self) -> float:
         """Seconds of a clock that never goes back."""
+
+
+class Randomness(Protocol):
+    """What nobody can foresee, injected."""
+
+    def token(self, size: int) -> str:
+        """`size` random bytes, in hexadecimal digits."""
+
+    def below(self, bound: int) -> int:
+        """A number from 0 to `bound` - 1."""
 
 
 class WalletPort(Protocol):

@@ -14,10 +14,12 @@ from typing import Any, Final
 import structlog
 from redis.exceptions import ResponseError
 
-from seamless_wallet.engine import Pipeline, Server, keys
+from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import GateArgs
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.engine.server import Server
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore

@@ -193,7 +193,8 @@ class World:
         assert self.writing is None
         ledger = SqliteLedger.open(self.settings.ledger_path)
         ledger.acquire_lease()
-        await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
+        scripts = {script.sha: script.text for script in load_scripts().values()}
+        await ledger.register_scripts(scripts, self.clock.now_ms())
         self.store = FaultyStore(ledger)
         self.writer = build_writer(self._settings(redis_url), self.store, self.clock)  # type: ignore[arg-type]
 

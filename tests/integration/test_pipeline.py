@@ -14,7 +14,9 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ReadOnlyError, ResponseError
 
-from seamless_wallet.engine import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable, Server
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable
+from seamless_wallet.engine.server import Server
 from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
 from tests.integration.harness import Proxy, until
 
@@ -57,7 +59,7 @@ async def proxy(server, directory):
 @asynccontextmanager
 async def connected(url: str, *, in_flight_max: int = 10_000, admit=None) -> AsyncIterator[Pipeline]:
     """A running pipeline, usable unless `admit` has to say so first."""
-    pipeline = Pipeline(url, deadline_ms=DEADLINE_MS, in_flight_max=in_flight_max)
+    pipeline = Pipeline(UrlAddress(url), deadline_ms=DEADLINE_MS, in_flight_max=in_flight_max)
     if admit:
         pipeline.admit_by(admit)
     running = asyncio.create_task(pipeline.run())
@@ -156,7 +158,7 @@ async def test_nothing_is_executed_twice_while_connections_break(proxy, redis):
 
 async def test_a_pipeline_that_is_down_or_full_refuses_at_once(directory, proxy):
     """What was not sent is NotSent, not OutcomeUnknown; what is in flight is not disturbed by it."""
-    pipeline = Pipeline(f"unix://{directory}/nobody.sock", deadline_ms=DEADLINE_MS, in_flight_max=10)
+    pipeline = Pipeline(UrlAddress(f"unix://{directory}/nobody.sock"), deadline_ms=DEADLINE_MS, in_flight_max=10)
     with pytest.raises(NotSent):
         await pipeline.execute("PING")
     async with connected(proxy.url, in_flight_max=10) as full:

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from seamless_wallet.commands import Code, Item, Kind
-from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.integration.harness import World, bettors, gather, until, verify_all, world

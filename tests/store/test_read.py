@@ -176,11 +176,11 @@ async def test_scripts_are_registered_by_any_process(store, backend):
     texts = {sha1(text.encode(), usedforsecurity=False).hexdigest(): text for text in ("return 1", "return 2")}
     worker = backend.open()
     try:
-        await worker.register_scripts(dict(list(texts.items())[:1]))
-        await asyncio.gather(worker.register_scripts(texts), store.register_scripts(texts))
+        await worker.register_scripts(dict(list(texts.items())[:1]), 1)
+        await asyncio.gather(worker.register_scripts(texts, 2), store.register_scripts(texts, 3))
         assert await store.registered_scripts() == texts
         with pytest.raises(ValueError, match="SHA-1"):
-            await worker.register_scripts({"00": "return 3"})
+            await worker.register_scripts({"00": "return 3"}, 4)
     finally:
         await worker.close()
 

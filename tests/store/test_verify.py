@@ -32,7 +32,7 @@ async def story(store, book, other):
     other.deposit(50, dollar)
     other.bet("g1", dollar, currency="USD", a=20)
     text = "return 1"
-    await store.register_scripts({sha1(text.encode(), usedforsecurity=False).hexdigest(): text})
+    await store.register_scripts({sha1(text.encode(), usedforsecurity=False).hexdigest(): text}, 1)
     await store.commit([book.take(), other.take()])
     assert await findings(store) == []
     return book

@@ -390,7 +390,7 @@ class TestVerify:
         def connect(_: str) -> fakeredis.FakeAsyncRedis:
             return fakeredis.FakeAsyncRedis(server=server, decode_responses=True)
 
-        monkeypatch.setattr("seamless_wallet.wallet.redis_comparison.connect", connect)
+        monkeypatch.setattr("seamless_wallet.engine.connection.decoding_client", connect)
         monkeypatch.setattr(
             "seamless_wallet.wallet.redis_comparison.Comparison.__init__.__kwdefaults__", {"wait_s": 0.2}
         )

@@ -117,12 +117,13 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
     """Every wallet that Redis has; `reachable` false, and nothing wrong, if there is no Redis to ask."""
     from redis.exceptions import RedisError
 
-    from seamless_wallet.wallet.redis_comparison import Comparison, connect
+    from seamless_wallet.engine.connection import decoding_client
+    from seamless_wallet.wallet.redis_comparison import Comparison
 
     differences: list[dict[str, Any]] = []
     count, reachable, problem = 0, False, None
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(connect(settings.redis_address))
+        redis = await stack.enter_async_context(decoding_client(settings.redis_address))
         comparison = Comparison(ledger, ledger.uuid, redis)
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):

@@ -1,6 +1,5 @@
-"""Connections to Redis: the pipeline for commands, subscriptions for messages."""
+"""Redis as this service uses it: how a process connects, which keys there are, and the Lua scripts that decide.
 
-from seamless_wallet.engine.connection import Server, listen, who_answers
-from seamless_wallet.engine.pipeline import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable
-
-__all__ = ["NotSent", "OutcomeUnknown", "Pipeline", "RedisUnavailable", "Server", "listen", "who_answers"]
+It knows wire formats and names, and nothing of wallets or of SQL: whoever calls a script says what its numbers mean.
+Import from the modules. `ports` has the way to Redis as protocols, `connection` the one by redis-py.
+"""

@@ -1,42 +1,87 @@
-"""How this service connects to Redis, and how it listens there."""
+"""The way to Redis by redis-py: it reads the URL, does TLS and authentication, and never tries anything again."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import RedisError
+
+from seamless_wallet.engine.ports import Message
 
 CONNECT_TIMEOUT_S: Final = 2.0
-RESUBSCRIBE_S: Final = 0.2
 
-log = structlog.get_logger(__name__)
-
-
-class Server(NamedTuple):
-    """Identity of a Redis server. A fail-over changes the replication id, a restart both."""
-
-    run_id: str
-    replid: str
+CALL_LIMIT_S: Final = 5.0
+"""How long a `decoding_client` waits for one reply."""
 
 
-def parse_server(*info: bytes) -> Server:
-    """From the sections `server` and `replication` of INFO. Raises ReadOnlyError for a replica."""
-    text = b"\r\n".join(info).decode()
-    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-    if fields["role"] != "master":
-        raise ReadOnlyError("the server is a replica")
-    return Server(fields["run_id"], fields["master_replid"])
+class UrlAddress:
+    """The RedisAddress that a URL names."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool = _pool(url)  # of which nothing but the making of connections is used
+
+    async def connect(self) -> RedisPyConnection:
+        """A new connection. Raises RedisError or OSError."""
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        return RedisPyConnection(connection)
+
+    async def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
+        """What is published on these channels. Raises RedisError or OSError when the connection ends."""
+        async with aclosing(Redis(connection_pool=_pool(self._url))) as client:
+            try:
+                async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+                    await subscription.subscribe(*channels)
+                    async for message in subscription.listen():
+                        yield Message(message["channel"].decode(), message["data"].decode(errors="replace"))
+            finally:
+                await client.connection_pool.disconnect()
 
 
-def connection_pool(url: str) -> BlockingConnectionPool:
-    """A pool that never retries by itself and has no time-outs on reading: the pipeline's deadline closes it."""
+class RedisPyConnection:
+    """The Connection that redis-py holds."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection = connection
+
+    async def send(self, commands: Sequence[bytes]) -> None:
+        """Write packed commands. Raises RedisError or OSError."""
+        if not self._connection.is_connected:  # redis-py would connect anew, to whatever is there, and run them
+            raise ConnectionResetError("the connection was closed under its user")
+        await self._connection.send_packed_command(commands, check_health=False)
+
+    def read_reply(self) -> Awaitable[Any]:
+        """The next reply, bytes undecoded. Not a coroutine of its own: there is one for every reply."""
+        return self._connection.read_response(disable_decoding=True)
+
+    async def close(self) -> None:
+        """Close at once."""
+        with contextlib.suppress(RedisError, OSError):
+            await self._connection.disconnect(nowait=True)
+
+
+def decoding_client(url: str) -> Redis:
+    """A client for people's questions: one command at a time, replies decoded, everything tried once."""
+    client: Redis = Redis.from_url(
+        url,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+        socket_timeout=CALL_LIMIT_S,
+        socket_connect_timeout=CALL_LIMIT_S,
+    )
+    return client
+
+
+def _pool(url: str) -> BlockingConnectionPool:
+    """Reads the URL. No retries, and no time-outs on reading: the deadline of the pipeline closes a connection."""
     return BlockingConnectionPool.from_url(
         url,
         max_connections=1,
@@ -47,44 +92,3 @@ def connection_pool(url: str) -> BlockingConnectionPool:
         health_check_interval=0,
         protocol=2,
     )
-
-
-async def who_answers(url: str) -> Server:
-    """Where the address leads a new connection, now. Raises RedisError or OSError."""
-    connection = connection_pool(url).make_connection()  # type: ignore[no-untyped-call]
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            replies = []
-            for section in ("server", "replication"):
-                await connection.send_command("INFO", section)
-                replies.append(await connection.read_response(disable_decoding=True))
-        return parse_server(*replies)
-    finally:
-        await connection.disconnect(nowait=True)
-
-
-async def listen(url: str, *channels: str) -> AsyncIterator[tuple[str, str]]:
-    """Channel and text of each message, for ever. What is sent while the connection is broken is lost."""
-    silent = False
-    while True:
-        try:
-            async with aclosing(_listen_once(url, channels)) as messages:
-                async for message in messages:
-                    silent = False
-                    yield message
-        except (RedisError, OSError) as error:
-            if not silent:
-                log.info("subscription_lost", error=str(error), remedy="none: it is taken up again, and SQL is asked")
-            silent = True  # until there is a message again: one line says it
-        await asyncio.sleep(RESUBSCRIBE_S)
-
-
-async def _listen_once(url: str, channels: Sequence[str]) -> AsyncGenerator[tuple[str, str], None]:
-    async with aclosing(Redis(connection_pool=connection_pool(url))) as client:
-        try:
-            async with client.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(*channels)
-                async for message in subscription.listen():
-                    yield message["channel"].decode(), message["data"].decode(errors="replace")
-        finally:
-            await client.connection_pool.disconnect()

@@ -1,7 +1,7 @@
 """One connection to Redis, shared by everything a process does there, written in batches.
 
 All commands of one turn of the event loop leave in one write, and replies resolve their futures in order. A pool
-costs many times the CPU per command (docs/decisions.md). redis-py makes the connection (URL, TLS, authentication).
+costs many times the CPU per command (docs/decisions.md).
 
 A pipeline never repeats a command. When a connection breaks or a reply is overdue, nobody knows what was executed:
 every command in flight fails with `OutcomeUnknown`, and the caller learns the truth by idempotency.
@@ -10,17 +10,16 @@ every command in flight fails with `OutcomeUnknown`, and the caller learns the t
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import structlog
 from hiredis import pack_command
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
-from seamless_wallet.engine.connection import Server, connection_pool, parse_server
+from seamless_wallet.engine.ports import Connection, RedisAddress
+from seamless_wallet.engine.server import SECTIONS, Server, parse_server
 from seamless_wallet.errors import WalletError
 from seamless_wallet.observability import metrics
 
@@ -54,12 +53,12 @@ Admit = Callable[[Server, "Pipeline"], Awaitable[bool]]
 class Pipeline:
     """One pipelined connection. `run` keeps it connected; `execute` may be called from any task of the loop."""
 
-    def __init__(self, url: str, *, deadline_ms: int, in_flight_max: int) -> None:
-        self._pool = connection_pool(url)
+    def __init__(self, address: RedisAddress, *, deadline_ms: int, in_flight_max: int) -> None:
+        self._address = address
         self._deadline_s = deadline_ms / 1000
         self._in_flight_max = in_flight_max
         self._admit: Admit | None = None
-        self._connection: AbstractConnection | None = None
+        self._connection: Connection | None = None
         self._outgoing: list[bytes] = []
         self._waiting: deque[_InFlight] = deque()
         self._wake = asyncio.Event()
@@ -88,7 +87,7 @@ class Pipeline:
 
     async def identify(self) -> Server:
         """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
-        self._server = parse_server(await self.send("INFO", "server"), await self.send("INFO", "replication"))
+        self._server = parse_server(*[await self.send("INFO", section) for section in SECTIONS])
         return self._server
 
     def execute(self, *args: bytes | str | int) -> asyncio.Future[Any]:
@@ -122,7 +121,7 @@ class Pipeline:
         delay_s, silent = RECONNECT_FIRST_S, False
         while True:
             try:
-                connection = await self._connect()
+                connection = await self._address.connect()
             except (RedisError, OSError) as error:
                 metrics.REDIS_CONNECTION_ERRORS.labels("connect").inc()
                 if not silent:
@@ -138,15 +137,9 @@ class Pipeline:
     async def close(self) -> None:
         """Drop the connection; what is in flight becomes ambiguous."""
         if self._connection is not None:
-            await self._connection.disconnect(nowait=True)
-        await self._pool.disconnect()
+            await self._connection.close()
 
-    async def _connect(self) -> AbstractConnection:
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return connection
-
-    async def _serve(self, connection: AbstractConnection) -> bool:
+    async def _serve(self, connection: Connection) -> bool:
         """Serve one connection to its end. True if its server was admitted."""
         self._connection = connection
         self._wake.clear()
@@ -172,8 +165,7 @@ class Pipeline:
             for task in (check, *tasks):
                 task.cancel()
             await asyncio.gather(check, *tasks, return_exceptions=True)
-            with contextlib.suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
+            await connection.close()
             self._fail_all()
         if fault is not None:
             metrics.REDIS_CONNECTION_ERRORS.labels(type(fault).__name__).inc()
@@ -185,21 +177,19 @@ class Pipeline:
         server = await self.identify()
         return self._admit is None or await self._admit(server, self)
 
-    async def _write(self, connection: AbstractConnection) -> None:
+    async def _write(self, connection: Connection) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             batch, self._outgoing = self._outgoing, []
-            if not connection.is_connected:  # redis-py would connect anew, to whatever is there, and run the batch
-                raise ConnectionResetError("the connection was closed under the pipeline")
-            await connection.send_packed_command(batch, check_health=False)
+            await connection.send(batch)
 
-    async def _read(self, connection: AbstractConnection) -> None:
+    async def _read(self, connection: Connection) -> None:
         waiting, gauge = self._waiting, self._gauge
         while True:
             reply: Any
             try:
-                reply = await connection.read_response(disable_decoding=True)
+                reply = await connection.read_reply()
             except ResponseError as error:
                 reply = error
             future = waiting.popleft().future

@@ -52,5 +52,8 @@ class LedgerStore(LedgerReader, Protocol):
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
         """Compare-and-swap the epoch of a shard; False if it is not `expected` any more."""
 
-    async def register_scripts(self, scripts: Mapping[str, str]) -> None:
-        """Make these scripts (SHA → text) part of what every Redis of this ledger must hold."""
+    async def register_scripts(self, scripts: Mapping[str, str], now_ms: int) -> None:
+        """Make these scripts (SHA → text) part of what every Redis of this ledger must hold.
+
+        `now_ms` is kept beside each, for people who ask since when.
+        """

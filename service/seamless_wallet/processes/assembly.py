@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from seamless_wallet.engine import Pipeline, RedisUnavailable, Server, keys
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
+from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
-from seamless_wallet.ports import Clock
-from seamless_wallet.processes.runtime import SystemClock, Unstartable
+from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.processes.runtime import SystemClock, SystemRandomness, Unstartable
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger
@@ -78,17 +82,24 @@ class Core:
 
 
 @asynccontextmanager
-async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | None = None) -> AsyncIterator[Core]:
+async def wallet_core(
+    settings: Settings,
+    ledger: SqliteLedger,
+    clock: Clock | None = None,
+    *,
+    redis: RedisAddress | None = None,
+    randomness: Randomness | None = None,
+) -> AsyncIterator[Core]:
     """Build the wallet and keep its tasks running. Until it is ready, and whenever Redis is away, it answers R1."""
-    clock = clock or SystemClock()
-    await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
+    clock, redis = clock or SystemClock(), redis or UrlAddress(settings.redis_address)
+    randomness = randomness or SystemRandomness()
+    await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()}, clock.now_ms())
     shards = ShardEpochs(ledger, ledger.uuid, await ledger.heads())
-    url = settings.redis_address
-    pipeline = Pipeline(url, deadline_ms=settings.deadline_ms, in_flight_max=settings.in_flight_max)
+    pipeline = Pipeline(redis, deadline_ms=settings.deadline_ms, in_flight_max=settings.in_flight_max)
     proven = asyncio.get_running_loop().create_future()
 
     async def admit(server: Server, connecting: Pipeline) -> bool:
-        return await shards.admit(server, connecting) and await _prove(connecting, proven)
+        return await shards.admit(server, connecting) and await _prove(connecting, randomness, proven)
 
     pipeline.admit_by(admit)
 
@@ -96,7 +107,9 @@ async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | N
         with suppress(RedisUnavailable):  # the next sweep asks again
             await shards.ask_recovery(pipeline, shard, cause)
 
-    confirmations = Confirmations(ledger, ledger.uuid, url, ask_recovery)
+    confirmations = Confirmations(
+        ledger=ledger, ledger_uuid=ledger.uuid, redis=redis, randomness=randomness, ask_recovery=ask_recovery
+    )
     hot_window_ms = settings.hot_window_s * 1000
     wallet = WalletService(
         pipeline=pipeline,
@@ -120,12 +133,12 @@ async def wallet_core(settings: Settings, ledger: SqliteLedger, clock: Clock | N
             await pipeline.close()
 
 
-async def _prove(pipeline: Pipeline, proven: asyncio.Future[None]) -> bool:
+async def _prove(pipeline: Pipeline, randomness: Randomness, proven: asyncio.Future[None]) -> bool:
     """Once in the life of a process: do the scripts work on this server, for this user?"""
     if not proven.done():
         await wait_for_scripts(pipeline)
         try:
-            await self_test(pipeline)
+            await self_test(pipeline, randomness)
         except SelfTestFailed as error:
             proven.set_exception(Unstartable(f"{error}; check the server's version and the user's permissions"))
         else:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -47,6 +48,18 @@ class SystemClock:
     def monotonic_s(self) -> float:
         """Seconds that never go back."""
         return time.monotonic()
+
+
+class SystemRandomness:
+    """The operating system's randomness."""
+
+    def token(self, size: int) -> str:
+        """`size` random bytes, in hexadecimal digits."""
+        return secrets.token_hex(size)
+
+    def below(self, bound: int) -> int:
+        """A number from 0 to `bound` - 1."""
+        return secrets.randbelow(bound)
 
 
 def connections_max() -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from seamless_wallet.engine import Pipeline
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ports import Clock
 from seamless_wallet.processes.runtime import Lifetime, SystemClock, Unstartable, first_of, open_ledger, run_process
@@ -28,8 +30,10 @@ def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
     async def main(lifetime: Lifetime) -> None:
         async with open_ledger(settings) as ledger:
             await _acquire_lease(ledger)
-            await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()})
-            writer = build_writer(settings, ledger)
+            clock = SystemClock()
+            scripts = {script.sha: script.text for script in load_scripts().values()}
+            await ledger.register_scripts(scripts, clock.now_ms())
+            writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
                     writing = group.create_task(writer.run())
@@ -41,16 +45,18 @@ def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
     return run_process("writer", settings, main, lifeline_fd)
 
 
-def build_writer(settings: Settings, ledger: SqliteLedger, clock: Clock | None = None) -> Writer:
+def build_writer(
+    settings: Settings, ledger: SqliteLedger, clock: Clock, *, redis: RedisAddress | None = None
+) -> Writer:
     """A writer of this ledger, which must hold the lease."""
-    deadline_ms = settings.deadline_ms
+    redis, deadline_ms = redis or UrlAddress(settings.redis_address), settings.deadline_ms
     return Writer(
         ledger=ledger,
         ledger_uuid=ledger.uuid,
-        redis_url=settings.redis_address,
-        pipeline=Pipeline(settings.redis_address, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
-        reading_pipeline=Pipeline(settings.redis_address, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
-        clock=clock or SystemClock(),
+        redis=redis,
+        pipeline=Pipeline(redis, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
+        reading_pipeline=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
+        clock=clock,
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
     )
 

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum, auto
 from itertools import count, islice
 from typing import Final
 
-from seamless_wallet.engine import keys, listen
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.ports import RedisAddress
+from seamless_wallet.engine.subscription import listen
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
+from seamless_wallet.ports import Randomness
 from seamless_wallet.wallet.prepared_event import PreparedEvent
+
+WORKER_BYTES: Final = 8
+"""Of a worker's random name: no two workers may share a channel."""
 
 SWEEP_S: Final = 0.1
 SWEEP_MAX: Final = 500
@@ -79,10 +84,18 @@ AskRecovery = Callable[[int, EpochCause], Awaitable[None]]
 class Confirmations:
     """All that waits for the writer in this process. `run` listens and sweeps."""
 
-    def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis_url: str, ask_recovery: AskRecovery) -> None:
-        self.worker: Final = secrets.token_hex(8)
+    def __init__(
+        self,
+        *,
+        ledger: LedgerReader,
+        ledger_uuid: str,
+        redis: RedisAddress,
+        randomness: Randomness,
+        ask_recovery: AskRecovery,
+    ) -> None:
+        self.worker: Final = randomness.token(WORKER_BYTES)
         self._ledger = ledger
-        self._redis_url = redis_url
+        self._redis = redis
         self._rate_limited_log = RateLimitedLog(every_s=10)
         self._committed_channel = keys.committed_channel(ledger_uuid)
         self._ask_recovery = ask_recovery
@@ -150,7 +163,7 @@ class Confirmations:
     async def _listen_for_ever(self) -> None:
         """What is missed while the subscription is broken, the sweep finds in SQL."""
         own = keys.confirm_channel(self.worker)
-        async for channel, text in listen(self._redis_url, own, self._committed_channel):
+        async for channel, text in listen(self._redis, own, self._committed_channel):
             if channel == own:
                 self._confirm(text)
             else:

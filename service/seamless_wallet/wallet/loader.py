@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
-from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.bets import Bet, BetState

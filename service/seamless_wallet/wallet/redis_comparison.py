@@ -12,11 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from seamless_wallet.engine import keys
+from seamless_wallet.engine.ports import RedisReader
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead
 
@@ -28,7 +26,6 @@ WAIT_AGAIN_S: Final = 0.2
 
 POLL_S: Final = 0.05
 SCAN_COUNT: Final = 1000
-CALL_LIMIT_S: Final = 5.0
 
 WALLET_PATTERN: Final = "{*}:w:*"
 _WALLET: Final = re.compile(r"\{([0-9]+)\}:w:([0-9]+):(.*)", re.DOTALL)
@@ -45,18 +42,6 @@ class Difference(msgspec.Struct, frozen=True):
     text: str
 
 
-def connect(url: str) -> Redis:
-    """A client that tries everything once."""
-    client: Redis = Redis.from_url(
-        url,
-        decode_responses=True,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=CALL_LIMIT_S,
-        socket_connect_timeout=CALL_LIMIT_S,
-    )
-    return client
-
-
 class Comparison:
     """One comparison. Its counts fill up while `differences` runs.
 
@@ -65,7 +50,7 @@ class Comparison:
     lost something.
     """
 
-    def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis: Redis, *, wait_s: float = WAIT_S) -> None:
+    def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis: RedisReader, *, wait_s: float = WAIT_S) -> None:
         self.compared = 0
         self.busy = 0  # wallets that never stood still
         self.idle_shards = 0  # nothing of this epoch is in Redis
@@ -170,8 +155,7 @@ class Comparison:
         return None if wallet is None else tuple(str(getattr(wallet, name)) for name in _FIELDS)
 
     async def _fields(self, key: str, names: Sequence[str]) -> list[Any]:
-        values: list[Any] = await self._redis.hmget(key, list(names))
-        return values
+        return list(await self._redis.hmget(key, list(names)))
 
 
 def _explain(in_redis: Seen, in_sql: Seen | None) -> str:

@@ -7,17 +7,18 @@ after half of its writes.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
 from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus, Policy
-from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.errors import WalletError
+from seamless_wallet.ports import Randomness
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
 EPOCH: Final = 1
@@ -45,11 +46,11 @@ async def wait_for_scripts(pipeline: Pipeline) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def self_test(pipeline: Pipeline) -> None:
+async def self_test(pipeline: Pipeline, randomness: Randomness) -> None:
     """Run all scripts on a shard that does not exist, on a server that forgets nothing. Raises SelfTestFailed."""
     if b"maxmemory_policy:noeviction" not in await pipeline.send("INFO", "memory"):
         raise SelfTestFailed("this Redis may evict keys, and with them bets: set its maxmemory-policy to noeviction")
-    shard = -1 - secrets.randbelow(2**31)
+    shard = -1 - randomness.below(2**31)
     used: set[str] = set()
     try:
         for name, names, argv, expected in _steps(shard):

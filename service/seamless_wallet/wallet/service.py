@@ -13,7 +13,7 @@ from msgspec import structs
 from redis.exceptions import NoScriptError, ResponseError
 
 from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
-from seamless_wallet.engine import Pipeline, RedisUnavailable
+from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.replies import ReplyStatus, Verdict, parse_verdict
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.fold import FoldError

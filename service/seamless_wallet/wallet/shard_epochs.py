@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import structlog
 
 from seamless_wallet.commands import shard_of
-from seamless_wallet.engine import Pipeline, Server, keys
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import NoScriptError
 
-from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.conflicts import EpochCause

@@ -11,7 +11,11 @@ from typing import Final, NamedTuple
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
-from seamless_wallet.engine import NotSent, Pipeline, RedisUnavailable, Server, keys, listen, who_answers
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
+from seamless_wallet.engine.ports import RedisAddress
+from seamless_wallet.engine.server import Server, server_at
+from seamless_wallet.engine.subscription import listen
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
@@ -62,7 +66,7 @@ class Writer:
         *,
         ledger: LedgerStore,
         ledger_uuid: str,
-        redis_url: str,
+        redis: RedisAddress,
         pipeline: Pipeline,
         reading_pipeline: Pipeline,
         clock: Clock,
@@ -71,7 +75,7 @@ class Writer:
         self.ready = asyncio.Event()
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
-        self._redis_url = redis_url
+        self._redis = redis
         self._pipeline = pipeline
         self._reading_pipeline = reading_pipeline
         pipeline.admit_by(self.admit)
@@ -250,7 +254,7 @@ class Writer:
         while True:
             await asyncio.sleep(PROBE_EVERY_S)
             try:
-                server = await who_answers(self._redis_url)
+                server = await server_at(self._redis)
             except (RedisError, OSError):
                 continue  # nobody, or a replica: nothing better than what there is
             if self._pipeline.usable.is_set() and server != self._pipeline.server:
@@ -258,7 +262,7 @@ class Writer:
 
     async def _listen_for_ever(self) -> None:
         """Workers see some faults before the writer does; it looks for itself before it believes them."""
-        async for _, text in listen(self._redis_url, keys.recover_channel(self._ledger_uuid)):
+        async for _, text in listen(self._redis, keys.recover_channel(self._ledger_uuid)):
             self._on_request(text)
 
     def _on_request(self, text: str) -> None:

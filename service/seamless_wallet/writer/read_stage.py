@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from seamless_wallet.engine import Pipeline, keys
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead

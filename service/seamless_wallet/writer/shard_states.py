@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from seamless_wallet.engine import Server
+from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead

@@ -34,11 +34,12 @@ class LedgerInfo(msgspec.Struct, frozen=True):
     used: frozenset[str]
 
 
-def init(path: Path | str, shards: int, currencies: Mapping[str, int]) -> str:
+def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uuid: str | None = None) -> str:
     """Make the ledger, or bring an existing one up to date; returns its UUID. To repeat it changes nothing.
 
-    `currencies`: name → decimal digits. One transaction does all: after a crash there is a ledger, or none yet.
-    Raises StoreError if the path cannot be written, or holds a ledger that contradicts the settings.
+    `currencies`: name → decimal digits. `new_uuid`: of a ledger that is made now; a random one if left out.
+    One transaction does all: after a crash there is a ledger, or none yet. Raises StoreError if the path cannot be
+    written, or holds a ledger that contradicts the settings.
     """
     path = Path(path)
     if shards < 1 or not currencies:
@@ -57,7 +58,7 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int]) -> str:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         with transaction(connection, "IMMEDIATE"):
-            ledger_uuid = _init(connection, path, shards, currencies)
+            ledger_uuid = _init(connection, path, shards, currencies, new_uuid)
     except sqlite3.Error as error:
         raise StoreError(f"cannot make the ledger {path}: {error}") from error
     finally:
@@ -66,7 +67,9 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int]) -> str:
     return ledger_uuid
 
 
-def _init(connection: sqlite3.Connection, path: Path, shards: int, currencies: Mapping[str, int]) -> str:
+def _init(
+    connection: sqlite3.Connection, path: Path, shards: int, currencies: Mapping[str, int], new_uuid: str | None
+) -> str:
     version = schema_version(connection, path)
     if version > SCHEMA_VERSION:
         raise StoreError(f"the ledger {path} was made by a newer version of this program: install that")
@@ -74,7 +77,7 @@ def _init(connection: sqlite3.Connection, path: Path, shards: int, currencies: M
         raise StoreError(f"{path} is a database, but not a ledger: choose another path")
     migrate(connection, version)
     if version == 0:
-        connection.execute(WRITE["insert_ledger"], (str(uuid.uuid4()), shards, SCHEMA_VERSION))
+        connection.execute(WRITE["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION))
         connection.executemany(WRITE["insert_shard"], ((shard, CHAIN_START) for shard in range(shards)))
     connection.execute(WRITE["set_schema_version"], (SCHEMA_VERSION,))
     info = read_info(connection)

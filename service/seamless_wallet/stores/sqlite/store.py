@@ -1,4 +1,4 @@
-"""`SqliteLedger`: the asynchronous face. Reads run in a small pool of threads, writes in one of their own."""
+"""`SqliteLedger`: the asynchronous face of a ledger in one SQLite file. The work is done in threads (`threads.py`)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import asyncio
 import hashlib
 import sqlite3
 import threading
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Final, Self
 
 from seamless_wallet.commands import Command
 from seamless_wallet.ledger.entry import Entry
@@ -25,19 +23,14 @@ from seamless_wallet.stores.sqlite import reads as reading
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
 from seamless_wallet.stores.sqlite.lease import WriterLease
 from seamless_wallet.stores.sqlite.setup import WRITE, LedgerInfo, read_checked
+from seamless_wallet.stores.sqlite.threads import DatabaseThreads, MakeExecutor
 from seamless_wallet.stores.sqlite.verification import Progress, verify
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 READERS: Final = 2
 """Threads that read. SQLite lets go of the interpreter's lock while it works; more than cores are no use."""
 
 CHECKPOINT_WAIT_MS: Final = 1_000
 """How long the last act of a writer waits for readers."""
-
-PENDING_MAX: Final = 1_024
-"""Reads and writes that may wait; one more is refused."""
 
 STOP_EVERY: Final = 10_000
 """Steps of SQLite's virtual machine after which a verification looks whether it was stopped."""
@@ -50,19 +43,16 @@ class SqliteLedger:
     when the database is away.
     """
 
-    def __init__(self, path: Path, info: LedgerInfo, readers: int, busy_timeout_ms: int) -> None:
+    def __init__(
+        self, path: Path, info: LedgerInfo, readers: int, busy_timeout_ms: int, make_executor: MakeExecutor
+    ) -> None:
         self.path = path
         self.uuid = info.uuid
         self.shards = info.shards
         self.scales: Mapping[str, int] = info.scales
-        self._busy_timeout_ms = busy_timeout_ms
         self._lease: WriterLease | None = None
-        self._local = threading.local()
-        self._connections: set[sqlite3.Connection] = set()
-        self._pending: set[Future[object]] = set()
-        self._closed = False
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="ledger-read")
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-write")
+        self._make_executor = make_executor
+        self._threads = DatabaseThreads(path, readers, busy_timeout_ms, make_executor)
 
     @classmethod
     def open(
@@ -73,13 +63,14 @@ class SqliteLedger:
         *,
         readers: int = READERS,
         busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        make_executor: MakeExecutor = ThreadPoolExecutor,
     ) -> Self:
         """Open a ledger that `init` made; blocks for a few ms. Give the settings to have them compared with it.
 
         Raises StoreError if there is none, it is of another schema, or contradicts the settings.
         """
         path = Path(path)
-        return cls(path, read_checked(path, shards, currencies), readers, busy_timeout_ms)
+        return cls(path, read_checked(path, shards, currencies), readers, busy_timeout_ms, make_executor)
 
     def acquire_lease(self) -> WriterLease:
         """Become the one writer, until the lease is released or the store closed. Raises LeaseHeld."""
@@ -91,17 +82,9 @@ class SqliteLedger:
 
         A writer moves its log into the ledger's file first, if it can: then that file alone is the whole ledger.
         """
-        if self._closed:
+        if self._threads.closed:
             return
-        self._closed = True
-        pending = [asyncio.wrap_future(future) for future in tuple(self._pending)]
-        await asyncio.gather(*pending, return_exceptions=True)
-        if self._lease and self._lease.held:
-            await asyncio.wrap_future(self._writer.submit(self._checkpoint))
-        self._readers.shutdown()
-        self._writer.shutdown()
-        for connection in self._connections:
-            connection.close()
+        await self._threads.close(_checkpoint if self._lease and self._lease.held else None)
         if self._lease:
             self._lease.release()
 
@@ -117,56 +100,56 @@ class SqliteLedger:
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""
-        return await self._read(reading.heads)
+        return await self._threads.read(reading.heads)
 
     async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
         """A wallet with its open rounds, and every event and round touched since `since_ms`, or a little before."""
-        return await self._read(reading.load, shard, user_id, since_ms)
+        return await self._threads.read(reading.load, shard, user_id, since_ms)
 
     async def lookup(self, shard: int, command: Command, digest: bytes, round_digest: bytes | None) -> LedgerLookup:
         """One event and, folded, all bets of its round."""
-        return await self._read(reading.lookup, shard, command, digest, round_digest)
+        return await self._threads.read(reading.lookup, shard, command, digest, round_digest)
 
     async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
         """Which of these events are committed."""
-        return await self._read(reading.find_events, digests)
+        return await self._threads.read(reading.find_events, digests)
 
     async def wallet(self, user_id: str) -> Wallet | None:
         """The committed state of a player."""
-        return await self._read(reading.wallet, user_id)
+        return await self._threads.read(reading.wallet, user_id)
 
     async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
         """A player's entries, newest first, those older than `before_seq` if given."""
-        return await self._read(reading.entries, user_id, before_seq, limit)
+        return await self._threads.read(reading.entries, user_id, before_seq, limit)
 
     async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
         """Currency → account → sum in minor units. Reads the whole ledger."""
-        return await self._read(reading.trial_balance)
+        return await self._threads.read(reading.trial_balance)
 
     async def registered_scripts(self) -> Mapping[str, str]:
         """SHA → text of every registered script."""
-        return await self._read(reading.registered_scripts)
+        return await self._threads.read(reading.registered_scripts)
 
     async def verify(self, progress: Progress = lambda _done, _total: None) -> AsyncGenerator[Finding]:
         """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.
 
         `progress(done, total)`, in rows, is called in that thread. To stop early close the generator.
         """
-        if self._closed:
+        if self._threads.closed:
             raise StoreError("the ledger is closed")
         loop = asyncio.get_running_loop()
-        pool = ThreadPoolExecutor(1, thread_name_prefix="ledger-verify")
+        executor = self._make_executor(1, "ledger-verify")
         stopped = threading.Event()
         connection = connect(self.path, write=False)
         connection.set_progress_handler(stopped.is_set, STOP_EVERY)
         findings = verify(connection, self.path, progress)
         try:
-            while finding := await loop.run_in_executor(pool, next, findings, None):
+            while finding := await loop.run_in_executor(executor, next, findings, None):
                 yield finding
         finally:
             stopped.set()
-            await asyncio.shield(loop.run_in_executor(pool, findings.close))
-            pool.shutdown()
+            await asyncio.shield(loop.run_in_executor(executor, findings.close))
+            executor.shutdown()
             connection.close()
 
     # ------------------------------------------------------------------ writes
@@ -178,16 +161,16 @@ class SqliteLedger:
         unknown: send the same again.
         """
         self._check_lease()
-        await self._write(committing.commit, self.shards, batches)
+        await self._threads.write(committing.commit, self.shards, batches)
 
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
         """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease."""
         self._check_lease()
         if epoch <= expected:
             raise ValueError("an epoch only grows")
-        return await self._write(_open_epoch, shard, expected, epoch, run_id, replid)
+        return await self._threads.write(_open_epoch, shard, expected, epoch, run_id, replid)
 
-    async def register_scripts(self, scripts: Mapping[str, str]) -> None:
+    async def register_scripts(self, scripts: Mapping[str, str], now_ms: int) -> None:
         """Register SHA → text; any process may. Raises ValueError for a text that is not of its SHA."""
         for sha, text in scripts.items():
             if hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() != sha:
@@ -195,70 +178,17 @@ class SqliteLedger:
         registered = await self.registered_scripts()
         new = {sha: text for sha, text in scripts.items() if sha not in registered}
         if new:
-            await self._write(_register_scripts, new, time.time_ns() // 1_000_000)
-
-    # ------------------------------------------------------------------ threads
+            await self._threads.write(_register_scripts, new, now_ms)
 
     def _check_lease(self) -> None:
         if not (self._lease and self._lease.held):
             raise StoreError("only the holder of the writer's lease may write entries and epochs")
 
-    async def _read(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        def in_snapshot() -> T:
-            connection = self._connection(write=False)
-            with transaction(connection):
-                return function(connection, *args, **kwargs)
 
-        return await self._submit(self._readers, in_snapshot)
-
-    async def _write(
-        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        return await self._submit(self._writer, lambda: function(self._connection(write=True), *args, **kwargs))
-
-    async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
-        """Run `job` in the pool. A caller that is cancelled leaves a job that has begun to its end."""
-        if self._closed:
-            raise StoreError("the ledger is closed")
-        if len(self._pending) >= PENDING_MAX:
-            raise StoreError("too many calls wait for the ledger")
-        future: Future[T] = pool.submit(self._guarded, job)
-        self._pending.add(future)  # type: ignore[arg-type]
-        future.add_done_callback(self._pending.discard)
-        return await asyncio.wrap_future(future)
-
-    def _guarded(self, job: Callable[[], T]) -> T:
-        try:
-            return job()
-        except sqlite3.Error as error:
-            self._drop_connection()
-            raise StoreError(f"the ledger {self.path} failed: {error}") from error
-
-    def _connection(self, *, write: bool) -> sqlite3.Connection:
-        """This thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = connect(self.path, write=write, busy_timeout_ms=self._busy_timeout_ms)
-            self._local.connection = connection
-            self._connections.add(connection)
-        return connection
-
-    def _checkpoint(self) -> None:
-        """Leave all in the one file, where readers allow it: what a stopped service leaves can be copied so."""
-        with suppress(sqlite3.Error, StoreError):
-            connection = self._connection(write=True)
-            connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _drop_connection(self) -> None:
-        """After a failure the next call begins with a new one; closing rolls back what is open."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            self._local.connection = None
-            self._connections.discard(connection)
-            connection.close()
+def _checkpoint(connection: sqlite3.Connection) -> None:
+    """Leave all in the one file, where readers allow it: what a stopped service leaves can be copied so."""
+    connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _open_epoch(

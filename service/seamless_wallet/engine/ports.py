@@ -1,0 +1,49 @@
+"""What the engine needs of the way to Redis. `connection.py` has redis-py's; a simulation has one without sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+
+class Message(NamedTuple):
+    """What was published: on which channel, and its text."""
+
+    channel: str
+    text: str
+
+
+class Connection(Protocol):
+    """One open connection. Commands leave packed, replies come back in the order of the commands."""
+
+    async def send(self, commands: Sequence[bytes]) -> None:
+        """Write packed commands, never on another connection than this one. Raises RedisError or OSError."""
+
+    def read_reply(self) -> Awaitable[Any]:
+        """The next reply, bytes undecoded. Raises ResponseError for a reply that is an error: the connection stays.
+
+        Any other error of RedisError or OSError is the end of the connection, and so is a cancellation.
+        """
+
+    async def close(self) -> None:
+        """Close at once, without waiting for replies. Raises nothing."""
+
+
+class RedisReader(Protocol):
+    """The reads of a client that takes one command at a time and decodes replies."""
+
+    def hmget(self, name: str, keys: list[str], /) -> Awaitable[Sequence[Any]]:
+        """These fields of a hash; None for one that is not there. Raises RedisError."""
+
+    def scan_iter(self, *, match: str, count: int) -> AsyncIterator[str]:
+        """Names of keys, in no order, one perhaps twice. Raises RedisError."""
+
+
+class RedisAddress(Protocol):
+    """Where Redis is reached. After a fail-over an address leads to another server."""
+
+    async def connect(self) -> Connection:
+        """A new connection, to whatever server is there now. Raises RedisError or OSError; it never tries again."""
+
+    def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
+        """What is published on these channels, as long as one connection lasts. Raises RedisError or OSError."""

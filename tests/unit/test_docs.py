@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +18,11 @@ from seamless_wallet.observability.metrics_reference import reference
 from seamless_wallet.providers import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = sorted(path for folder in (".", "docs", "deploy", "tests/samples/*") for path in ROOT.glob(f"{folder}/*.md"))
 PYTHON = sorted((ROOT / "service").rglob("*.py"))
 LUA = [*sorted((ROOT / "lua").glob("*.lua")), *sorted((ROOT / "lua" / "include").glob("*.lua"))]
+
+SOURCES = ("service", "lua", "tests", "benchmarks", "deploy", "docs")
 
 _LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
@@ -84,7 +89,7 @@ def test_every_make_target_that_is_named_exists():
         (where, word)
         for where, line in [*shell_lines(), *inline_commands()]
         if line.startswith("make ")
-        for word in line.split()[1:]
+        for word in shlex.split(line)[1:]
         if re.fullmatch("[a-z-]+", word)
     }
     assert named
@@ -128,9 +133,25 @@ def test_every_link_leads_somewhere(path):
 def test_every_path_that_is_named_exists(path):
     """A path of this repository in code type is there."""
     for name in re.findall(
-        r"`((?:seamless_wallet|service|lua|tests|benchmarks|docs|\.ci)/[\w./-]*)(?:::\w+)?`", path.read_text()
+        r"`((?:seamless_wallet|service|lua|tests|benchmarks|deploy|docs|\.ci)/[\w./-]*)(?:::\w+)?`", path.read_text()
     ):
         assert (ROOT / name).exists() or (ROOT / "service" / name).exists(), name
+
+
+@page
+def test_every_source_file_that_is_named_exists(path):
+    """A file name in code type is the end of some path of this repository, also without its folder."""
+    paths = [f"/{file.relative_to(ROOT)}" for part in SOURCES for file in (ROOT / part).rglob("*.*")]
+    for name in re.findall(r"`([\w/]+\.(?:py|lua|sql|sh|conf|service))`", path.read_text()):
+        assert any(known.endswith(f"/{name}") for known in paths), name
+
+
+@page
+def test_every_dotted_name_exists(path):
+    """`seamless_wallet.x.y` in code type is a module, or something in a module."""
+    for name in re.findall(r"`(seamless_wallet(?:\.\w+)+)`", path.read_text()):
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute) or importlib.import_module(name), name
 
 
 @page
@@ -142,6 +163,38 @@ def test_no_line_is_too_long(path):
     for number, line in enumerate(path.read_text().splitlines(), 1):
         fenced ^= line.lstrip().startswith("```")
         assert fenced or len(line) <= 130 or line.lstrip().startswith("|"), f"{path.name}:{number}: {len(line)}"
+
+
+def test_the_pages_that_a_newcomer_reads_are_checked():
+    """Whatever is true of all pages is true of these: they are among them."""
+    checked = {str(path.relative_to(ROOT)) for path in PAGES}
+    assert {"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/glossary.md", "deploy/README.md"} <= checked
+
+
+def test_the_words_of_the_glossary_stand_in_the_code():
+    """Each word occurs in the file that its row names, and each is explained once."""
+    rows = re.findall(
+        r"^\| \*\*([^*]+)\*\* \| (.+) \| `([^`]+)` \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 20
+    assert len({word for word, _, _ in rows}) == len(rows)
+    for word, meaning, name in rows:
+        file = ROOT / name if (ROOT / name).exists() else ROOT / "service" / name
+        assert re.search(rf"(?<![a-z]){word.replace(' ', '[ _]')}", file.read_text(), re.IGNORECASE), f"{name}: {word}"
+        assert meaning.endswith((".", '"')), word
+
+
+def test_the_design_shows_the_layers_that_are_enforced():
+    """Same rooms in the same order as the contract of import-linter; README says of each what happens there."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["id"] == "layers")
+    enforced = [layer.replace(" | ", " · ") for layer in layers]
+    shown = section("design.md", "## Rooms and layers").partition("```text\n")[2].partition("\n```")[0]
+    assert shown.splitlines() == enforced
+    front = (ROOT / "README.md").read_text()
+    for room in (room for layer in layers for room in layer.split(" | ")):
+        if room not in {"ports", "errors"}:
+            assert re.search(rf"^\| .*`seamless_wallet/{room}\b", front, re.MULTILINE), room
 
 
 # ---------------------------------------------------------------------- guarantees

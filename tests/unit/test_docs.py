@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import pkgutil
 import re
 import shlex
 import tomllib
@@ -150,8 +150,7 @@ def test_every_source_file_that_is_named_exists(path):
 def test_every_dotted_name_exists(path):
     """`seamless_wallet.x.y` in code type is a module, or something in a module."""
     for name in re.findall(r"`(seamless_wallet(?:\.\w+)+)`", path.read_text()):
-        module, _, attribute = name.rpartition(".")
-        assert hasattr(importlib.import_module(module), attribute) or importlib.import_module(name), name
+        pkgutil.resolve_name(name)
 
 
 @page
@@ -319,6 +318,15 @@ def test_operations_explains_just_the_log_events_of_the_code():
     documented = first_column(section("operations.md", "## Log events"))
     assert set(documented) == log_events()
     assert len(documented) == len(set(documented))
+
+
+def test_the_changelog_renames_log_events_to_what_they_are_called():
+    """No old name is in use, and each new one is."""
+    table = (ROOT / "CHANGELOG.md").read_text().partition("- Log events have other names.")[2].partition("\n\n  The")[0]
+    renamed = dict(re.findall(r"^ +\| ([\w.]+) \| `(\w+)` \|$", table, re.MULTILINE))
+    assert len(renamed) > 10
+    assert set(renamed.values()) <= log_events()
+    assert not renamed.keys() & log_events()
 
 
 def test_the_page_of_metrics_is_the_one_that_the_code_makes():

@@ -16,7 +16,7 @@ from seamless_wallet.engine import keys
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.observability import metrics
 from seamless_wallet.providers import Provider, configure
-from seamless_wallet.webhook.endpoint import build_app
+from seamless_wallet.webhook.endpoint import webhook_app
 from tests.model.service_stage import Town
 
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -49,7 +49,7 @@ class Door:
 
     async def _serve(self) -> TestClient[Any, Any]:
         core = self.town.w.workers[0]
-        app = build_app(self.providers, core.wallet, body_bytes_max=BODY_MAX, clock=core.clock)
+        app = webhook_app(self.providers, core.wallet, body_bytes_max=BODY_MAX, clock=core.clock)
         client: TestClient[Any, Any] = TestClient(TestServer(app))
         await client.start_server()
         return client

@@ -21,7 +21,7 @@ from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
-from seamless_wallet.processes.assembly import Core, wallet_core
+from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.stores.sqlite import SqliteLedger, init
@@ -167,7 +167,7 @@ class World:
         self.store: FaultyStore = None  # type: ignore[assignment]
         self.writing: asyncio.Task[None] | None = None
         self.writer: Any = None
-        self.workers: list[Core] = []
+        self.workers: list[AssembledWallet] = []
         self._worker_stacks: list[AsyncExitStack] = []
         self._numbers = count(1)
 
@@ -226,13 +226,13 @@ class World:
         assert writing
         await writing
 
-    async def worker(self, redis_url: str | None = None, **updates: Any) -> Core:
+    async def worker(self, redis_url: str | None = None, **updates: Any) -> AssembledWallet:
         stack = AsyncExitStack()
         self._worker_stacks.append(stack)
         ledger = await stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
         settings = self._settings(redis_url).model_copy(update=updates)
-        core = await stack.enter_async_context(wallet_core(settings, ledger, self.clock))
-        await core.ready()
+        core = await stack.enter_async_context(assembled_wallet(settings, ledger, self.clock))
+        await core.wait_until_ready()
         self.workers.append(core)
         return core
 

@@ -10,7 +10,7 @@ import pytest
 
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
-from seamless_wallet.processes.runtime import Unstartable
+from seamless_wallet.processes.event_loop import Unstartable
 from seamless_wallet.supervisor.embedded_valkey import start_valkey, valkey_command
 from tests.integration.harness import gather, until, world
 

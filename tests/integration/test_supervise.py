@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings import SettingsError, load_settings
-from seamless_wallet.supervisor.child import EX_CONFIG, START_DEATHS_MAX, Role, backoff_s
+from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping, start_valkey
-from seamless_wallet.supervisor.pid_files import identify, record, stop_left_behind
+from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file
 from seamless_wallet.supervisor.roles import default_roles
 from seamless_wallet.supervisor.supervisor import Supervisor
 
@@ -28,9 +29,9 @@ LIMIT_S = 20.0
 DUMMY = """
 import os, signal, sys
 from pathlib import Path
-from seamless_wallet.supervisor.parent_socket import tell_ready, watch_lifeline
+from seamless_wallet.supervisor.parent_socket import tell_ready, watch_parent
 
-name, folder, lifeline = sys.argv[1], Path(sys.argv[2]), int(sys.argv[-1])
+name, folder, parent_fd = sys.argv[1], Path(sys.argv[2]), int(sys.argv[-1])
 
 def stop(*_):
     with (folder / "stopped").open("a") as file:
@@ -40,8 +41,8 @@ def stop(*_):
 if (folder / "refuse").exists():
     sys.exit(int((folder / "refuse").read_text()))
 signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
-watch_lifeline(lifeline, limit_s=1.0)
-tell_ready(lifeline)
+watch_parent(parent_fd, limit_s=1.0)
+tell_ready(parent_fd)
 while True:
     signal.pause()
 """
@@ -89,7 +90,7 @@ def environ(tmp_path):
     """A wallet of its own, on free ports."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("WALLET_")},
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": f"{ROOT / 'service'}{os.pathsep}{ROOT}",
         "WALLET_DATA_DIR": str(tmp_path / "var"),
         "WALLET_WEBHOOK_PORT": "0",
         "WALLET_ADMIN_PORT": "0",
@@ -105,15 +106,15 @@ def _own_environment(monkeypatch):
 @asynccontextmanager
 async def running(environ, **options):
     """A supervisor in this process, all children ready; stopped at the end, if the test has not done so."""
-    listening = asyncio.get_running_loop().create_future()
+    urls = asyncio.get_running_loop().create_future()
     supervisor = Supervisor(
-        load_settings(environ), listening.set_result, environ=environ, roles=partial(dummy_roles, **options)
+        load_settings(environ), urls.set_result, environ=environ, roles=partial(dummy_roles, **options)
     )
     task = asyncio.create_task(supervisor.run())
-    await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT_S)
+    await asyncio.wait({task, urls}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT_S)
     if task.done():
         task.result()
-    supervisor.task, supervisor.listening = task, listening.result()  # type: ignore[attr-defined]
+    supervisor.task, supervisor.urls = task, urls.result()  # type: ignore[attr-defined]
     try:
         yield supervisor
     finally:
@@ -141,7 +142,7 @@ async def test_everything_starts_and_stops_in_order(environ, tmp_path):
         }
         assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
         assert settings.admin_token_path.exists()
-        host, port = supervisor.listening.webhook_url.removeprefix("http://").split(":")
+        host, port = supervisor.urls.webhook.removeprefix("http://").split(":")
         socket.create_connection((host, int(port))).close()
         valkey = child(supervisor, "valkey").pid
         os.kill(os.getpid(), signal.SIGTERM)
@@ -166,9 +167,11 @@ async def test_a_killed_child_comes_back_at_once(environ, name):
             os.kill(before, signal.SIGKILL)
             await until(lambda: victim._ready_at_s and victim.pid not in {before, None}, "the restart")
         deaths = [line for line in logs if line["event"] == "process_exited"]
-        assert [(line["child"], line["signal"], line["next"]) for line in deaths] == [(name, "SIGKILL", "again in 0 s")]
+        assert [(line["child"], line["signal"], line["next"]) for line in deaths] == [
+            (name, "SIGKILL", "restart in 0 s")
+        ]
         assert [other.pid for other in others] == pids
-        assert not victim.role.answers or answers_ping(supervisor._settings.redis_socket_path)
+        assert not victim.role.ready_check or answers_ping(supervisor._settings.redis_socket_path)
 
 
 def test_back_off_doubles_up_to_five_seconds():
@@ -179,28 +182,28 @@ def test_back_off_doubles_up_to_five_seconds():
 async def test_a_child_that_refuses_its_settings_stops_everything(environ, tmp_path):
     """Exit status 78 at the first start: no second try, the same status for the parent."""
     (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "refuse").write_text(str(EX_CONFIG))
+    (tmp_path / "var" / "refuse").write_text(str(EXIT_CONFIG))
     supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
     with capture_logs() as logs:
-        assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == EX_CONFIG
-    assert [(line["child"], line["exit_code"]) for line in logs] == [("writer", EX_CONFIG)]
+        assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == EXIT_CONFIG
+    assert [(line["child"], line["exit_code"]) for line in logs] == [("writer", EXIT_CONFIG)]
 
 
-async def test_a_child_that_never_gets_ready_is_given_up(environ, tmp_path):
+async def test_a_child_that_never_gets_ready_is_not_started_for_ever(environ, tmp_path):
     """After a few deaths, rather than for ever."""
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "refuse").write_text("3")
     supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
     with capture_logs() as logs:
         assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == 3
-    assert len(logs) == START_DEATHS_MAX
+    assert len(logs) == EXITS_BEFORE_READY_MAX
 
 
-async def test_a_child_that_was_ready_once_is_never_given_up(environ, tmp_path):
+async def test_a_child_that_was_ready_once_is_always_started_again(environ, tmp_path):
     """A passing fault later on, even of the settings, does not take the rest down."""
     async with running(environ) as supervisor:
         worker = child(supervisor, "worker-0")
-        (tmp_path / "var" / "refuse").write_text(str(EX_CONFIG))
+        (tmp_path / "var" / "refuse").write_text(str(EXIT_CONFIG))
         with capture_logs() as logs:
             os.kill(worker.pid, signal.SIGKILL)
             await until(lambda: len(logs) > 2, "retries")
@@ -267,7 +270,7 @@ async def test_a_data_directory_that_cannot_be_made_is_refused(environ, tmp_path
 
 
 async def test_a_killed_parent_takes_its_children_down_and_the_next_one_stops_valkey(environ, tmp_path):
-    """Children see their lifeline end; Valkey, which has none, is stopped by its recorded pid."""
+    """Children see the end of their parent's socket. Valkey, which has none, is stopped by its pid file."""
     script = PARENT.format(tests=str(ROOT / "tests" / "integration"))
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, env=environ, stdout=asyncio.subprocess.PIPE
@@ -291,15 +294,15 @@ async def test_a_killed_parent_takes_its_children_down_and_the_next_one_stops_va
 def test_a_stranger_with_a_recorded_pid_is_left_alone(tmp_path):
     """A number alone proves nothing: the start time must be the same, too."""
     with subprocess.Popen(["sleep", "60"]) as stranger:
-        record(tmp_path / "valkey", stranger.pid)
+        write_pid_file(tmp_path / "valkey", stranger.pid)
         ours = (tmp_path / "valkey").read_text()
         (tmp_path / "valkey").write_text(ours.replace('"started": "', '"started": "1'))
         (tmp_path / "broken").write_text("{")
-        stop_left_behind(tmp_path)
+        stop_stale_processes(tmp_path)
         assert not list(tmp_path.iterdir())
         assert stranger.poll() is None
         (tmp_path / "valkey").write_text(ours)
-        stop_left_behind(tmp_path)
+        stop_stale_processes(tmp_path)
         assert stranger.wait(LIMIT_S) == -signal.SIGTERM
 
 
@@ -342,5 +345,5 @@ def test_valkey_has_the_configuration_that_the_design_asks_for(tmp_path):
 
 def test_a_valkey_that_cannot_start_says_why(tmp_path):
     """The error is one line."""
-    with pytest.raises(ValkeyError, match="socket path longer"):
+    with pytest.raises(ValkeyError, match="over 107 bytes"):
         start_valkey(tmp_path, tmp_path / ("x" * 110))

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from seamless_wallet import __version__
 from seamless_wallet.cli import app
-from seamless_wallet.cli.demo import command, greet
-from seamless_wallet.cli.endpoints import url_of
+from seamless_wallet.cli.demo import set_up_demo, simulate_command
+from seamless_wallet.cli.endpoints import service_url
 from seamless_wallet.engine import keys
 from seamless_wallet.settings import SettingsError, ensure_demo, load_settings
-from seamless_wallet.supervisor.supervisor import Listening
+from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
 
 PROVIDER = f'[providers.demo]\nprofile = "dowinn-v3"\napi_id = "op"\napi_key = "{KEY}"\n'
@@ -98,7 +98,7 @@ class TestTheCommand:
             "simulate",
         ):
             assert re.search(rf"\b{name}\b", told)
-        assert "lifeline" not in wallet("serve", "--help").stdout
+        assert "parent-fd" not in wallet("serve", "--help").stdout
 
     def test_refuses_what_it_does_not_know(self, wallet):
         assert wallet("fly").exit_code == 2
@@ -129,7 +129,7 @@ class TestTheCommand:
 
 class TestConfig:
     def test_is_checked(self, wallet, data_dir):
-        assert wallet("config", "check").stdout.startswith("ok: no file")
+        assert wallet("config", "check").stdout.startswith("ok: no configuration file")
         data_dir.mkdir()
         (data_dir / "wallet.toml").write_text(PROVIDER)
         assert wallet("config", "check").stdout == f"ok: {data_dir / 'wallet.toml'}; providers: demo\n"
@@ -256,7 +256,7 @@ class TestUp:
 
     def test_leaves_the_counters_to_be_imported_after_their_directory_is_named(self):
         """prometheus-client decides at its first import whether it counts for all processes."""
-        modules = ("cli", "cli.demo", "supervisor.supervisor", "processes.runtime")
+        modules = ("cli", "cli.demo", "supervisor.supervisor", "processes.event_loop")
         script = "".join(f"import seamless_wallet.{module}\n" for module in modules)
         script += "import sys; sys.exit('prometheus_client' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -266,10 +266,10 @@ class TestAProcess:
     @pytest.mark.parametrize(
         ("words", "runner", "expected"),
         [
-            ("serve --fd 5 --lifeline-fd 6", "worker.run_worker", {"fd": 5, "lifeline_fd": 6}),
-            ("serve", "worker.run_worker", {"fd": None, "lifeline_fd": None}),
-            ("write --lifeline-fd 6", "writer.run_writer", {"lifeline_fd": 6}),
-            ("admin --fd 5 --lifeline-fd 6", "admin.run_admin", {"fd": 5, "lifeline_fd": 6}),
+            ("serve --fd 5 --parent-fd 6", "worker.run_worker", {"fd": 5, "parent_fd": 6}),
+            ("serve", "worker.run_worker", {"fd": None, "parent_fd": None}),
+            ("write --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
+            ("admin --fd 5 --parent-fd 6", "admin.run_admin", {"fd": 5, "parent_fd": 6}),
         ],
     )
     def test_gets_what_its_parent_hands_down(self, wallet, monkeypatch, words, runner, expected):
@@ -378,7 +378,7 @@ class TestVerify:
         assert result.exit_code == 0, result.output
         assert "0 entries, 0 findings" in result.stdout
         assert "Redis: not compared" in result.stdout
-        assert "(as you wished)" in wallet("verify", "--ledger-only").stdout
+        assert "(--ledger-only)" in wallet("verify", "--ledger-only").stdout
         told = json.loads(wallet("verify", "--json").stdout)
         assert told["ok"]
         assert told["redis"]["reachable"] is False
@@ -399,7 +399,7 @@ class TestVerify:
         client.hset(keys.wallet(0, 0, "ann"), mapping={"version": 2, "seq": 2, "balance": 5, "debt": 0})
         result = wallet("verify")
         assert result.exit_code == 0, result.output
-        assert "\n  uncommitted, not acknowledged: 2 entries; is the writer running?\nok\n" in result.stdout
+        assert "\n  uncommitted, not acknowledged: 2 entries; check that the writer is running\nok\n" in result.stdout
         told = json.loads(wallet("verify", "--json").stdout)
         assert (told["ok"], told["redis"]["uncommitted"]) == (True, 2)
 
@@ -474,11 +474,11 @@ class TestSimulate:
 
     def test_asks_which_provider_is_meant(self, wallet, data_dir):
         line = refused(wallet("simulate", "--provider", "acme"), 78)
-        assert "there is no 'acme' in the settings, only demo" in line
+        assert "the settings have no 'acme'; choose one of: demo" in line
         (data_dir / "wallet.toml").write_text("")
         assert "the settings have no provider" in refused(wallet("simulate"), 78)
         (data_dir / "wallet.toml").write_text(PROVIDER + PROVIDER.replace(".demo", ".other"))
-        assert "choose one of demo, other" in refused(wallet("simulate"), 78)
+        assert "choose one of: demo, other" in refused(wallet("simulate"), 78)
 
     def test_refuses_what_cannot_begin(self, wallet):
         assert "create the player first" in refused(wallet("simulate", "--user", "nobody"), 1)
@@ -491,7 +491,7 @@ class TestTheDemo:
         ensure_demo()
         with serving(fake) as url:
             for _ in range(2):
-                await greet(load_settings(), Listening(url, url))
+                await set_up_demo(load_settings(), ServiceUrls(url, url))
         assert {name: oracle.balance for name, oracle in fake.players.items()} == {
             "demo-1": 100_000_000,
             "demo-2": 100_000_000,
@@ -504,18 +504,18 @@ class TestTheDemo:
         monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another-token-than-that")
         ensure_demo()
         with serving(fake) as url:
-            await greet(load_settings(), Listening(url, url))
-        assert "the demo players could not be made" in capsys.readouterr().err
+            await set_up_demo(load_settings(), ServiceUrls(url, url))
+        assert "the demo players could not be created" in capsys.readouterr().err
 
     def test_proposes_a_command_that_reads_the_same_settings(self, data_dir, monkeypatch, tmp_path):
         ensure_demo()
-        listening = Listening("http://127.0.0.1:8080", "http://127.0.0.1:8081")
-        assert command(listening).startswith(f"WALLET_DATA_DIR={data_dir} ")
-        assert "--url" not in command(listening)
+        urls = ServiceUrls("http://127.0.0.1:8080", "http://127.0.0.1:8081")
+        assert simulate_command(urls).startswith(f"WALLET_DATA_DIR={data_dir} ")
+        assert "--url" not in simulate_command(urls)
         monkeypatch.delenv("WALLET_DATA_DIR")
         monkeypatch.chdir(tmp_path)
         ensure_demo()
-        assert "WALLET" not in command(listening)
+        assert "WALLET" not in simulate_command(urls)
 
 
 class TestAnAddress:
@@ -529,8 +529,8 @@ class TestAnAddress:
         ],
     )
     def test_is_one_that_can_be_called(self, host, url):
-        assert url_of(host, 80, "--url") == url
+        assert service_url(host, 80, "--url") == url
 
     def test_must_be_known(self):
         with pytest.raises(SettingsError, match="--admin-url"):
-            url_of("127.0.0.1", 0, "--admin-url")
+            service_url("127.0.0.1", 0, "--admin-url")

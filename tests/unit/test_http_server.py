@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import inspect
+import re
+import tomllib
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from seamless_wallet.http_server import aiohttp_internals as http_server
-from seamless_wallet.http_server.aiohttp_internals import application, serve
-from seamless_wallet.supervisor.data_directory import BACKLOG, listen
+from seamless_wallet.http_server import aiohttp_internals, serving
+from seamless_wallet.http_server.listener import listen
+from seamless_wallet.http_server.serving import application, serve
 from tests.integration.harness import until
 
+ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-nobody-repeats"
 
 
@@ -28,14 +35,14 @@ async def much(_: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(connections_max: int = 100):
+async def served(connections_max: int = 100):
     """Where it is served."""
     app = application("webhook", body_bytes_max=1_000)
     app.router.add_post("/", answer)
     app.router.add_get("/much", much)
     async with AsyncExitStack() as stack:
         listener = listen("127.0.0.1", 0, "WALLET_WEBHOOK")
-        await serve(stack, app, listener, connections_max=connections_max, backlog=BACKLOG)
+        await serve(stack, app, listener, connections_max=connections_max)
         yield listener.getsockname()
 
 
@@ -58,7 +65,7 @@ def counted(name: str) -> float:
 )
 async def test_nothing_is_told_of_the_caller_or_of_us(head, status):
     """No word of what was sent, which a proxy would log, and no version, whoever answers."""
-    async with serving() as address:
+    async with served() as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(head.encode())
         told = await reader.read(65_536)
@@ -72,7 +79,7 @@ async def test_nothing_is_told_of_the_caller_or_of_us(head, status):
 async def test_one_connection_too_many_is_closed_and_the_others_are_served():
     """Until one of them goes."""
     refused = counted("wallet_http_connections_refused_total")
-    async with serving(connections_max=2) as address:
+    async with served(connections_max=2) as address:
         (reader, writer), other = [await asyncio.open_connection(*address) for _ in range(2)]
         await until(lambda: counted("wallet_http_connections") == 2, "two")
         third, gone = await asyncio.open_connection(*address)
@@ -93,8 +100,8 @@ async def test_one_connection_too_many_is_closed_and_the_others_are_served():
 
 async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
     """It would hold its connection, and what waits for it, for ever."""
-    monkeypatch.setattr(http_server, "UNREAD_MS", 500)
-    async with serving() as address:
+    monkeypatch.setattr(serving, "UNREAD_MS", 500)
+    async with served() as address:
         _, writer = await asyncio.open_connection(*address, limit=1)  # its reader takes no more than this
         writer.write(b"GET /much HTTP/1.1\r\nHost: w\r\n\r\n")
         await until(lambda: counted("wallet_http_connections") == 1, "one")
@@ -104,10 +111,83 @@ async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
 
 async def test_a_body_that_nobody_reads_holds_its_connection_for_a_moment_only(monkeypatch):
     """The answer is there at once; a client that does not send the rest is waited for as long as we say, and let go."""
-    monkeypatch.setattr(http_server, "LINGER_S", 0.1)  # by itself aiohttp would wait for 10 s
-    async with serving() as address:
+    monkeypatch.setattr(serving, "LINGER_S", 0.1)  # by itself aiohttp would wait for 10 s
+    async with served() as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 900\r\n\r\n{")
         assert (await reader.readuntil(b"served")).startswith(b"HTTP/1.1 200 ")
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
+
+
+# ---------------------------------------------------------------------- private parts of aiohttp
+
+PUBLIC_MODULES = {"aiohttp", "aiohttp.typedefs"}
+INTERNALS = ROOT / "service" / "seamless_wallet" / "http_server" / "aiohttp_internals.py"
+
+
+def moved(what: str) -> str:
+    """What a failure says."""
+    return f"aiohttp {version('aiohttp')}: {what}; look at what http_server/aiohttp_internals.py overrides"
+
+
+async def test_the_private_parts_of_aiohttp_that_are_overridden_are_there():
+    """By their names, and with the parameters that our overrides take and pass on."""
+    runner = web.AppRunner(web.Application())
+    assert inspect.iscoroutinefunction(getattr(runner, "_make_server", None)), moved("no AppRunner._make_server")
+    await runner.setup()
+    server = runner.server
+    try:
+        assert type(server) is web.Server, moved("AppRunner._make_server makes no web.Server")
+        assert isinstance(getattr(server, "_kwargs", None), dict), moved("no Server._kwargs")
+        assert callable(getattr(server, "request_handler", None)), moved("no Server.request_handler")
+        assert callable(getattr(server, "request_factory", None)), moved("no Server.request_factory")
+        assert type(server()) is web.RequestHandler, moved("Server.__call__ makes no RequestHandler")
+    finally:
+        await runner.cleanup()
+    for name in ("connection_made", "connection_lost", "handle_error"):
+        ours, theirs = (
+            list(inspect.signature(vars(owner)[name]).parameters) if name in vars(owner) else None
+            for owner in (aiohttp_internals._CountedConnection, web.RequestHandler)
+        )
+        assert ours == theirs, moved(f"RequestHandler.{name} has the parameters {theirs}")
+
+
+async def test_the_overrides_are_in_use():
+    """A server of ours makes connections of ours."""
+    app = application("webhook", body_bytes_max=1_000)
+    runner = aiohttp_internals.LimitedRunner(app, "webhook", connections_max=1, shutdown_timeout_s=1)
+    await runner.setup()
+    try:
+        assert isinstance(runner.server, aiohttp_internals._LimitedServer), moved("_make_server is not called")
+        assert isinstance(runner.server(), aiohttp_internals._CountedConnection)
+    finally:
+        await runner.cleanup()
+
+
+def test_no_other_module_looks_into_aiohttp():
+    """Everything else imports what aiohttp documents."""
+    imported = {
+        name
+        for path in (ROOT / "service").rglob("*.py")
+        if path != INTERNALS
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in modules_of(node)
+        if name.partition(".")[0] == "aiohttp"
+    }
+    assert imported == PUBLIC_MODULES
+
+
+def modules_of(node: ast.AST) -> list[str]:
+    """The modules that an import statement names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+
+
+def test_no_minor_version_of_aiohttp_is_allowed_that_was_not_tried():
+    """The bound in pyproject.toml ends with the version that these tests ran with."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (bounds,) = [name for name in project["dependencies"] if re.match(r"aiohttp\b", name)]
+    major, minor = map(int, version("aiohttp").split(".")[:2])
+    assert bounds.endswith(f"<{major}.{minor + 1}")

@@ -9,10 +9,10 @@ import pytest
 
 CODE = """
 import resource
-from seamless_wallet.processes import runtime as process
-process.OPEN_FILES = 350
+from seamless_wallet.processes import http_service
+http_service.OPEN_FILES = 350
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
-print(process.connections_max() + process.SPARE_FILES, resource.getrlimit(resource.RLIMIT_NOFILE))
+print(http_service.connections_max() + http_service.SPARE_FILES, resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 
 

@@ -14,11 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import LooseHeaders
 from prometheus_client import REGISTRY
 
-import seamless_wallet.http_server.aiohttp_internals
+import seamless_wallet.http_server.serving
 import seamless_wallet.webhook.endpoint
 from seamless_wallet.commands import Answer, Code, Command, Policy
 from seamless_wallet.providers import configure
-from seamless_wallet.webhook.endpoint import build_app
+from seamless_wallet.webhook.endpoint import webhook_app
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -77,7 +77,7 @@ async def serve(wallet):
 
     async def start(trusted_proxies=(), **settings) -> TestClient:
         configured = provider(**settings)
-        app = build_app(
+        app = webhook_app(
             {configured.name: configured},
             wallet,
             body_bytes_max=LIMIT,
@@ -378,7 +378,7 @@ async def test_a_caller_who_breaks_off_is_counted_and_leaves_no_line(caplog, wal
     """Half a body and away, politely or not: an R2 that nobody reads, and nothing in the log."""
     name = "dowinn" if path == "dowinn" else "unknown"
     before = counted("unknown", "R2", reason, name)
-    app = build_app({"dowinn": provider()}, wallet, body_bytes_max=LIMIT, clock=StoppedClock())
+    app = webhook_app({"dowinn": provider()}, wallet, body_bytes_max=LIMIT, clock=StoppedClock())
     runner = web.AppRunner(app)  # not a TestServer: that one cancels the handler
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -402,7 +402,7 @@ async def test_a_caller_who_breaks_off_is_counted_and_leaves_no_line(caplog, wal
 @pytest.mark.parametrize("sent", [b"", b"POST /webhook/dowinn HTTP/1.1\r\nHost: x\r\nX-Slow: "])
 async def test_a_connection_without_a_whole_request_is_closed(serve, monkeypatch, sent):
     """Nobody holds a connection by sending nothing, or headers without an end."""
-    monkeypatch.setattr(seamless_wallet.http_server.aiohttp_internals, "IDLE_S", 0.05)
+    monkeypatch.setattr(seamless_wallet.http_server.serving, "IDLE_S", 0.05)
     client = await serve()
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(sent)

@@ -1,5 +1,11 @@
-"""The back office: players, deposits and withdrawals, the ledger read back, health and metrics, over HTTP."""
+"""The back office over HTTP: players, deposits and withdrawals, ledger entries, health and metrics.
 
-from seamless_wallet.backoffice.application import build_app
+It knows HTTP, JSON and decimal amounts, the port to the wallet (`seamless_wallet.ports`) and the reading port of the
+ledger (`seamless_wallet.ledger.ports`). It knows nothing of Redis, SQL or providers, and decides no money: it asks the
+wallet. Modules: `application` (the routes), `handlers`, `requests` (what comes in), `responses` and `problems` (what
+goes out), `auth` (the bearer token), `health`.
+"""
 
-__all__ = ["build_app"]
+from seamless_wallet.backoffice.application import backoffice_app
+
+__all__ = ["backoffice_app"]

@@ -1,4 +1,4 @@
-"""The admin application: routes and what stands before them."""
+"""The application of the back office: its routes and its middlewares."""
 
 from __future__ import annotations
 
@@ -11,35 +11,38 @@ from seamless_wallet.backoffice.handlers import Players
 from seamless_wallet.backoffice.health import Health
 from seamless_wallet.backoffice.problems import problems
 from seamless_wallet.backoffice.responses import Scales
-from seamless_wallet.http_server.aiohttp_internals import application
+from seamless_wallet.http_server.serving import application
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from seamless_wallet.backoffice.health import Readiness
     from seamless_wallet.ledger.ports import LedgerReader
-    from seamless_wallet.ports import Clock, WalletPort
+    from seamless_wallet.ports import Clock, Randomness, WalletPort
 
 BODY_BYTES_MAX: Final = 64 * 1024
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/metrics"})
+"""These need no token: probes and scrapers have none."""
 
 _PLAYER: Final = "/v1/players/{user_id:[^/]+}"  # aiohttp's own pattern refuses braces
 
 
-def build_app(
+def backoffice_app(
     *,
     wallet: WalletPort,
     ledger: LedgerReader,
     clock: Clock,
+    randomness: Randomness,
     scales: Mapping[str, int],
     token: str,
     readiness: Readiness,
 ) -> web.Application:
-    """The back office. `scales` gives each currency's decimal digits; `token` is what `/v1` asks for.
+    """The back office. `scales`: decimal digits by currency. `token`: the bearer token of `/v1`.
 
-    Raises ValueError if the token is empty. Opens nothing and closes nothing: all it needs is handed in.
+    `randomness` makes the transaction id of a change of status that has no Idempotency-Key. Raises ValueError if the
+    token is empty. Opens and closes nothing: all it needs is handed in.
     """
-    players = Players(wallet, ledger, clock, Scales(scales))
+    players = Players(wallet, ledger, clock, randomness, Scales(scales))
     health = Health(readiness)
     middlewares = [problems, bearer_auth(token, OPEN_PATHS)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)

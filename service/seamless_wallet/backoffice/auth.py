@@ -1,4 +1,4 @@
-"""The bearer token that all of `/v1`, and every unknown path, asks for."""
+"""The bearer token: needed for all of `/v1`, and for every path that does not exist."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _SCHEME: Final = "bearer"
 
 
 def bearer_auth(token: str, open_paths: Collection[str]) -> Middleware:
-    """A middleware that lets pass what carries `Authorization: Bearer <token>`, and the routes in `open_paths`.
+    """A middleware that refuses requests without `Authorization: Bearer <token>`, except for `open_paths`.
 
-    Only digests are kept and compared: their length says nothing, and no traceback shows the token.
+    Only digests are kept and compared: they tell nothing of the token's length, and no traceback shows the token.
+    Raises ValueError if the token is empty.
     """
     if not token:
         raise ValueError("the admin token must not be empty")
@@ -29,7 +30,7 @@ def bearer_auth(token: str, open_paths: Collection[str]) -> Middleware:
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # What the router found, not the path's text: there is only one reading of the path.
+        # What the router found, not the text of the path: both cannot read the path in two ways.
         resource = request.match_info.route.resource
         if (resource is not None and resource.canonical in open_paths) or _carries(request, expected):
             return await handler(request)
@@ -44,5 +45,5 @@ def _carries(request: web.Request, expected: bytes) -> bool:
 
 
 def _digest(token: str) -> bytes:
-    # aiohttp hands out bytes that are not UTF-8 as surrogates.
+    # aiohttp decodes header bytes that are not UTF-8 to surrogates.
     return blake2b(token.encode(errors="surrogateescape"), digest_size=32).digest()

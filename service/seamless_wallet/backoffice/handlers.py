@@ -1,16 +1,15 @@
-"""Players and their money: create, look up, block, deposit, withdraw, and read the entries."""
+"""The handlers of `/v1`: create, show and block players, deposit, withdraw, read entries and the trial balance."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-from uuid import uuid4
 
 import structlog
 
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.problems import OUTCOME_UNKNOWN, Problem, ProblemError, invalid
-from seamless_wallet.backoffice.responses import answer, entry_shape, player_shape, trial_balance_shape
+from seamless_wallet.backoffice.responses import entry_json, json_response, player_json, trial_balance_json
 from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
 from seamless_wallet.money import format_minor
 
@@ -20,16 +19,19 @@ if TYPE_CHECKING:
     from seamless_wallet.backoffice.responses import Scales
     from seamless_wallet.ledger.fold import Wallet
     from seamless_wallet.ledger.ports import LedgerReader
-    from seamless_wallet.ports import Clock, WalletPort
+    from seamless_wallet.ports import Clock, Randomness, WalletPort
 
 CREATE_ID: Final = "«create»"
-"""Transaction id of every creation, so that it is idempotent per player. No Idempotency-Key can be equal to it:
+"""The transaction id of every creation, so that creating a player is idempotent. No Idempotency-Key is equal to it:
 those are ASCII."""
+
+KEY_BYTES: Final = 16
+"""Of the transaction id that a change of status without an Idempotency-Key gets."""
 
 _audit: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.audit")
 
 _REFUSALS: Final = {
-    (Code.R3, "conflict"): (Problem.KEY_REUSED, "this Idempotency-Key belongs to another request: choose a new one"),
+    (Code.R3, "conflict"): (Problem.KEY_REUSED, "another request used this Idempotency-Key: choose a new one"),
     (Code.R3, "unknown_player"): (Problem.UNKNOWN_PLAYER, "create the player first"),
     (Code.R1, "blocked"): (Problem.BLOCKED, "nothing was moved; activate the player first"),
     (Code.R1, "overflow"): (Problem.OVERFLOW, "nothing was moved"),
@@ -38,12 +40,15 @@ _REFUSALS: Final = {
 
 
 class Players:
-    """The handlers of `/v1`. Each parses, asks the wallet or the ledger, and reports: it decides nothing itself."""
+    """The handlers of `/v1`. Each one parses, asks the wallet or the ledger, and reports. It decides nothing itself."""
 
-    def __init__(self, wallet: WalletPort, ledger: LedgerReader, clock: Clock, scales: Scales) -> None:
+    def __init__(
+        self, wallet: WalletPort, ledger: LedgerReader, clock: Clock, randomness: Randomness, scales: Scales
+    ) -> None:
         self._wallet = wallet
         self._ledger = ledger
         self._clock = clock
+        self._randomness = randomness
         self._scales = scales
         self._policy = Policy()
 
@@ -62,26 +67,26 @@ class Players:
             raise ProblemError(Problem.PLAYER_EXISTS, "a player's currency never changes")
         created = answered.reason == "create"
         headers = {"Location": f"/v1/players/{quote(user_id, safe='')}"} if created else None
-        return answer(self._shape(player), 201 if created else 200, headers)
+        return json_response(self._player_json(player), 201 if created else 200, headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /v1/players/{user_id}`: the committed state."""
-        return answer(self._shape(await self._player(parsing.user_id_of(request))))
+        return json_response(self._player_json(await self._player(parsing.user_id_of(request))))
 
     async def set_status(self, request: web.Request) -> web.Response:
-        """`PATCH /v1/players/{user_id}`: block or activate; an Idempotency-Key is welcome but not needed."""
+        """`PATCH /v1/players/{user_id}`: block or activate. An Idempotency-Key is accepted but not needed."""
         user_id = parsing.user_id_of(request)
-        key = parsing.idempotency_key(request) or str(uuid4())
+        key = parsing.idempotency_key(request) or self._randomness.token(KEY_BYTES)
         body = await parsing.read_body(request, parsing.StatusBody)
         _refuse(await self._apply(Kind.STATUS, user_id, key, status=body.status.value))
-        return answer(self._shape(await self._player(user_id)))
+        return json_response(self._player_json(await self._player(user_id)))
 
     async def deposit(self, request: web.Request) -> web.Response:
-        """`POST /v1/players/{user_id}/deposits`: also for blocked players; pays no debt."""
+        """`POST /v1/players/{user_id}/deposits`: allowed for blocked players; pays no debt."""
         return await self._move(request, Kind.DEPOSIT)
 
     async def withdraw(self, request: web.Request) -> web.Response:
-        """`POST /v1/players/{user_id}/withdrawals`: at most balance − debt, and not while blocked."""
+        """`POST /v1/players/{user_id}/withdrawals`: at most balance − debt; refused for blocked players."""
         return await self._move(request, Kind.WITHDRAW)
 
     async def entries(self, request: web.Request) -> web.Response:
@@ -92,11 +97,11 @@ class Players:
         found = await self._ledger.entries(user_id, before_seq, limit + 1)
         page = found[:limit]
         next_cursor = str(page[-1].seq) if len(found) > limit else None
-        return answer({"entries": [entry_shape(entry, scale) for entry in page], "next_cursor": next_cursor})
+        return json_response({"entries": [entry_json(entry, scale) for entry in page], "next_cursor": next_cursor})
 
     async def trial_balance(self, _: web.Request) -> web.Response:
         """`GET /v1/trial-balance`: the sums of all accounts."""
-        return answer(trial_balance_shape(await self._ledger.trial_balance(), self._scales))
+        return json_response(trial_balance_json(await self._ledger.trial_balance(), self._scales))
 
     async def _move(self, request: web.Request, kind: Kind) -> web.Response:
         user_id = parsing.user_id_of(request)
@@ -109,7 +114,7 @@ class Players:
         _refuse(answered)
         if answered.balance is None or answered.debt is None:
             raise RuntimeError(f"{kind} answered {answered.code} without a balance")
-        return answer(
+        return json_response(
             {
                 "user_id": user_id,
                 "transaction_id": key,
@@ -124,7 +129,7 @@ class Players:
         )
 
     async def _apply(self, kind: Kind, user_id: str, key: str, **content: Any) -> Answer:
-        """One command of the back office, and its line in the audit log, whatever comes of it."""
+        """Have one command decided, and write its line to the audit log, whatever comes of it."""
         now_ms = self._clock.now_ms()
         command = Command(
             kind=kind,
@@ -150,12 +155,12 @@ class Players:
             raise ProblemError(Problem.UNKNOWN_PLAYER, "create the player first")
         return player
 
-    def _shape(self, player: Wallet) -> dict[str, object]:
-        return player_shape(player, self._scales.of(player.currency))
+    def _player_json(self, player: Wallet) -> dict[str, object]:
+        return player_json(player, self._scales.of(player.currency))
 
 
 def _refuse(answered: Answer) -> None:
-    """Raise what a decision other than R0 means over HTTP. An R1 that is no refusal leaves the outcome open."""
+    """Raise the problem that a decision other than R0 is. An R1 that is no refusal leaves the outcome unknown."""
     if answered.code is Code.R0:
         return
     refusal = _REFUSALS.get((answered.code, answered.reason))

@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics: without a token, as probes and scrapers have none. They tell no player's data."""
+"""Liveness, readiness and metrics. They need no token, as probes and scrapers have none, and tell no player's data."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from seamless_wallet.backoffice.problems import Problem, problem_response
-from seamless_wallet.backoffice.responses import answer
+from seamless_wallet.backoffice.responses import json_response
 from seamless_wallet.observability import metrics
+from seamless_wallet.settings.model import METRICS_DIR_VARIABLE
 
 READINESS_LIMIT_S: Final = 2.0
 OK: Final = "ok"
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
-"""Asks every component how it is: its name → `ok`, or in a few words why not (no secrets: anyone may read it)."""
+"""Asks for the state of every component: its name → `ok`, or why it is not ok. No secrets: anybody may read it."""
 
 _FAULTS: Final = metrics.UNEXPECTED_ERRORS.labels("readiness")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.backoffice")
@@ -36,13 +37,13 @@ class Health:
 
     async def live(self, _: web.Request) -> web.Response:
         """`GET /livez`: 200 as long as the process answers at all."""
-        return answer({"status": OK})
+        return json_response({"status": OK})
 
     async def ready(self, _: web.Request) -> web.Response:
-        """`GET /readyz`: 200 if every component is ok, else 503; either way with all of them."""
+        """`GET /readyz`: 200 if every component is ok, else 503. Both list all components."""
         components = await self._components()
         if all(state == OK for state in components.values()):
-            return answer({"status": OK, "components": components})
+            return json_response({"status": OK, "components": components})
         failing = ", ".join(name for name, state in components.items() if state != OK)
         return problem_response(Problem.NOT_READY, f"not ready: {failing}", components=components)
 
@@ -55,18 +56,18 @@ class Health:
         except Exception:  # noqa: BLE001 - counted and logged; a probe needs an answer
             _FAULTS.inc()
             _log.exception("readiness_check_error")
-            return {"readiness": "the check itself failed"}
+            return {"readiness": "the readiness check failed: see readiness_check_error in the log"}
 
     async def metrics(self, _: web.Request) -> web.Response:
         """`GET /metrics`: Prometheus exposition, of all processes if they share a directory."""
-        # Rendering takes milliseconds of CPU: never in the loop, and one at a time, however many scrape.
+        # Rendering takes milliseconds of CPU: in a thread, and one at a time, however many scrapers there are.
         async with self._rendering:
             text = await asyncio.to_thread(_render)
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _render() -> bytes:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if METRICS_DIR_VARIABLE not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -6,10 +6,9 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+import orjson
 import structlog
 from aiohttp import web
-from aiohttp.web_exceptions import HTTPException
 
 from seamless_wallet.errors import WalletError
 from seamless_wallet.observability import metrics
@@ -23,23 +22,23 @@ CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 
 OUTCOME_UNKNOWN: Final = "outcome unknown: repeat with the same Idempotency-Key"
-"""What was asked may have happened, or may happen yet: only a repetition tells. Creations need no key for that."""
+"""What was asked may have happened, or may happen later. Only a repetition tells. Creations need no key for that."""
 
 _FAULTS: Final = metrics.UNEXPECTED_ERRORS.labels("backoffice")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.backoffice")
 
 
 class Problem(Enum):
-    """What can go wrong: the last part of the `type`, which never changes; the status; the title."""
+    """What can go wrong: the last part of the `type`, which never changes; the HTTP status; the title."""
 
     INVALID = "invalid-request", 400, "The request is not valid"
     UNAUTHORIZED = "unauthorized", 401, "A valid bearer token is needed"
     UNKNOWN_PLAYER = "unknown-player", 404, "There is no such player"
-    LATE = "body-late", 408, "The body did not come in time"
+    LATE = "body-late", 408, "The body did not arrive in time"
     PLAYER_EXISTS = "player-exists", 409, "The player exists with another currency"
     BLOCKED = "player-blocked", 409, "The player is blocked"
-    FUNDS = "insufficient-funds", 409, "The amount is over balance less debt"
-    OVERFLOW = "balance-limit", 409, "The balance would be over its limit"
+    FUNDS = "insufficient-funds", 409, "The amount is more than the balance less the debt"
+    OVERFLOW = "balance-limit", 409, "The balance would exceed its limit"
     MEDIA_TYPE = "not-json", 415, "The body must be JSON"
     ENCODED = "body-encoded", 415, "The body must not be compressed"
     KEY_REUSED = "key-reused", 422, "The Idempotency-Key was used for another request"
@@ -61,7 +60,7 @@ class Problem(Enum):
 
 
 class ProblemError(WalletError):
-    """Ends a request with a problem. `errors` names the fields, headers or parameters that are wrong, and why."""
+    """Ends a request with a problem. `errors`: name of a wrong field, header or parameter → what is wrong with it."""
 
     def __init__(self, problem: Problem, detail: str, errors: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -76,7 +75,7 @@ def invalid(field: str, detail: str) -> ProblemError:
 
 
 def problem_response(problem: Problem, detail: str, **members: object) -> web.Response:
-    """The answer that says `problem`; `members` are the extension members that have something to say."""
+    """The answer for a problem. `members` are extension members (RFC 9457); empty ones are left out."""
     headers = {}
     if problem is Problem.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="wallet"'
@@ -92,11 +91,11 @@ def _response(
 ) -> web.Response:
     body = {"type": uri, "title": title, "status": status, "detail": detail}
     body |= {name: value for name, value in members.items() if value}
-    return web.Response(body=msgspec.json.encode(body), status=status, headers=headers, content_type=CONTENT_TYPE)
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
-def _from_aiohttp(error: HTTPException) -> web.Response:
-    """404, 405, 413 and whatever else aiohttp refuses on its own; their titles are those of HTTP."""
+def _from_aiohttp(error: web.HTTPException) -> web.Response:
+    """404, 405, 413 and whatever else aiohttp refuses by itself. Their titles are the phrases of HTTP."""
     phrase = HTTPStatus(error.status).phrase
     kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
     detail = "the request's body is too long" if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else phrase
@@ -105,7 +104,7 @@ def _from_aiohttp(error: HTTPException) -> web.Response:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem. Outermost: nothing else answers an error."""
+    """Turn whatever a handler raises into a problem. The outermost middleware: nothing else answers an error."""
     try:
         response = await handler(request)
     except ProblemError as error:
@@ -113,7 +112,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = problem_response(error.problem, error.detail, errors=named)
         if error.problem is Problem.LATE:
             response.force_close()
-    except HTTPException as error:
+    except web.HTTPException as error:
         response = _from_aiohttp(error)
     except OSError as error:  # TimeoutError too: the database or Redis is away
         _log.warning("backoffice_unavailable", method=request.method, error=type(error).__name__)
@@ -121,7 +120,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception:  # noqa: BLE001 - counted and logged; the client gets no traceback
         _FAULTS.inc()
         _log.exception("backoffice_error", method=request.method)
-        response = problem_response(Problem.FAULT, f"it was logged; {OUTCOME_UNKNOWN}")
+        response = problem_response(Problem.FAULT, f"the error was logged; {OUTCOME_UNKNOWN}")
     response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -132,5 +131,5 @@ def _named(field: str, detail: str) -> dict[str, str]:
 
 def _unavailable(request: web.Request) -> web.Response:
     if request.method in {"GET", "HEAD"}:
-        return problem_response(Problem.UNAVAILABLE, "try again")
+        return problem_response(Problem.UNAVAILABLE, "repeat the request")
     return problem_response(Problem.OUTCOME_UNKNOWN, OUTCOME_UNKNOWN)

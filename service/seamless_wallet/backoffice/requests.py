@@ -1,4 +1,4 @@
-"""What a request says, read strictly: path, query, headers and JSON. Everything wrong is a 400 that names the field."""
+"""Strict reading of requests: path, query, headers and JSON. Whatever is wrong is a problem that names the field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from aiohttp import hdrs
 
 from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.commands import ID_CHARS_MAX, PlayerStatus
-from seamless_wallet.http_server.aiohttp_internals import BODY_READ_S, BROKEN
+from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
+from seamless_wallet.http_server.serving import BODY_READ_S
 from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ LIMIT_MAX: Final = 500
 _JSON: Final = "application/json"
 _KEY: Final = re.compile(rf"[ -~]{{1,{ID_CHARS_MAX}}}")
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
-# Of msgspec's messages. What the client wrote stands within them: only their beginning and their end are to be trusted.
+# Parts of msgspec's messages. The middle of a message may repeat what the client wrote, so only its beginning and its
+# end are matched.
 _FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
 _AT: Final = re.compile(r" - at `\$\.(\w+)`\Z")
 _USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slashes
@@ -60,7 +62,7 @@ _WORDS: Final = {
     "status": "must be one of " + ", ".join(PlayerStatus),
     "amount": "must be a string",
 }
-"""What is wrong with a field that is there, and with one that is not or should not be."""
+"""What is wrong, by the field that has a wrong value, or by msgspec's words for a missing or unknown field."""
 
 Body = TypeVar("Body", CreateBody, StatusBody, AmountBody)
 
@@ -75,10 +77,10 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
     except msgspec.ValidationError as error:
         raise _wrong(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise invalid("body", "not JSON") from None
-    # msgspec takes the last of two equal fields. All fields are there, so any more of them is a repetition.
+        raise invalid("body", "must be JSON") from None
+    # msgspec takes the last of two equal fields. None is missing or unknown here, so one field more is a repetition.
     if len(json.loads(raw, object_pairs_hook=list)) != len(form.__struct_fields__):
-        raise invalid("body", "a field is repeated")
+        raise invalid("body", "must not repeat a field")
     return body
 
 
@@ -90,14 +92,14 @@ async def _read(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise ProblemError(Problem.LATE, f"nothing was done; send the body within {BODY_READ_S:g} s") from None
-    except BROKEN:  # most often nobody is there any more to read this
-        raise invalid("body", "cannot be read") from None
+    except BROKEN_REQUEST_ERRORS:  # the client has usually gone, and does not read this
+        raise invalid("body", "could not be read") from None
 
 
 def _wrong(error: msgspec.ValidationError) -> ProblemError:
-    """In our words: those of msgspec name types of Python, and change with its version.
+    """The problem in our words: those of msgspec name types of Python, and change with its version.
 
-    It stops at the first wrong type, so what follows may not even be JSON.
+    msgspec stops at the first wrong type, so the rest of the body need not even be JSON.
     """
     said = str(error)
     if fields := _FIELDS.match(said):
@@ -109,9 +111,9 @@ def _wrong(error: msgspec.ValidationError) -> ProblemError:
 def checked_user_id(user_id: str) -> str:
     """The id, if it has 1 to `ID_CHARS_MAX` characters, none of them a control character or half a surrogate pair."""
     if not 1 <= len(user_id) <= ID_CHARS_MAX:
-        raise invalid("user_id", f"1 to {ID_CHARS_MAX} characters")
+        raise invalid("user_id", f"must have 1 to {ID_CHARS_MAX} characters")
     if any(category(char) in {"Cc", "Cs"} for char in user_id):
-        raise invalid("user_id", "contains control characters")
+        raise invalid("user_id", "must have no control characters")
     return user_id
 
 
@@ -121,7 +123,7 @@ def user_id_of(request: web.Request) -> str:
     try:
         return checked_user_id(unquote_to_bytes(segment).decode())
     except UnicodeDecodeError:
-        raise invalid("user_id", "not percent-encoded UTF-8") from None
+        raise invalid("user_id", "must be percent-encoded UTF-8") from None
 
 
 def idempotency_key(request: web.Request) -> str | None:
@@ -130,15 +132,17 @@ def idempotency_key(request: web.Request) -> str | None:
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        raise invalid(IDEMPOTENCY_KEY, f"once, 1 to {ID_CHARS_MAX} printable ASCII characters")
+        raise invalid(IDEMPOTENCY_KEY, f"must be given once, with 1 to {ID_CHARS_MAX} printable ASCII characters")
     return keys[0]
 
 
 def required_key(request: web.Request) -> str:
-    """The Idempotency-Key that a movement must have."""
+    """The Idempotency-Key, which a deposit or withdrawal must have."""
     key = idempotency_key(request)
     if key is None:
-        raise invalid(IDEMPOTENCY_KEY, "missing: choose one for each movement and keep it when you repeat it")
+        raise invalid(
+            IDEMPOTENCY_KEY, "missing: choose a new key for each movement, and repeat a movement with its key"
+        )
     return key
 
 
@@ -154,19 +158,19 @@ def amount_of(body: AmountBody, scale: int) -> int:
 
 
 def page_of(request: web.Request) -> tuple[int, int | None]:
-    """How many entries are wanted, and before which seq (None: the newest)."""
+    """`limit`: how many entries at most. `cursor`: only entries before this seq; None: from the newest on."""
     query = request.query
     for name in query:
         if name not in {"limit", "cursor"} or len(query.getall(name)) > 1:
             raise invalid(name, "unknown or repeated parameter")
     limit = _number(query.get("limit", str(LIMIT_DEFAULT)))
     if limit is None or not 1 <= limit <= LIMIT_MAX:
-        raise invalid("limit", f"1 to {LIMIT_MAX}")
+        raise invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
     if "cursor" not in query:
         return limit, None
     cursor = _number(query["cursor"])
     if cursor is None:
-        raise invalid("cursor", "not a next_cursor of this API")
+        raise invalid("cursor", "must be the next_cursor of an earlier page")
     return limit, cursor
 
 

@@ -1,11 +1,11 @@
-"""What the admin API answers: amounts as decimal strings in the currency's digits, times as ISO-8601 in UTC."""
+"""The JSON that the admin API answers. Amounts are decimal strings in the currency's digits, times ISO 8601 in UTC."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
+import orjson
 from aiohttp import web
 
 from seamless_wallet.backoffice.problems import Problem, ProblemError
@@ -34,19 +34,21 @@ class Scales:
         return currency in self._scales
 
     def of(self, currency: str) -> int:
-        """The digits of a currency that the ledger has; ProblemError if the settings do not have it any more."""
+        """The digits of a currency in the ledger. Raises ProblemError if the settings no longer have that currency."""
         scale = self._scales.get(currency)
         if scale is None:
             raise ProblemError(Problem.CURRENCY, f"put {currency} back into the setting [currencies]")
         return scale
 
 
-def answer(body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def json_response(
+    body: Mapping[str, object], status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """A JSON answer that is not an error."""
-    return web.Response(body=msgspec.json.encode(body), status=status, headers=headers, content_type="application/json")
+    return web.Response(body=orjson.dumps(body), status=status, headers=headers, content_type="application/json")
 
 
-def player_shape(wallet: Wallet, scale: int) -> dict[str, object]:
+def player_json(wallet: Wallet, scale: int) -> dict[str, object]:
     """A player's committed state."""
     return {
         "user_id": wallet.user_id,
@@ -58,10 +60,10 @@ def player_shape(wallet: Wallet, scale: int) -> dict[str, object]:
     }
 
 
-def entry_shape(entry: Entry, scale: int) -> dict[str, object]:
+def entry_json(entry: Entry, scale: int) -> dict[str, object]:
     """One ledger entry: what was asked, what it moved, and the wallet after it."""
     command, decision = entry.command, entry.decision
-    shape: dict[str, object] = {
+    body: dict[str, object] = {
         "shard": entry.shard,
         "epoch": entry.epoch,
         "seq": entry.seq,
@@ -78,39 +80,39 @@ def entry_shape(entry: Entry, scale: int) -> dict[str, object]:
         "legs": [{"account": leg.account, "amount": format_minor(leg.amount, scale)} for leg in entry.legs()],
     }
     if command.kind in BET_KINDS:
-        shape["game_no"] = command.game_no
-        shape["items"] = [
-            _item_shape(item, command.kind, effect, scale)
+        body["game_no"] = command.game_no
+        body["items"] = [
+            _item_json(item, command.kind, effect, scale)
             for item, effect in zip(command.items, decision.effects, strict=True)
         ]
     if command.kind is Kind.STATUS:
-        shape["status"] = command.status
-    return shape
+        body["status"] = command.status
+    return body
 
 
-def _item_shape(item: Item, kind: Kind, effect: str, scale: int) -> dict[str, str]:
-    shape = {
+def _item_json(item: Item, kind: Kind, effect: str, scale: int) -> dict[str, str]:
+    body = {
         "bet_index": item.bet_index,
         "bet_type": item.bet_type,
         "effect": _EFFECTS[effect],
         "amount": format_minor(item.amount, scale),
     }
     if kind in {Kind.RESULT, Kind.CHANGE}:
-        shape["winloss"] = format_minor(item.winloss, scale)
+        body["winloss"] = format_minor(item.winloss, scale)
     if kind is Kind.CHANGE:
-        shape["winloss_before"] = format_minor(item.winloss_before, scale)
-    return shape
+        body["winloss_before"] = format_minor(item.winloss_before, scale)
+    return body
 
 
-def trial_balance_shape(sums: Mapping[str, Mapping[str, int]], scales: Scales) -> dict[str, Any]:
+def trial_balance_json(sums: Mapping[str, Mapping[str, int]], scales: Scales) -> dict[str, Any]:
     """The sums of all accounts by currency and kind of account; a ledger is balanced if each total is zero."""
     currencies = {
-        currency: _currency_shape(accounts, scales.of(currency)) for currency, accounts in sorted(sums.items())
+        currency: _currency_json(accounts, scales.of(currency)) for currency, accounts in sorted(sums.items())
     }
-    return {"currencies": currencies, "balanced": all(shape["balanced"] for shape in currencies.values())}
+    return {"currencies": currencies, "balanced": all(sums_of["balanced"] for sums_of in currencies.values())}
 
 
-def _currency_shape(accounts: Mapping[str, int], scale: int) -> dict[str, Any]:
+def _currency_json(accounts: Mapping[str, int], scale: int) -> dict[str, Any]:
     houses = {name.removeprefix(_HOUSE): sum_ for name, sum_ in accounts.items() if name.startswith(_HOUSE)}
     total = sum(accounts.values())
     return {

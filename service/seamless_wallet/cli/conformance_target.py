@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seamless_wallet.cli.endpoints import admin_address, provider_of, url_of
+from seamless_wallet.cli.endpoints import admin_address, provider_of, service_url
 from seamless_wallet.conformance import ConformanceError, Expected, Target
 from seamless_wallet.settings import Settings, SettingsError, load_settings
 from seamless_wallet.settings.secret_files import read_secret
@@ -102,7 +102,7 @@ def _described(account: Account, key_file: Path) -> Provider:
 def _url(settings: Settings | None, url: str, name: str) -> str:
     if url or settings is None:
         return url
-    return f"{url_of(settings.webhook_host, settings.webhook_port, 'URL')}/webhook/{name}"
+    return f"{service_url(settings.webhook_host, settings.webhook_port, 'URL')}/webhook/{name}"
 
 
 def _admin(settings: Settings | None, url: str, desk: CashDesk) -> tuple[str, str] | None:

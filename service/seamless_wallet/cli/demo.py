@@ -1,4 +1,4 @@
-"""What `wallet up --demo` does once everything runs: two players with money, and a command to copy."""
+"""What `wallet up --demo` does when the service is ready: create two players with money, and print what to try."""
 
 from __future__ import annotations
 
@@ -13,64 +13,64 @@ import typer
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError
 from seamless_wallet.settings import Settings, admin_token, load_settings
-from seamless_wallet.supervisor.supervisor import Listening
+from seamless_wallet.supervisor.supervisor import ServiceUrls
 
 PLAYERS: Final = ("demo-1", "demo-2")
 CURRENCY: Final = "KRW"
 AMOUNT: Final = "1000000.00"
 KEY: Final = "demo-deposit"
-"""The same at every start: the money comes once."""
+"""The idempotency key: the same at every start, so that the money is deposited once."""
 
 SEED: Final = 286
-"""One round with every kind of event, and no trouble."""
+"""Plays one round with every kind of event and no simulated fault."""
 
-PLACES: Final = ("WALLET_CONFIG", "WALLET_DATA_DIR")
+LOCATION_VARIABLES: Final = ("WALLET_CONFIG", "WALLET_DATA_DIR")
 """Variables without which another command would read other settings."""
 
 
-async def greet(settings: Settings, listening: Listening) -> None:
-    """Make the players and say what to try. What fails is told and stops nothing."""
+async def set_up_demo(settings: Settings, urls: ServiceUrls) -> None:
+    """Create the demo players and print what to try. A failure is printed, and the service goes on."""
     typer.echo("\nThe wallet is ready.")
     for name in settings.providers:
-        typer.echo(f"  webhook      {listening.webhook_url}/webhook/{name}")
-    typer.echo(f"  back office  {listening.admin_url}   (health: /readyz, metrics: /metrics)")
+        typer.echo(f"  webhook      {urls.webhook}/webhook/{name}")
+    typer.echo(f"  back office  {urls.admin}   (health: /readyz, metrics: /metrics)")
     if settings.admin_token is None:
         typer.echo(f"  its token    {_relative(settings.admin_token_path)}")
     try:
         if CURRENCY in settings.currencies:
-            await _make_players(listening.admin_url, admin_token(settings).get_secret_value())
+            await _create_players(urls.admin, admin_token(settings).get_secret_value())
             typer.echo(f"  players      {', '.join(PLAYERS)}, each with {CURRENCY} {AMOUNT} at the start")
     except AdminError as error:
-        typer.echo(f"wallet: the demo players could not be made: {error}", err=True)
+        typer.echo(f"wallet: the demo players could not be created: {error}", err=True)
         return
     if settings.providers:
-        typer.echo(f"\nPlay an encrypted session against it, from another terminal:\n\n  {command(listening)}\n")
+        typer.echo(f"\nPlay an encrypted session against it, from another terminal:\n\n  {simulate_command(urls)}\n")
 
 
-async def _make_players(url: str, token: str) -> None:
+async def _create_players(url: str, token: str) -> None:
     async with AdminClient(url, token, persistent=True) as admin:
         for user_id in PLAYERS:
             await admin.create(user_id, CURRENCY)
             await admin.deposit(user_id, AMOUNT, KEY)
 
 
-def command(listening: Listening, environ: Mapping[str, str] = os.environ) -> str:
-    """A command that works from the same directory in another shell."""
-    places = {name: environ[name] for name in PLACES if environ.get(name)}
-    seen = load_settings(places)
-    words = [f"{name}={shlex.quote(value)}" for name, value in places.items()]
+def simulate_command(urls: ServiceUrls, environ: Mapping[str, str] = os.environ) -> str:
+    """A shell command that plays a session against this service. It works in another shell, in the same directory."""
+    locations = {name: environ[name] for name in LOCATION_VARIABLES if environ.get(name)}
+    seen = load_settings(locations)  # by the command
+    words = [f"{name}={shlex.quote(value)}" for name, value in locations.items()]
     words += [shlex.quote(_program()), "simulate --user", PLAYERS[0], f"--rounds 1 --seed {SEED} --verbose"]
-    if not listening.webhook_url.endswith(f"://{seen.webhook_host}:{seen.webhook_port}"):
-        words.append(f"--url {listening.webhook_url}")
-    if not listening.admin_url.endswith(f"://{seen.admin_host}:{seen.admin_port}"):
-        words.append(f"--admin-url {listening.admin_url}")
+    if not urls.webhook.endswith(f"://{seen.webhook_host}:{seen.webhook_port}"):
+        words.append(f"--url {urls.webhook}")
+    if not urls.admin.endswith(f"://{seen.admin_host}:{seen.admin_port}"):
+        words.append(f"--admin-url {urls.admin}")
     if len(seen.providers) > 1:
         words.append(f"--provider {next(iter(seen.providers))}")
     return " ".join(words)
 
 
 def _program() -> str:
-    """How this program was called, as a path from here where that is shorter."""
+    """The path of the program `wallet`, relative to the working directory where that is possible."""
     beside = Path(sys.executable).with_name("wallet")
     return _relative(beside) if beside.exists() else "wallet"
 

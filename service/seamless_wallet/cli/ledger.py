@@ -1,4 +1,4 @@
-"""The books: whether they balance, and whether everything in them follows from everything else."""
+"""Commands that check the ledger: the trial balance, and `verify`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 SHOWN_MAX: Final = 100
-"""Findings that are kept; the rest is counted."""
+"""Findings that are shown. The rest is only counted."""
 
 CONNECT_LIMIT_S: Final = 2.0
-LEFT_ALONE: Final[dict[str, Any]] = {
+NOT_COMPARED: Final[dict[str, Any]] = {
     "reachable": None,
-    "problem": "as you wished",
+    "problem": "--ledger-only",
     "compared": 0,
     "difference_count": 0,
     "differences": [],
@@ -34,7 +34,7 @@ LEFT_ALONE: Final[dict[str, Any]] = {
 
 
 def trial_balance(json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
-    """Show the sums of all accounts; exit status 1 unless each currency's sum is zero."""
+    """Show the sums of all accounts. Exits with status 1 unless the sum of each currency is zero."""
     sums = asyncio.run(_trial_balance(admin_client(admin_url, admin_token_file)))
     if json:
         typer.echo(jsonlib.dumps(sums))
@@ -51,12 +51,12 @@ async def _trial_balance(client: AdminClient) -> dict[str, Any]:
 def verify(
     json: Json = False,
     ledger_only: Annotated[
-        bool, typer.Option("--ledger-only", help="Leave Redis alone: for a copy, a backup.")
+        bool, typer.Option("--ledger-only", help="Do not compare Redis: for a backup or another copy of the ledger.")
     ] = False,
 ) -> None:
-    """Check the ledger: chain, gaps, wallets, rounds, sums; and Redis against it, if Redis is reachable.
+    """Check the ledger: hash chain, gaps, wallets, rounds, sums. Compare Redis with it, if Redis can be reached.
 
-    Reads the ledger's file: works while the service runs and while it does not. Exit status 1 on findings.
+    Reads the ledger's file, whether the service is running or not. Exits with status 1 if there are findings.
     """
     found = asyncio.run(_verify(load_settings(), progress=not json, with_redis=not ledger_only))
     if json:
@@ -71,7 +71,7 @@ async def _verify(settings: Settings, *, progress: bool, with_redis: bool) -> di
 
     async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
         in_ledger = await _verify_ledger(ledger, progress=progress)
-        in_redis = await _compare_redis(settings, ledger) if with_redis else LEFT_ALONE
+        in_redis = await _compare_redis(settings, ledger) if with_redis else NOT_COMPARED
     ok = not (in_ledger["finding_count"] or in_redis["difference_count"])
     return {"ok": ok, "ledger": in_ledger, "redis": in_redis}
 
@@ -114,7 +114,7 @@ async def _sums(ledger: SqliteLedger) -> dict[str, Any]:
 
 
 async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, Any]:
-    """Every wallet that Redis has; `reachable` false, and nothing wrong, if there is no Redis to ask."""
+    """Compare every wallet that Redis has. If Redis cannot be reached, `reachable` is false, which is no finding."""
     from redis.exceptions import RedisError
 
     from seamless_wallet.engine.connection import decoding_client
@@ -181,9 +181,9 @@ def _print_verified(found: dict[str, Any]) -> None:
         busy = f", {redis['busy']} were too busy to compare" if redis["busy"] else ""
         typer.echo(f"Redis: {redis['compared']} wallets compared, {redis['difference_count']} differ{busy}")
     if redis.get("uncommitted"):
-        typer.echo(f"  uncommitted, not acknowledged: {redis['uncommitted']} entries; is the writer running?")
+        typer.echo(f"  uncommitted, not acknowledged: {redis['uncommitted']} entries; check that the writer is running")
     for difference in redis["differences"]:
-        typer.echo(f"  shard {difference['shard']}, {difference['user_id'] or 'the whole'}: {difference['text']}")
+        typer.echo(f"  shard {difference['shard']}, {difference['user_id'] or 'all wallets'}: {difference['text']}")
     _print_more(redis["difference_count"])
     typer.echo("ok" if found["ok"] else "NOT OK")
 

@@ -1,4 +1,4 @@
-"""Players and their money, by way of the back office of a running service."""
+"""Commands for players and their money. They call the back office of a running service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Amount = Annotated[str, typer.Argument(help="Major units, such as 100.00.", show
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Key = Annotated[
     str,
-    typer.Option(help="Idempotency key: repeat a movement with its key and it happens once. Default: random."),
+    typer.Option(help="Idempotency key. A movement that is repeated with its key happens once. Default: random."),
 ]
 
 
@@ -29,14 +29,14 @@ Key = Annotated[
 def create(
     user_id: UserId,
     currency: Annotated[str, typer.Argument(help="Such as KRW.", show_default=False)] = "",
-    named: Annotated[str, typer.Option("--currency", help="The same, by name.", show_default=False)] = "",
+    named: Annotated[str, typer.Option("--currency", help="The currency, as an option.", show_default=False)] = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
 ) -> None:
-    """Create a player. One who exists with that currency is no error."""
+    """Create a player. It is no error if the player exists with that currency."""
     if bool(currency) == bool(named):
-        raise typer.BadParameter("say it once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
+        raise typer.BadParameter("give the currency once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
     currency = currency or named
     client = admin_client(admin_url, admin_token_file)
     _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
@@ -44,7 +44,7 @@ def create(
 
 @player.command("show")
 def show(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
-    """Show a player as the ledger has it."""
+    """Show a player's committed state."""
     _print_player(_ask(admin_client(admin_url, admin_token_file), lambda admin: admin.show(user_id)), json=json)
 
 
@@ -57,7 +57,7 @@ def deposit(
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
 ) -> None:
-    """Put money into a wallet."""
+    """Deposit money into a player's wallet."""
     key = key or str(uuid4())
     client = admin_client(admin_url, admin_token_file)
     _print_movement(_ask(client, lambda admin: admin.deposit(user_id, amount, key), key), json=json)
@@ -72,7 +72,7 @@ def withdraw(
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
 ) -> None:
-    """Take money out of a wallet: at most balance less debt."""
+    """Withdraw money from a player's wallet: at most balance less debt."""
     key = key or str(uuid4())
     client = admin_client(admin_url, admin_token_file)
     _print_movement(_ask(client, lambda admin: admin.withdraw(user_id, amount, key), key), json=json)
@@ -80,20 +80,20 @@ def withdraw(
 
 @player.command("block")
 def block(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
-    """Refuse a player's logins, bets and withdrawals from now on."""
+    """Block a player: logins, bets and withdrawals are refused from now on."""
     client = admin_client(admin_url, admin_token_file)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "blocked")), json=json)
 
 
 @player.command("unblock")
 def unblock(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
-    """Let a blocked player in again."""
+    """Activate a blocked player again."""
     client = admin_client(admin_url, admin_token_file)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
 
 
 def _ask(client: AdminClient, call: Callable[[AdminClient], Awaitable[T]], key: str = "") -> T:
-    """One call. If its outcome stays unknown, the line says with which key to repeat it."""
+    """Make one call. If its outcome stays unknown, the error says with which key to repeat it."""
 
     async def ask() -> T:
         async with client as admin:

@@ -1,7 +1,7 @@
-"""Start the service, whole or one process of it; prepare it; look at its settings.
+"""Commands that start the service or one of its processes, prepare the ledger, and check or show the settings.
 
-Each command imports its own part when it runs: a worker need not pay for the supervisor, and the counters of all
-processes are only shared if the parent names their directory before the first of them is imported.
+Each command imports its own part when it runs. A worker then does not load the supervisor. And prometheus-client, which
+decides at its import whether it shares counters, is imported after the supervisor has named the directory for them.
 """
 
 from __future__ import annotations
@@ -15,71 +15,74 @@ import typer
 from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
 
 if TYPE_CHECKING:
-    from seamless_wallet.supervisor.supervisor import Listening
+    from seamless_wallet.supervisor.supervisor import ServiceUrls
 
 Fd = Annotated[int | None, typer.Option("--fd", hidden=True)]
-LifelineFd = Annotated[int | None, typer.Option("--lifeline-fd", hidden=True)]
+ParentFd = Annotated[int | None, typer.Option("--parent-fd", hidden=True)]
 
-config = typer.Typer(no_args_is_help=True, help="Look at the settings.")
+config = typer.Typer(no_args_is_help=True, help="Check or show the settings.")
 log = structlog.get_logger(__name__)
 
 
 def up(
     demo: Annotated[
-        bool, typer.Option("--demo", help="Invent a provider and two players with money, unless WALLET_CONFIG is set.")
+        bool,
+        typer.Option(
+            "--demo", help="Create a demo provider, unless there is a configuration, and two players with money."
+        ),
     ] = False,
 ) -> None:
-    """Start everything and keep it running: Redis (unless WALLET_REDIS_URL is set), writer, workers, back office."""
-    from seamless_wallet.cli import demo as demonstration
+    """Start the service and keep it running: Valkey (unless WALLET_REDIS_URL is set), writer, workers, back office."""
+    from seamless_wallet.cli.demo import set_up_demo
     from seamless_wallet.observability import logs
     from seamless_wallet.supervisor.supervisor import Supervisor
 
     settings = load_settings()
     logs.configure(settings.log_level)
-    _check_what_is_there(settings)
-    greeting: list[asyncio.Task[None]] = []
+    _check_existing_files(settings)
+    tasks: list[asyncio.Task[None]] = []  # a task that nothing refers to may be collected
 
     def prepare() -> None:
         if demo:
             ensure_demo()
         _ensure_ledger(settings)
 
-    def on_ready(listening: Listening) -> None:
-        log.info("ready", webhook=listening.webhook_url, admin=listening.admin_url)
+    def on_ready(urls: ServiceUrls) -> None:
+        log.info("ready", webhook=urls.webhook, admin=urls.admin)
         if demo:
-            greeting.append(asyncio.create_task(demonstration.greet(load_settings(), listening)))
+            tasks.append(asyncio.create_task(set_up_demo(load_settings(), urls)))
 
     raise typer.Exit(asyncio.run(Supervisor(settings, on_ready, prepare=prepare).run()))
 
 
-def serve(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
-    """Answer webhooks: one worker on a port of its own (`up` lets several share one)."""
+def serve(fd: Fd = None, parent_fd: ParentFd = None) -> None:
+    """Start one worker, which answers webhooks on a port of its own. With `up`, several workers share a port."""
     from seamless_wallet.processes.worker import run_worker
 
-    raise typer.Exit(run_worker(load_settings(), fd=fd, lifeline_fd=lifeline_fd))
+    raise typer.Exit(run_worker(load_settings(), fd=fd, parent_fd=parent_fd))
 
 
-def write(lifeline_fd: LifelineFd = None) -> None:
-    """Commit what the workers decide to the ledger: exactly one per ledger."""
+def write(parent_fd: ParentFd = None) -> None:
+    """Start the writer, which commits to the ledger what the workers decide. Run exactly one for each ledger."""
     from seamless_wallet.processes.writer import run_writer
 
-    raise typer.Exit(run_writer(load_settings(), lifeline_fd=lifeline_fd))
+    raise typer.Exit(run_writer(load_settings(), parent_fd=parent_fd))
 
 
-def admin(fd: Fd = None, lifeline_fd: LifelineFd = None) -> None:
-    """Serve the back office: players and their money, health, metrics."""
+def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
+    """Start the back office: players and their money, health, metrics."""
     from seamless_wallet.processes.admin import run_admin
 
-    raise typer.Exit(run_admin(load_settings(), fd=fd, lifeline_fd=lifeline_fd))
+    raise typer.Exit(run_admin(load_settings(), fd=fd, parent_fd=parent_fd))
 
 
 def init() -> None:
-    """Make the ledger, or bring it up to date with this program and the settings. Harmless to repeat."""
+    """Create the ledger, or bring it up to date with this program and the settings. It is safe to repeat."""
     from seamless_wallet.settings.secret_files import create_data_dir
     from seamless_wallet.stores.sqlite import init as init_ledger
 
     settings = load_settings()
-    _check_place(settings)
+    _check_ledger_directory(settings)
     if settings.ledger_path.parent == settings.data_dir:
         create_data_dir(settings.data_dir)
     uuid = init_ledger(settings.ledger_path, settings.shards, settings.currencies)
@@ -88,40 +91,42 @@ def init() -> None:
 
 @config.command("check")
 def check() -> None:
-    """Say whether the settings are right; if not, which one is wrong (exit status 78)."""
+    """Check the settings. If one is wrong, say which one, and exit with status 78."""
     from seamless_wallet.processes.provider_accounts import build_providers
 
     settings = load_settings()
-    _check_place(settings)
+    _check_ledger_directory(settings)
     _check_token(settings)
     providers = ", ".join(build_providers(settings)) or "none"
-    typer.echo(f"ok: {settings.config or 'no file, the environment and defaults only'}; providers: {providers}")
+    typer.echo(
+        f"ok: {settings.config or 'no configuration file, environment and defaults only'}; providers: {providers}"
+    )
 
 
 @config.command("show")
 def show() -> None:
-    """All settings as they are in force, as JSON; secrets are starred out."""
+    """Show all settings that are in force, as JSON. Secrets are replaced by asterisks."""
     typer.echo(load_settings().model_dump_json(indent=2))
 
 
-def _check_what_is_there(settings: Settings) -> None:
-    """Refuse what contradicts the settings, before anything is written. Raises SettingsError or StoreError."""
+def _check_existing_files(settings: Settings) -> None:
+    """Check providers, token and ledger before anything is written. Raises SettingsError or StoreError."""
     from seamless_wallet.processes.provider_accounts import build_providers
     from seamless_wallet.stores.sqlite.setup import read_checked
 
-    _check_place(settings)
+    _check_ledger_directory(settings)
     _check_token(settings)
     build_providers(settings)
     if settings.ledger_path.exists():
         read_checked(settings.ledger_path, settings.shards, settings.currencies)
 
 
-def _check_place(settings: Settings) -> None:
-    """A directory is only made where the settings speak of one: a mistyped path would begin another ledger."""
+def _check_ledger_directory(settings: Settings) -> None:
+    """Refuse a ledger in a directory that does not exist: creating it would start a new ledger at a mistyped path."""
     directory = settings.ledger_path.parent
     if directory != settings.data_dir and not directory.is_dir():
         raise SettingsError(
-            f"WALLET_LEDGER_URL: the directory {directory} does not exist; make it, or correct the path"
+            f"WALLET_LEDGER_URL: the directory {directory} does not exist; create it, or correct the path"
         )
 
 
@@ -131,7 +136,7 @@ def _check_token(settings: Settings) -> None:
 
 
 def _ensure_ledger(settings: Settings) -> None:
-    """Make the ledger if there is none. Raises StoreError."""
+    """Create the ledger if there is none. Raises StoreError."""
     from seamless_wallet.stores.sqlite import init as init_ledger
 
     path = settings.ledger_path

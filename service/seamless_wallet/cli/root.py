@@ -1,13 +1,11 @@
-"""All commands under one name, and what becomes of expected errors: one line on stderr, never a traceback.
+"""All commands under one name. An expected error ends a command with one line on stderr, never with a traceback.
 
-Exit status: 0 done; 1 refused, or findings; 2 wrong usage, or no wallet to try; 78 (sysexits.h) cannot work as it is
-set up.
+The exit status is 0 if the command did its work; else see `seamless_wallet.exit_status`.
 """
 
 from __future__ import annotations
 
-import os
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -19,32 +17,29 @@ from seamless_wallet.cli.conformance import conformance
 from seamless_wallet.cli.simulate import simulate
 from seamless_wallet.clients.admin_api import AdminError
 from seamless_wallet.conformance import ConformanceError
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE
 from seamless_wallet.settings import SettingsError
 from seamless_wallet.simulator import SimulationError
 from seamless_wallet.stores import StoreError
 
-EXIT_REFUSED: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_CONFIG: Final = os.EX_CONFIG
-
 
 class WalletGroup(TyperGroup):
-    """Turns expected errors into their one line."""
+    """Ends a command that raises an expected error with one line and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the command that the command line names."""
         try:
             return super().invoke(ctx)
         except (SettingsError, StoreError) as error:
             fail(error, EXIT_CONFIG)
         except (AdminError, SimulationError) as error:
-            fail(error, EXIT_REFUSED)
+            fail(error, EXIT_FAILURE)
         except ConformanceError as error:
             fail(error, EXIT_USAGE)
 
 
 def fail(error: Exception, status: int) -> NoReturn:
-    """End with one line."""
+    """Print one line on stderr and exit with this status."""
     typer.echo(f"wallet: {' '.join(str(error).split())}", err=True)
     raise typer.Exit(status)
 
@@ -71,7 +66,7 @@ def _wallet(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """What stands before every command."""
+    """Options that stand before the command."""
 
 
 app.command()(processes.up)
@@ -88,5 +83,5 @@ app.command()(conformance)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line of this process."""
     app()

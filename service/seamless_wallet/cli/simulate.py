@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_address, provider_of, url_of
+from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_address, provider_of, service_url
 from seamless_wallet.settings import load_settings
 from seamless_wallet.simulator import Chaos, Limits, Simulation
 from seamless_wallet.simulator import simulate as run_simulation
@@ -51,7 +51,7 @@ def simulate(
     Exit status 1 if anything was not as it ought to be.
     """
     settings = load_settings()
-    simulation_url = url or url_of(settings.webhook_host, settings.webhook_port, "--url")
+    simulation_url = url or service_url(settings.webhook_host, settings.webhook_port, "--url")
     back_office, token = admin_address(admin_url, admin_token_file)
     simulation = Simulation(
         provider=provider_of(settings, provider),

@@ -1,118 +1,93 @@
-"""What the two HTTP servers, webhooks and back office, have in common: limits of time, and whose fault is whose."""
+"""All that this package overrides in private or undocumented parts of aiohttp. No other module touches them.
+
+aiohttp has no public way to do what follows:
+
+- **Count and limit open connections.** aiohttp accepts as many as come, and each one costs a file and memory. The
+  server makes its connections in `Server.__call__`, from `Server._kwargs`; the runner makes the server in
+  `AppRunner._make_server`. Both are overridden, so that connections are of a class of ours.
+- **Answer what is not HTTP without repeating it.** aiohttp's own 400 quotes the line that it could not read. A proxy
+  would log that answer, and the line may hold an Api-Key. `RequestHandler.handle_error` is overridden.
+- **Tell a broken request from a bug.** aiohttp's parser raises `HttpProcessingError`, which no public module exports.
+
+A new minor version of aiohttp may move any of this. pyproject.toml therefore allows the versions that were tried, and
+tests/unit/test_http_server.py fails with the name of the part that moved.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Middleware
-from aiohttp.web_protocol import RequestHandler
 
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 
-if TYPE_CHECKING:
-    from prometheus_client import Counter
+SERVER_HEADER: Final = "wallet"
+"""The header `Server` of every answer, instead of the versions of Python and aiohttp."""
 
-BODY_READ_S: Final = 10.0  # for a body that does not come, or whose framing broke
-LINGER_S: Final = 2.0  # for a client to finish sending what is no longer read, so that it sees the answer
-IDLE_S: Final = 75.0  # from the connection, or the last answer on it, to the end of the next request's headers
-UNREAD_MS: Final = 20_000  # for a client to take what was sent to it
-FINISH_S: Final = 5.0  # for calls under way after SIGTERM
-
-SERVER: Final = "wallet"  # the header of that name, instead of the versions of Python and aiohttp
-
-NAME: Final = web.AppKey("NAME", str)
-"""The label of an application."""
-
-BROKEN: Final = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
+BROKEN_REQUEST_ERRORS: Final = (web.RequestPayloadError, HttpProcessingError, ConnectionError)
 """What reading a request raises if its client broke off, or sent what is not HTTP."""
 
 
-def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middleware] = ()) -> web.Application:
-    """An application without routes. `server` is the label of its metrics.
+class LimitedRunner(web.AppRunner):
+    """Runs an application for at most `connections_max` connections at a time. `name` labels their metrics."""
 
-    Access is not logged, bodies are never decompressed, a body over `body_bytes_max` is not read to its end, and a
-    connection without a request is closed.
-    """
-    args = {
-        "access_log": None,
-        "auto_decompress": False,
-        "keepalive_timeout": IDLE_S,
-        "lingering_time": LINGER_S,
-        "logger": _logger(server),
-    }
-    app = web.Application(client_max_size=body_bytes_max, middlewares=middlewares, handler_args=args)
-    app[NAME] = server
-    app.on_response_prepare.append(_sign)
-    return app
-
-
-async def serve(
-    stack: AsyncExitStack, app: web.Application, listener: socket.socket, *, connections_max: int, backlog: int
-) -> None:
-    """Serve an application made here on a listening socket, for at most so many connections. Ends with the stack."""
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # is inherited by its connections
-    runner = _Runner(app, connections_max)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listener, backlog=backlog).start()
-
-
-class _Runner(web.AppRunner):
-    """With connections of our own kind."""
-
-    def __init__(self, app: web.Application, connections_max: int) -> None:
-        super().__init__(app, access_log=None, shutdown_timeout=FINISH_S, handle_signals=False)
+    def __init__(self, app: web.Application, name: str, *, connections_max: int, shutdown_timeout_s: float) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=shutdown_timeout_s, handle_signals=False)
+        self._name = name
         self._connections_max = connections_max
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(made, self.app[NAME], self._connections_max)
+        return _LimitedServer(made, self._name, self._connections_max)
 
 
-class _Server(web.Server):
-    """Knows how many connections there are, and how many there may be."""
+class _LimitedServer(web.Server):
+    """Knows how many connections are open, and how many may be."""
 
     def __init__(self, made: web.Server, name: str, connections_max: int) -> None:
-        super().__init__(made.request_handler, request_factory=made.request_factory, **made._kwargs)  # noqa: SLF001
-        self.open, self.open_max = 0, connections_max
+        arguments = made._kwargs  # noqa: SLF001 - see the top of this module
+        super().__init__(made.request_handler, request_factory=made.request_factory, **arguments)
+        self._arguments = arguments
+        self.open_count = 0
+        self.open_max = connections_max
         self.gauge = metrics.HTTP_CONNECTIONS.labels(name)
         self.refused = metrics.HTTP_CONNECTIONS_REFUSED.labels(name)
         self.log = RateLimitedLog(every_s=10)
 
-    def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+    def __call__(self) -> web.RequestHandler:
+        return _CountedConnection(self, loop=asyncio.get_running_loop(), **self._arguments)
 
 
-class _Connection(RequestHandler):
-    """One too many is closed at once. What is not HTTP gets HTTP's own 400, without a word of what was sent."""
+class _CountedConnection(web.RequestHandler):
+    """Closes itself at once if it is one too many. Answers what is not HTTP with a plain 400."""
 
-    __slots__ = ("_counted",)
+    __slots__ = ("_server",)
+
+    def __init__(self, server: _LimitedServer, **arguments: Any) -> None:
+        super().__init__(server, **arguments)
+        self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        server: Any = self._manager
-        server.open += 1
+        server = self._server
+        server.open_count += 1
         server.gauge.inc()
-        self._counted = server
         super().connection_made(transport)
-        if server.open > server.open_max:
+        if server.open_count > server.open_max:
             server.refused.inc()
             server.log.error(
-                "connection_limit_reached", open_max=server.open_max, remedy="who opens so many? else raise `ulimit -n`"
+                "connection_limit_reached",
+                open_max=server.open_max,
+                remedy="Limit connections per source in the proxy, or raise `ulimit -n`.",
             )
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._counted.open -= 1
-        self._counted.gauge.dec()
+        self._server.open_count -= 1
+        self._server.gauge.dec()
         super().connection_lost(exc)
 
     def handle_error(
@@ -122,37 +97,7 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        super().handle_error(request, status, exc, message)
-        response = web.Response(status=status, text=HTTPStatus(status).phrase, headers={"Server": SERVER})
+        super().handle_error(request, status, exc, message)  # logs, and closes the connection
+        response = web.Response(status=status, text=HTTPStatus(status).phrase, headers={"Server": SERVER_HEADER})
         response.force_close()
         return response
-
-
-async def _sign(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = SERVER
-
-
-class _NotTheirs(logging.Filter):
-    """Drops, and counts, what aiohttp logs with a traceback for each request that is not HTTP or was broken off.
-
-    Anybody can send those: they must not be able to fill the log.
-    """
-
-    def __init__(self, broken: Counter) -> None:
-        super().__init__()
-        self._broken = broken
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        fault = record.exc_info[1] if record.exc_info else None
-        if isinstance(fault, BROKEN):
-            self._broken.inc()
-            return False
-        return record.levelno >= logging.WARNING
-
-
-def _logger(server: str) -> logging.Logger:
-    logger = logging.getLogger(f"{__name__}.{server}")
-    logger.setLevel(logging.DEBUG)  # aiohttp tells some broken requests at this level: they are counted, too
-    if not logger.filters:
-        logger.addFilter(_NotTheirs(metrics.HTTP_MALFORMED_REQUESTS.labels(server)))
-    return logger

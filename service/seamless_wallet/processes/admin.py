@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from seamless_wallet.backoffice import build_app
-from seamless_wallet.processes.assembly import wallet_core
-from seamless_wallet.processes.runtime import Lifetime, open_ledger, run_process
-from seamless_wallet.processes.worker import serve_http
+from seamless_wallet.backoffice import backoffice_app
+from seamless_wallet.processes.assembly import assembled_wallet
+from seamless_wallet.processes.event_loop import run_process
+from seamless_wallet.processes.http_service import serve_http
+from seamless_wallet.processes.ledger_connection import open_ledger
+from seamless_wallet.processes.lifetime import Lifetime
 from seamless_wallet.settings import Settings, admin_token
 
 
-def run_admin(settings: Settings, *, fd: int | None = None, lifeline_fd: int | None = None) -> int:
-    """Serve the back office until told to stop. `fd` is a listening socket made by the parent. The exit status."""
+def run_admin(settings: Settings, *, fd: int | None = None, parent_fd: int | None = None) -> int:
+    """Serve the back office until told to stop. `fd` is a listening socket of the parent. Returns the exit status."""
 
     async def main(lifetime: Lifetime) -> None:
         token = admin_token(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
-            core = await stack.enter_async_context(wallet_core(settings, ledger))
-            app = build_app(
-                wallet=core.wallet,
+            assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
+            app = backoffice_app(
+                wallet=assembled.wallet,
                 ledger=ledger,
-                clock=core.clock,
+                clock=assembled.clock,
+                randomness=assembled.randomness,
                 scales=settings.currencies,
                 token=token.get_secret_value(),
-                readiness=core.readiness,
+                readiness=assembled.readiness,
             )
             await serve_http(stack, app, fd, settings.admin_host, settings.admin_port, "WALLET_ADMIN")
-            await lifetime.last(core.ready())
+            await lifetime.run_until_stopped(assembled.wait_until_ready())
 
-    return run_process("admin", settings, main, lifeline_fd)
+    return run_process("admin", settings, main, parent_fd)

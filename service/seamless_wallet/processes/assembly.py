@@ -1,4 +1,4 @@
-"""The wallet of one process, worker or admin, assembled: pipeline, shard epochs, confirmations, loader, service."""
+"""Builds the wallet of a worker or admin process: pipeline, shard epochs, confirmations, loader, service."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from seamless_wallet.engine import keys
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
-from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ports import Clock, Randomness
-from seamless_wallet.processes.runtime import SystemClock, SystemRandomness, Unstartable
+from seamless_wallet.processes.event_loop import Unstartable
+from seamless_wallet.processes.ledger_connection import register_scripts
+from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger
@@ -26,8 +27,8 @@ from seamless_wallet.wallet.shard_epochs import ShardEpochs
 from seamless_wallet.writer import HEARTBEAT_MS
 
 
-class Core:
-    """The wallet of this process, and how it is."""
+class AssembledWallet:
+    """The wallet of this process, and the state of what it depends on."""
 
     def __init__(
         self,
@@ -35,23 +36,27 @@ class Core:
         pipeline: Pipeline,
         ledger: SqliteLedger,
         clock: Clock,
-        proven: asyncio.Future[None],
+        randomness: Randomness,
+        scripts_tested: asyncio.Future[None],
     ) -> None:
         self.wallet = wallet
         self.clock = clock
+        self.randomness = randomness
         self._pipeline = pipeline
         self._ledger = ledger
-        self._proven = proven
+        self._scripts_tested = scripts_tested
 
-    async def ready(self) -> None:
-        """Until every script has worked on this Redis. Raises Unstartable if one does not."""
-        await asyncio.shield(self._proven)
+    async def wait_until_ready(self) -> None:
+        """Return when every script has worked on this Redis. Raises Unstartable if one does not work."""
+        await asyncio.shield(self._scripts_tested)
         await self._pipeline.usable.wait()
 
     async def readiness(self) -> Mapping[str, str]:
-        """Component → `ok` or why not."""
+        """The name of each component → `ok`, or why it is not ok."""
         return {
-            "redis": "ok" if self._pipeline.usable.is_set() else "no admitted connection",
+            "redis": "ok"
+            if self._pipeline.usable.is_set()
+            else "no connection to the server that the ledger has recorded",
             "ledger": await self._ledger_state(),
             "writer": await self._writer_state(),
             "workers": await self._workers_state(),
@@ -65,41 +70,45 @@ class Core:
         return "ok"
 
     async def _writer_state(self) -> str:
-        """Its heartbeat is set after a whole cycle: read, committed, confirmed."""
+        """The writer sets its heartbeat after a whole cycle: read, committed, confirmed."""
         try:
             alive = await self._pipeline.execute("EXISTS", keys.heartbeat(self._ledger.uuid))
         except RedisUnavailable:
             return "unknown"
-        return "ok" if alive else f"no whole cycle within {HEARTBEAT_MS / 1000:g} s"
+        return "ok" if alive else f"finished no cycle in the last {HEARTBEAT_MS / 1000:g} s"
 
     async def _workers_state(self) -> str:
-        """Whoever waits for commits listens to the watermarks: this process, and every worker that is connected."""
+        """This process subscribes to the watermarks of commits, and so does every worker that is connected to Redis."""
         try:
             _, listeners = await self._pipeline.execute("PUBSUB", "NUMSUB", keys.committed_channel(self._ledger.uuid))
         except RedisUnavailable:
             return "unknown"
-        return "ok" if listeners > 1 else "none is connected to Redis"
+        return "ok" if listeners > 1 else "no worker is connected to Redis"
 
 
 @asynccontextmanager
-async def wallet_core(
+async def assembled_wallet(
     settings: Settings,
     ledger: SqliteLedger,
     clock: Clock | None = None,
     *,
     redis: RedisAddress | None = None,
     randomness: Randomness | None = None,
-) -> AsyncIterator[Core]:
-    """Build the wallet and keep its tasks running. Until it is ready, and whenever Redis is away, it answers R1."""
+) -> AsyncIterator[AssembledWallet]:
+    """Build the wallet, and run its tasks until the context ends.
+
+    Until it is ready, and whenever Redis cannot be reached, it answers R1. Without `clock` and `randomness` it gets
+    those of the machine, without `redis` the address of the settings.
+    """
     clock, redis = clock or SystemClock(), redis or UrlAddress(settings.redis_address)
     randomness = randomness or SystemRandomness()
-    await ledger.register_scripts({script.sha: script.text for script in load_scripts().values()}, clock.now_ms())
+    await register_scripts(ledger, clock)
     shards = ShardEpochs(ledger, ledger.uuid, await ledger.heads())
     pipeline = Pipeline(redis, deadline_ms=settings.deadline_ms, in_flight_max=settings.in_flight_max)
-    proven = asyncio.get_running_loop().create_future()
+    scripts_tested = asyncio.get_running_loop().create_future()
 
     async def admit(server: Server, connecting: Pipeline) -> bool:
-        return await shards.admit(server, connecting) and await _prove(connecting, randomness, proven)
+        return await shards.admit(server, connecting) and await _test_scripts(connecting, randomness, scripts_tested)
 
     pipeline.admit_by(admit)
 
@@ -125,22 +134,22 @@ async def wallet_core(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(pipeline.run()), group.create_task(confirmations.run())]
         try:
-            yield Core(wallet, pipeline, ledger, clock, proven)
+            yield AssembledWallet(wallet, pipeline, ledger, clock, randomness, scripts_tested)
         finally:
-            proven.cancel()
+            scripts_tested.cancel()
             for task in tasks:
                 task.cancel()
             await pipeline.close()
 
 
-async def _prove(pipeline: Pipeline, randomness: Randomness, proven: asyncio.Future[None]) -> bool:
-    """Once in the life of a process: do the scripts work on this server, for this user?"""
-    if not proven.done():
+async def _test_scripts(pipeline: Pipeline, randomness: Randomness, scripts_tested: asyncio.Future[None]) -> bool:
+    """Test once in the life of a process that the scripts work on this server, for this user. False if they do not."""
+    if not scripts_tested.done():
         await wait_for_scripts(pipeline)
         try:
             await self_test(pipeline, randomness)
         except SelfTestFailed as error:
-            proven.set_exception(Unstartable(f"{error}; check the server's version and the user's permissions"))
+            scripts_tested.set_exception(Unstartable(f"{error}; check the server's version and the user's permissions"))
         else:
-            proven.set_result(None)
-    return not proven.cancelled() and proven.exception() is None
+            scripts_tested.set_result(None)
+    return not scripts_tested.cancelled() and scripts_tested.exception() is None

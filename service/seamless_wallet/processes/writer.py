@@ -1,4 +1,4 @@
-"""The writer's process: holds the ledger's lease and commits."""
+"""The writer process: holds the ledger's lease and commits."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Final
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
-from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ports import Clock
-from seamless_wallet.processes.runtime import Lifetime, SystemClock, Unstartable, first_of, open_ledger, run_process
+from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
+from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
+from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.errors import LeaseHeld
@@ -18,37 +20,37 @@ from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer import BLOCK_MS, Writer, WriterLimits
 
 LEASE_WAIT_S: Final = 15.0
-"""A writer whose parent has just died may still be finishing."""
+"""How long to wait for the lease. A writer whose parent has just ended may still be finishing."""
 
 LEASE_POLL_S: Final = 0.1
 IN_FLIGHT_MAX: Final = 100_000
+"""Commands that the writer may have under way in Redis."""
 
 
-def run_writer(settings: Settings, *, lifeline_fd: int | None = None) -> int:
-    """Write the ledger until told to stop. The exit status."""
+def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
+    """Commit to the ledger until told to stop. Returns the exit status."""
 
     async def main(lifetime: Lifetime) -> None:
         async with open_ledger(settings) as ledger:
             await _acquire_lease(ledger)
             clock = SystemClock()
-            scripts = {script.sha: script.text for script in load_scripts().values()}
-            await ledger.register_scripts(scripts, clock.now_ms())
+            await register_scripts(ledger, clock)
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
                     writing = group.create_task(writer.run())
-                    await lifetime.last(writer.ready.wait())
+                    await lifetime.run_until_stopped(writer.ready.wait())
                     writing.cancel()
             except* ForeignRedis as foreign:
-                raise Unstartable(str(first_of(foreign))) from None
+                raise Unstartable(str(first_error(foreign))) from None
 
-    return run_process("writer", settings, main, lifeline_fd)
+    return run_process("writer", settings, main, parent_fd)
 
 
 def build_writer(
     settings: Settings, ledger: SqliteLedger, clock: Clock, *, redis: RedisAddress | None = None
 ) -> Writer:
-    """A writer of this ledger, which must hold the lease."""
+    """A writer of this ledger. Acquire the lease first. Without `redis` it gets the address of the settings."""
     redis, deadline_ms = redis or UrlAddress(settings.redis_address), settings.deadline_ms
     return Writer(
         ledger=ledger,

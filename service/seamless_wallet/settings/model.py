@@ -41,6 +41,9 @@ HOT_WINDOWS_DEADLINES: Final = 10
 """A look-up in SQL trusts that what was written since it began is still in Redis."""
 
 
+METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus-client finds the directory that processes share."""
+
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, checked for its owner
 
 

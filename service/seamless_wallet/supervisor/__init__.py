@@ -1,6 +1,7 @@
-"""The parent of `wallet up`: everything in one command, started, watched, restarted and stopped together.
+"""The parent of `wallet up`: starts, watches, restarts and stops Valkey, the writer, the workers and the back office.
 
-Import what is needed from the modules: `parent` (the supervisor), `lifeline` (the child's end of it),
-`valkey` (a private Valkey, for tests as well). Nothing is imported here, so that a child
-pays only for its own part.
+It knows processes, files and sockets, and the commands of its children. It knows nothing of money, Redis commands or
+SQL. Modules: `supervisor` (the parent), `child` (one child's life), `roles` (which children there are), `parent_socket`
+(a child's end of the connection to its parent), `embedded_valkey` (a private server, also for tests), `data_directory`,
+`pid_files`, `exit_counts`. Nothing is imported here, so that a child loads only its own part.
 """

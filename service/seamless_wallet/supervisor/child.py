@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from seamless_wallet.supervisor.exit_counts import count_death
-from seamless_wallet.supervisor.pid_files import record
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE
+from seamless_wallet.supervisor.exit_counts import count_exit
+from seamless_wallet.supervisor.pid_files import write_pid_file
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -24,49 +25,50 @@ if TYPE_CHECKING:
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
 HEALTHY_S: Final = 10.0
-"""Ready for this long, a child's earlier deaths are forgotten."""
-START_DEATHS_MAX: Final = 5
-"""A child that never was ready is given up after so many deaths."""
+"""Once a child has been ready for this long, its earlier exits no longer count."""
+EXITS_BEFORE_READY_MAX: Final = 5
+"""A child that exits so many times before it was ever ready is not started again."""
 READY_POLL_S: Final = 0.02
-EX_CONFIG: Final = 78
-"""Exit status of a child that refuses its settings (sysexits.h): another try cannot help."""
-EX_SOFTWARE: Final = 70
-EX_OSERR: Final = 71
-"""Stands for the exit status of a child that could not even be started."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Role:
-    """What a child is for. `name` stands in logs and names its pid file; `kind` is its label in metrics."""
+    """What a child is for. `name` stands in logs and names its pid file. `kind` is its label in metrics."""
 
     name: str
     kind: str
     command: tuple[str, ...]
     fds: tuple[int, ...] = ()
+    """File descriptors that the child inherits."""
     stop_limit_s: float = 5.0
-    answers: Callable[[], bool] | None = None
-    """Asked, in a thread, until it is ready. None: the child gets `--lifeline-fd` and tells by itself."""
+    ready_check: Callable[[], bool] | None = None
+    """Called in a thread until it is true. None: the child gets `--parent-fd` and says itself when it is ready."""
 
 
-def backoff_s(deaths: int) -> float:
-    """Seconds before the next try after so many deaths in a row: at once, then 0.1 s, doubling to 5 s."""
-    return 0.0 if deaths <= 1 else min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(deaths - 2, 10))
+def backoff_s(exits: int) -> float:
+    """Seconds before the next start after so many exits in a row: 0 at first, then 0.1 s, doubling to 5 s."""
+    return 0.0 if exits <= 1 else min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(exits - 2, 10))
 
 
 class Child:
-    """Keeps one role filled until it is stopped. `give_up` is told the exit status if that cannot succeed."""
+    """Keeps one role filled until it is stopped. Calls `on_failure` with an exit status if that cannot succeed."""
 
     def __init__(
-        self, role: Role, environ: Mapping[str, str], pid_dir: Path, metrics_dir: Path, give_up: Callable[[int], None]
+        self,
+        role: Role,
+        environ: Mapping[str, str],
+        pid_dir: Path,
+        metrics_dir: Path,
+        on_failure: Callable[[int], None],
     ) -> None:
         self.role = role
         self.ready = asyncio.Event()  # was ready at least once
         self._environ = environ
         self._pid_file = pid_dir / role.name
         self._metrics_dir = metrics_dir
-        self._give_up = give_up
+        self._on_failure = on_failure
         self._stopping = asyncio.Event()
         self._killed = False
         self._process: Process | None = None
@@ -80,10 +82,10 @@ class Child:
 
     def start(self) -> None:
         """Begin to keep the role filled."""
-        self._task = asyncio.create_task(self._keep_or_give_up(), name=f"keep {self.role.name}")
+        self._task = asyncio.create_task(self._watch(), name=f"watch {self.role.name}")
 
     async def stop(self) -> bool:
-        """End it: SIGTERM, then SIGKILL after the role's limit. Whether it went by itself."""
+        """End it: SIGTERM, then SIGKILL after the role's limit. False if it had to be killed."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
         if self._task is None:
@@ -96,7 +98,7 @@ class Child:
         return not self._killed
 
     def kill(self) -> None:
-        """SIGKILL, now; it does not come back."""
+        """Send SIGKILL now. The child is not started again."""
         self._killed = True
         self._stopping.set()
         self._signal(signal.SIGKILL)
@@ -106,34 +108,34 @@ class Child:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    async def _keep_or_give_up(self) -> None:
-        """A fault of our own must not leave a child that nobody watches."""
+    async def _watch(self) -> None:
+        """Start and restart. A bug in here must not leave a child that is not watched."""
         try:
-            await self._keep()
+            await self._restart_until_stopped()
         except Exception:
             log.exception("supervisor_error", child=self.role.name)
             self.kill()
-            self._give_up(EX_SOFTWARE)
+            self._on_failure(EXIT_SOFTWARE)
 
-    async def _keep(self) -> None:
-        deaths = 0
+    async def _restart_until_stopped(self) -> None:
+        exits = 0
         while not self._stopping.is_set():
-            status = await self._live_once()
+            status = await self._run_once()
             if self._stopping.is_set():
                 return
             if self._ready_at_s is not None and time.monotonic() - self._ready_at_s >= HEALTHY_S:
-                deaths = 0
-            deaths += 1
-            hopeless = not self.ready.is_set() and (status == EX_CONFIG or deaths >= START_DEATHS_MAX)
-            self._report(status, "everything is stopped" if hopeless else f"again in {backoff_s(deaths):g} s")
-            if hopeless:
-                self._give_up(status)
+                exits = 0
+            exits += 1
+            failed = not self.ready.is_set() and (status == EXIT_CONFIG or exits >= EXITS_BEFORE_READY_MAX)
+            self._report(status, "stop everything" if failed else f"restart in {backoff_s(exits):g} s")
+            if failed:
+                self._on_failure(status)
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), backoff_s(deaths))
+                await asyncio.wait_for(self._stopping.wait(), backoff_s(exits))
 
-    async def _live_once(self) -> int:
-        """From start to death; the exit status, negative for a signal."""
+    async def _run_once(self) -> int:
+        """Run one process from start to exit. Returns its exit status, negative for a signal."""
         self._process = self._ready_at_s = None
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -143,9 +145,9 @@ class Child:
                     self._process = await self._spawn(theirs.fileno())
                 except OSError as error:
                     log.error("process_not_started", child=self.role.name, error=str(error))
-                    return EX_OSERR
+                    return EXIT_NOT_STARTED
             try:
-                record(self._pid_file, self._process.pid)
+                write_pid_file(self._pid_file, self._process.pid)
             except OSError as error:
                 log.warning("pid_file_not_written", child=self.role.name, error=str(error))
             if self._stopping.is_set():  # while it was being started
@@ -157,12 +159,12 @@ class Child:
         self._pid_file.unlink(missing_ok=True)
         return status
 
-    async def _spawn(self, lifeline: int) -> Process:
-        """In a session of its own: Ctrl-C in a terminal reaches the parent alone, which then stops in order."""
+    async def _spawn(self, parent_fd: int) -> Process:
+        """Start the process, in a session of its own: Ctrl-C in a terminal reaches the parent only, which stops all."""
         command, fds = self.role.command, self.role.fds
-        output: int | None = DEVNULL  # what may outlive us must not hold on to the pipe that somebody reads us by
-        if self.role.answers is None:
-            command, fds = (*command, "--lifeline-fd", str(lifeline)), (*fds, lifeline)
+        output: int | None = DEVNULL  # a child that may outlive the parent must not keep the parent's output open
+        if self.role.ready_check is None:
+            command, fds = (*command, "--parent-fd", str(parent_fd)), (*fds, parent_fd)
             output = None
         return await asyncio.create_subprocess_exec(
             *command,
@@ -174,27 +176,27 @@ class Child:
             env=self._environ,
         )
 
-    async def _wait_until_ready(self, lifeline: socket.socket) -> None:
-        if self.role.answers is None:
+    async def _wait_until_ready(self, child_socket: socket.socket) -> None:
+        if self.role.ready_check is None:
             try:
-                told = await asyncio.get_running_loop().sock_recv(lifeline, 1)
+                told = await asyncio.get_running_loop().sock_recv(child_socket, 1)
             except OSError:
                 return
             if not told:
                 return
         else:
-            while not await asyncio.to_thread(self.role.answers):  # noqa: ASYNC110 - nobody to set an event
+            while not await asyncio.to_thread(self.role.ready_check):  # noqa: ASYNC110 - a server that sets no event
                 await asyncio.sleep(READY_POLL_S)
         self._ready_at_s = time.monotonic()
         self.ready.set()
 
     def _report(self, status: int, what_next: str) -> None:
         pid = self._process.pid if self._process else None
-        how = {"exit_code": status} if status >= 0 else {"signal": _name_of(-status)}
+        how = {"exit_code": status} if status >= 0 else {"signal": _signal_name(-status)}
         log.warning("process_exited", child=self.role.name, pid=pid, next=what_next, **how)
-        count_death(self.role.kind, pid, self._metrics_dir)
+        count_exit(self.role.kind, pid, self._metrics_dir)
 
 
-def _name_of(number: int) -> str:
-    """A signal's name, or its number: real-time signals have none."""
+def _signal_name(number: int) -> str:
+    """A signal's name, or its number: real-time signals have no name."""
     return signal.Signals(number).name if number in set(signal.Signals) else str(number)

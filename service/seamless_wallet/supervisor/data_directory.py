@@ -1,18 +1,16 @@
-"""What the parent holds before any child starts: the data directory, alone, and the listening sockets.
+"""The data directory of one `wallet up`: its lock, and private directories that belong to it.
 
-Everything here refuses with a SettingsError of one line.
+Everything here raises SettingsError, with one line for the operator.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
-import socket
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from seamless_wallet.settings import SettingsError
 
@@ -20,12 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BACKLOG: Final = 1024
-
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file for as long as this process lives, and no longer; its content is the holder's pid."""
+    """Hold a lock file, at most for as long as this process lives. Its content is the pid of the holder."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -36,10 +32,10 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(handle, 20).decode(errors="replace").strip() or "?"
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
             raise SettingsError(
                 f"WALLET_DATA_DIR: {path.parent} is in use by `wallet up` (pid {holder}); "
-                "stop that one, or name another directory"
+                "stop that service, or name another directory"
             ) from None
         os.ftruncate(handle, 0)
         os.write(handle, f"{os.getpid()}\n".encode())
@@ -48,60 +44,23 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def private_directory(path: Path, purpose: str) -> None:
-    """Make a directory in a place that others may write to, and make sure that it is ours alone."""
+def make_private_directory(path: Path, purpose: str) -> None:
+    """Make a directory in a place that others may write to, and check that only this user may use it."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
     except OSError as error:
         raise SettingsError(
-            f"WALLET_DATA_DIR: {path}, {purpose}, cannot be made ({error.strerror}); name another data directory"
+            f"WALLET_DATA_DIR: cannot create {path}, {purpose} ({error.strerror}); name another data directory"
         ) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise SettingsError(f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it")
 
 
-def emptied_directory(path: Path) -> None:
-    """A directory with nothing in it, mode 0700."""
+def make_empty_directory(path: Path) -> None:
+    """Make a directory with nothing in it, mode 0700. Removes what was there."""
     try:
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"WALLET_DATA_DIR: cannot create {path} ({error.strerror}); free it") from None
-
-
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """Bind once, for all who inherit it; `setting` is the name before `_HOST` and `_PORT`.
-
-    No SO_REUSEPORT: with it a second service on a taken port would start without an error.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise SettingsError(f"{setting}_HOST: {host} is not an address ({error.strerror}); correct it") from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsError(_refused(host, port, setting, error)) from None
-    listener.setblocking(False)
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """Where a listening socket is reached, with the port it really has."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _refused(host: str, port: int, setting: str, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"{setting}_PORT: {host}:{port} is taken; stop who listens there, or choose another port"
-    if error.errno == errno.EACCES:
-        return f"{setting}_PORT: {port} needs privileges; choose one above 1023"
-    return f"{setting}_HOST: cannot listen on {host} ({error.strerror}); name an address of this machine"
+        raise SettingsError(f"WALLET_DATA_DIR: cannot create {path} ({error.strerror}); remove what is there") from None

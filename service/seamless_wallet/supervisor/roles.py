@@ -1,4 +1,4 @@
-"""Who the children are, in the order in which they start; they stop in the opposite order."""
+"""The children of `wallet up`, in the order in which they start. They stop in the opposite order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ WALLET: Final = (sys.executable, "-m", "seamless_wallet")
 WORKER_STOP_LIMIT_S: Final = 10.0
 WRITER_STOP_LIMIT_S: Final = 6.0
 VALKEY_STOP_LIMIT_S: Final = 3.0
-"""Together well under the 30 s that a container gets."""
+"""Together well below 30 s, after which container platforms usually kill."""
 
 
 def default_roles(settings: Settings, webhook_fd: int, admin_fd: int) -> list[Sequence[Role]]:
-    """Stages: each is ready before the next one starts, since it needs what the earlier one provides."""
+    """The stages of children. Each stage is ready before the next one starts, which needs it.
+
+    The file descriptors are listening sockets that workers and admin inherit. Raises ValkeyError.
+    """
     writer = Role("writer", "writer", (*WALLET, "write"), stop_limit_s=WRITER_STOP_LIMIT_S)
     serve = (*WALLET, "serve", "--fd", str(webhook_fd))
     workers = [
@@ -34,6 +37,5 @@ def default_roles(settings: Settings, webhook_fd: int, admin_fd: int) -> list[Se
     if settings.embedded_redis:
         path = settings.redis_socket_path
         command = valkey_command(settings.data_dir, path)
-        answers = partial(answers_ping, path)
-        stages.insert(0, (Role("valkey", "valkey", command, (), VALKEY_STOP_LIMIT_S, answers),))
+        stages.insert(0, (Role("valkey", "valkey", command, (), VALKEY_STOP_LIMIT_S, partial(answers_ping, path)),))
     return stages

@@ -1,8 +1,8 @@
-"""The parent of `wallet up`: holds the data directory and the ports, and keeps all children going.
+"""The parent of `wallet up`: holds the data directory and the listening sockets, and keeps all children running.
 
-    Supervisor(settings, on_ready).run()
+    status = await Supervisor(settings, on_ready).run()
 
-The parent does no work of its own, so that nothing but the operator gives it a reason to die.
+The parent does no work of its own, so that nothing in it can fail but the starting and stopping of children.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from seamless_wallet.exit_status import EXIT_FAILURE
+from seamless_wallet.http_server.listener import listen, url_of
 from seamless_wallet.settings import SettingsError, admin_token
+from seamless_wallet.settings.model import METRICS_DIR_VARIABLE
 from seamless_wallet.settings.secret_files import create_data_dir
 from seamless_wallet.supervisor.child import Child, Role
-from seamless_wallet.supervisor.data_directory import emptied_directory, listen, locked, private_directory, url_of
+from seamless_wallet.supervisor.data_directory import locked, make_empty_directory, make_private_directory
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError
-from seamless_wallet.supervisor.exit_counts import begin_counting
-from seamless_wallet.supervisor.pid_files import stop_left_behind
+from seamless_wallet.supervisor.exit_counts import start_exit_counts
+from seamless_wallet.supervisor.pid_files import stop_stale_processes
 from seamless_wallet.supervisor.roles import default_roles
 
 if TYPE_CHECKING:
@@ -33,32 +36,32 @@ if TYPE_CHECKING:
     from seamless_wallet.settings import Settings
 
 SLOW_START_S: Final = 20.0
-METRICS_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""A stage that takes longer to be ready is reported."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Listening:
-    """Where the service is reached, with the ports it really has."""
+class ServiceUrls:
+    """Where the service is reached, with the ports that it really has."""
 
-    webhook_url: str
-    admin_url: str
+    webhook: str
+    admin: str
 
 
 class Supervisor:
-    """One `wallet up`. `on_ready` is called once, when every child has said that it is ready.
+    """One run of `wallet up`.
 
-    `prepare` is called before any child starts, when the ports and the data directory are held: what it makes is
-    only made if the service can start.
-
-    `environ` is what the children get: pass the one that the settings were loaded from.
+    `on_ready` is called once, when every child is ready. `prepare` is called when the ports and the data directory are
+    held, before any child starts: what it makes is only made if the service can start. `environ` is the environment of
+    the children: pass the one that the settings were loaded from. `roles` gives the stages of children for the settings
+    and the file descriptors of both listening sockets.
     """
 
     def __init__(
         self,
         settings: Settings,
-        on_ready: Callable[[Listening], None] = lambda _: None,
+        on_ready: Callable[[ServiceUrls], None] = lambda _: None,
         *,
         prepare: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
@@ -74,57 +77,63 @@ class Supervisor:
         self._status = 0
 
     async def run(self) -> int:
-        """Until SIGTERM, SIGINT or a child that cannot start; the exit status, 0 if all went in order.
+        """Run until SIGTERM, SIGINT or the failure of a child to start. Returns the exit status, 0 after a clean stop.
 
-        A second signal kills every child at once. Raises SettingsError, before any child is started.
+        A second signal kills every child at once. Raises SettingsError before any child is started.
         """
         with ExitStack() as stack:
-            webhook, admin = self._take_ground(stack)
+            webhook, admin = self._listen(stack)
+            self._hold_data_directory(stack)
             try:
                 stages = self._roles(self._settings, webhook.fileno(), admin.fileno())
             except ValkeyError as error:
                 raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
             self._stages = [[self._child(role) for role in stage] for stage in stages]
             stack.enter_context(self._signals())
-            starting = asyncio.create_task(self._start(Listening(url_of(webhook), url_of(admin))))
-            starting.add_done_callback(self._started)
+            starting = asyncio.create_task(self._start(ServiceUrls(url_of(webhook), url_of(admin))))
+            starting.add_done_callback(self._stop_if_start_failed)
             await self._stop.wait()
             starting.cancel()
-            webhook.close()  # the workers close theirs: from here on nobody is let in
+            webhook.close()  # the workers close theirs: from here on no connection is accepted
             admin.close()
-            await self._stop_all()
+            await self._stop_children()
             await asyncio.gather(starting, return_exceptions=True)
             if not starting.cancelled():
                 starting.result()
         return self._status
 
-    def _take_ground(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
+    def _listen(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
+        """Bind both ports. The sockets close with the stack."""
         settings = self._settings
         webhook = listen(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
         stack.enter_context(closing(webhook))
         admin = listen(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
         stack.enter_context(closing(admin))
+        return webhook, admin
+
+    def _hold_data_directory(self, stack: ExitStack) -> None:
+        """Lock the data directory until the stack ends, and make in it what the children need."""
+        settings = self._settings
         create_data_dir(settings.data_dir)
         stack.enter_context(locked(settings.lock_path))
         self._prepare()
         settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
-        stop_left_behind(settings.pid_dir)
+        stop_stale_processes(settings.pid_dir)
         if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
-            private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
+            make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
         if settings.metrics_dir.parent != settings.data_dir:
-            private_directory(settings.metrics_dir, "for counters")
-        emptied_directory(settings.metrics_dir)
+            make_private_directory(settings.metrics_dir, "for counters")
+        make_empty_directory(settings.metrics_dir)
         stack.callback(shutil.rmtree, settings.metrics_dir, ignore_errors=True)
-        os.environ[METRICS_VARIABLE] = str(settings.metrics_dir)
-        begin_counting()
+        os.environ[METRICS_DIR_VARIABLE] = str(settings.metrics_dir)
+        start_exit_counts()
         admin_token(settings)
-        return webhook, admin
 
     def _child(self, role: Role) -> Child:
-        environ = {**self._environ, METRICS_VARIABLE: str(self._settings.metrics_dir)}
-        return Child(role, environ, self._settings.pid_dir, self._settings.metrics_dir, self._give_up)
+        environ = {**self._environ, METRICS_DIR_VARIABLE: str(self._settings.metrics_dir)}
+        return Child(role, environ, self._settings.pid_dir, self._settings.metrics_dir, self._on_child_failure)
 
-    async def _start(self, listening: Listening) -> None:
+    async def _start(self, urls: ServiceUrls) -> None:
         for stage in self._stages:
             for child in stage:
                 child.start()
@@ -134,20 +143,20 @@ class Supervisor:
                     await child.ready.wait()
             finally:
                 slow.cancel()
-        self._on_ready(listening)
+        self._on_ready(urls)
 
-    def _started(self, starting: asyncio.Task[None]) -> None:
+    def _stop_if_start_failed(self, starting: asyncio.Task[None]) -> None:
         if not starting.cancelled() and starting.exception() is not None:
             self._stop.set()
 
-    def _give_up(self, status: int) -> None:
-        self._status = status or 1
+    def _on_child_failure(self, status: int) -> None:
+        self._status = status or EXIT_FAILURE
         self._stop.set()
 
-    async def _stop_all(self) -> None:
+    async def _stop_children(self) -> None:
         for stage in reversed(self._stages):
             if not all(await asyncio.gather(*(child.stop() for child in stage))):
-                self._status = self._status or 1
+                self._status = self._status or EXIT_FAILURE
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

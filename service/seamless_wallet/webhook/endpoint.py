@@ -1,11 +1,13 @@
-"""The webhook endpoint: one route per provider.
+"""The endpoint of each provider, and the application that serves them.
 
-A handler is six steps: admit → read the body → open and decode → apply → encode and seal → respond. The answer is
-always HTTP 200. It is sealed, and carries `Api-Id` and `Api-Key`, only for a caller whose own Api-Key
-matched; everyone else gets the same plain `{"code":"R2"}`, whatever was wrong (SEMANTICS row 10). R2 closes the
-connection: its caller has nothing to keep it for, and may still be sending a body that nobody reads. A sealed
-reply is `text/plain`, or `application/json` where the provider's `reply_body` is a JSON string; the plain one
-is `application/json`.
+A call passes six steps: admit, read the body, open and decode, apply, encode and seal, respond.
+
+- The answer is always HTTP 200 (SEMANTICS row 10).
+- It is sealed, and carries `Api-Id` and `Api-Key`, only for a caller whose own Api-Key matched. Everybody else gets the
+  same plain `{"code":"R2"}`, whatever was wrong.
+- R2 closes the connection: the caller may still be sending a body that is not read.
+- A sealed reply is `text/plain`, or `application/json` where the provider's `reply_body` is a JSON string. The plain
+  one is `application/json`.
 """
 
 from __future__ import annotations
@@ -13,8 +15,6 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Mapping
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,18 +22,19 @@ from aiohttp import web
 
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command
-from seamless_wallet.http_server.aiohttp_internals import BODY_READ_S, BROKEN, application
+from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
+from seamless_wallet.http_server.serving import BODY_READ_S, application
 from seamless_wallet.observability import metrics
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
+from seamless_wallet.settings.field_types import Networks
+from seamless_wallet.webhook.source_address import is_within, source_address
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
 
-Address = IPv4Address | IPv6Address
-Networks = tuple[IPv4Network | IPv6Network, ...]
-
-UNKNOWN: Final = "unknown"  # label of providers that are not configured, and of events that could not be read
+UNKNOWN: Final = "unknown"
+"""The label of providers that are not configured, and of events that could not be read."""
 
 SOURCE: Final = Answer(Code.R2, "source")
 API_KEY: Final = Answer(Code.R2, "api_key")
@@ -47,14 +48,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Call:
-    """What has become known of one call so far: since when we have it all, who may read the reply, what it repeats."""
+    """What is known of one call so far."""
 
     __slots__ = ("echo", "key", "started_s")
 
     def __init__(self, started_s: float) -> None:
-        self.started_s = started_s
-        self.key: Key | None = None
-        self.echo = Echo()
+        self.started_s = started_s  # when the body was read, by the monotonic clock
+        self.key: Key | None = None  # seals the reply; None: the caller has no valid Api-Key
+        self.echo = Echo()  # what the reply repeats
 
 
 class Webhook:
@@ -74,7 +75,7 @@ class Webhook:
         try:
             answer = await self._answer(call, request)
             response = self._respond(call, answer)
-        except Exception as fault:  # noqa: BLE001 - any bug is answered R1, so that the provider sends it again
+        except Exception as fault:  # noqa: BLE001 - a bug is answered R1, so that the provider repeats the call
             _report(fault, self._provider.name, call.echo.event_type)
             answer = FAULT
             response = self._respond(call, answer)
@@ -94,20 +95,20 @@ class Webhook:
         return asked if isinstance(asked, Answer) else await self._wallet.apply(asked, self._provider.policy)
 
     def _admit(self, call: Call, request: web.Request) -> Key | Answer:
-        """The key of a caller who has one, or the answer to a stranger. Fills in `call` on the way.
+        """The key of a caller who is let in, or the answer to one who is not. Sets `call.key`.
 
-        A stranger's body is not read: many of them would fill the memory.
+        The body of a caller who is not let in is never read: many such bodies would fill the memory.
         """
         provider, headers = self._provider, request.headers
-        if provider.allow and not _within(_source(request, self._trusted_proxies), provider.allow):
-            return SOURCE  # before the key: a stranger with a stolen key does not learn that it is right
+        if provider.allow and not is_within(source_address(request, self._trusted_proxies), provider.allow):
+            return SOURCE  # before the key is looked at: who stole a key does not learn that it is right
         call.key = provider.match_key(headers.get("Api-Key", ""))
         if call.key is None:
             return API_KEY
         return call.key if provider.is_api_id(headers.get("Api-Id", "")) else API_ID
 
     def _open(self, call: Call, key: Key, body: bytes | None) -> Command | Answer:
-        """The command in a body, or the answer if there is none to execute. Fills in `call` on the way."""
+        """The command in a body, or the answer if there is none to execute. Sets `call.echo`."""
         provider = self._provider
         if body is None:
             return BODY
@@ -140,7 +141,7 @@ class Webhook:
         counter.inc()
 
 
-def build_app(
+def webhook_app(
     providers: Mapping[str, Provider],
     wallet: WalletPort,
     *,
@@ -148,13 +149,10 @@ def build_app(
     clock: Clock,
     trusted_proxies: Networks = (),
 ) -> web.Application:
-    """The application with `POST /webhook/{provider}`. Further routes may be added to it.
-
-    A body over `body_bytes_max` is not read to its end.
-    """
+    """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not."""
     app = application("webhook", body_bytes_max=body_bytes_max)
     for name, provider in providers.items():
-        # A route of its own is found by one look-up; a pattern would have to be matched.
+        # One route for each provider: aiohttp finds it by one look-up, and would have to match a pattern.
         app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
     app.router.add_post("/webhook/{provider}", _no_provider)
     return app
@@ -168,13 +166,13 @@ async def _no_provider(_: web.Request) -> web.Response:
 
 
 async def _read(request: web.Request) -> bytes | None:
-    """The body, or None if it is over the application's limit, broken, cut or late: the connection is useless then."""
+    """The body, or None if it is over the application's limit, broken, cut or late. Then close the connection."""
     try:
         if request.content.is_eof():
             return await request.read()
         async with asyncio.timeout(BODY_READ_S):
             return await request.read()
-    except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN):
+    except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN_REQUEST_ERRORS):
         return None
 
 
@@ -182,36 +180,8 @@ def _plain(answer: Answer) -> web.Response:
     return web.Response(body=b'{"code":"%s"}' % answer.code.encode(), headers={"Content-Type": "application/json"})
 
 
-def _source(request: web.Request, trusted_proxies: Networks) -> Address | None:
-    """Whose call it is: the TCP peer or, behind trusted proxies, the right-most address that is not one of them.
-
-    Whatever stands further left in X-Forwarded-For was written by the caller. None if an address is
-    unreadable.
-    """
-    source = _address(request.remote or "")
-    for hop in reversed(",".join(request.headers.getall("X-Forwarded-For", ())).split(",")):
-        if not hop or not _within(source, trusted_proxies):
-            break
-        source = _address(hop.strip())
-    return source
-
-
-@lru_cache(maxsize=1024)
-def _address(text: str) -> Address | None:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _within(address: Address | None, networks: Networks) -> bool:
-    return address is not None and any(address in network for network in networks)
-
-
 def _report(fault: Exception, provider: str, event: str | None) -> None:
-    """Count a bug and log it once: where it happened, but not its message or values, which may hold a key."""
+    """Count and log a bug: its type and place, but not its message or values, which may hold a key."""
     metrics.UNEXPECTED_ERRORS.labels("webhook").inc()
     _log.error(
         "webhook_error",

@@ -6,12 +6,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from seamless_wallet.backoffice import build_app
+from seamless_wallet.backoffice import backoffice_app
 from tests.unit.backoffice.doubles import (
     SCALES,
     TOKEN,
     FakeClock,
     FakeLedger,
+    FakeRandomness,
     FakeWallet,
     Office,
 )
@@ -27,10 +28,11 @@ async def office():
         return await served.check()
 
     def build() -> web.Application:
-        return build_app(
+        return backoffice_app(
             wallet=wallet,
             ledger=ledger,  # type: ignore[arg-type]
             clock=FakeClock(),
+            randomness=FakeRandomness(),
             scales=SCALES,
             token=TOKEN,
             readiness=readiness,

@@ -26,6 +26,20 @@ class FakeClock:
         return 0.0
 
 
+class FakeRandomness:
+    """Counts instead: the first token of 2 bytes is `0001`."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def token(self, size: int) -> str:
+        self.count += 1
+        return f"{self.count:0{2 * size}x}"
+
+    def below(self, bound: int) -> int:
+        raise NotImplementedError
+
+
 class FakeLedger:
     """Entries of one shard, folded as the real ledger folds them. Set `down` to have it fail."""
 

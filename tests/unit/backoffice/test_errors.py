@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from seamless_wallet.backoffice import build_app
+from seamless_wallet.backoffice import backoffice_app
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.application import BODY_BYTES_MAX
 from seamless_wallet.backoffice.handlers import CREATE_ID
@@ -45,7 +45,7 @@ async def test_the_scheme_is_case_insensitive(office):
 def test_an_empty_token_is_refused_at_start():
     """Nobody must be able to get in with `Authorization: Bearer`."""
     with pytest.raises(ValueError, match="empty"):
-        build_app(wallet=None, ledger=None, clock=None, scales={}, token="", readiness=None)  # type: ignore[arg-type]
+        backoffice_app(wallet=None, ledger=None, clock=None, randomness=None, scales={}, token="", readiness=None)  # type: ignore[arg-type]
 
 
 async def test_what_aiohttp_refuses_is_a_problem_too(office):

@@ -1,0 +1,68 @@
+"""How every process of the service runs: its log, its event loop, its garbage collector, its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+import uvloop
+
+from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_CONFIG
+from seamless_wallet.observability import logs
+from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.settings import Settings, SettingsError
+from seamless_wallet.stores.errors import StoreError
+
+GC_THRESHOLD: Final = 20_000
+"""Allocations between two collections. Requests leave no cycles, so Python's 700 would search in vain, and often."""
+
+
+class Unstartable(WalletError):
+    """This process cannot do its work as it is set up. One line that says what to change."""
+
+
+def run_process(
+    name: str, settings: Settings, main: Callable[[Lifetime], Awaitable[None]], parent_fd: int | None
+) -> int:
+    """Run `main` on uvloop to its end. `name` stands in the log. Returns the exit status.
+
+    It is 0, or 78 after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or
+    in a group. Whatever else `main` raises is a bug, and is raised.
+    """
+    logs.configure(settings.log_level)
+    structlog.contextvars.bind_contextvars(process=name, pid=os.getpid())
+
+    async def run() -> None:
+        _relieve_the_collector()
+        lifetime = Lifetime(parent_fd)
+        lifetime.begin()
+        await main(lifetime)
+
+    status = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run())
+    except* (SettingsError, StoreError, Unstartable) as group:
+        sys.stderr.write(f"wallet: {first_error(group)}\n")
+        status = EXIT_CONFIG
+    return status
+
+
+def first_error(group: BaseException) -> BaseException:
+    """The first error in a group of groups."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+def _relieve_the_collector() -> None:
+    """Exempt all that is loaded by now, which stays, and look at the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)

@@ -16,7 +16,16 @@ from seamless_wallet.commands import Answer, Code, Kind, fingerprint
 from seamless_wallet.conformance.case_context import FUNDS
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.providers import Echo, Invalid, Reason
-from tests.conformance.reference_wallet import CURRENCY, TOLERANCE_MS, Account, Bet, Desk, Endpoint, Rules, Verdict
+from tests.conformance.reference_wallet import (
+    CURRENCY,
+    TOLERANCE_MS,
+    Account,
+    Bet,
+    Endpoint,
+    ReferenceBackOffice,
+    Rules,
+    Verdict,
+)
 
 WALLETS: dict[str, tuple[type, tuple[str, ...]]] = {}
 
@@ -428,13 +437,13 @@ class DebtForgotten(Rules):
 
 
 @caught_by("deposits-do-not-pay-the-debt", "bets-of-a-player-in-debt")
-class DepositsPayTheDebt(Desk):
+class DepositsPayTheDebt(ReferenceBackOffice):
     def deposit(self, account, minor):
         self.rules.move(account, minor)
 
 
 @caught_by("withdrawal-of-a-player-in-debt")
-class DebtorsMayTakeAll(Desk):
+class DebtorsMayTakeAll(ReferenceBackOffice):
     def withdraw(self, account, minor):
         debt, account.debt = account.debt, 0
         try:
@@ -444,7 +453,7 @@ class DebtorsMayTakeAll(Desk):
 
 
 @caught_by("withdrawal-over-the-balance", "stakes-cannot-be-withdrawn")
-class WithdrawalsWithoutEnd(Desk):
+class WithdrawalsWithoutEnd(ReferenceBackOffice):
     def withdraw(self, account, minor):
         account.balance -= minor
 
@@ -704,7 +713,7 @@ class LaxAboutBatchesOfResults(Endpoint):
 # ---------------------------------------------------------------------- wallets that do not think
 
 
-class Wall(Endpoint):
+class FixedAnswer(Endpoint):
     """No wallet at all: one answer to whatever comes."""
 
     def __init__(self, status, body):
@@ -716,7 +725,7 @@ class Wall(Endpoint):
         return web.Response(status=self.status, body=self.body)
 
 
-class SaysAlways(Endpoint):
+class FixedCode(Endpoint):
     """One code to everybody, sealed and with the right echo; a balance with R0 and R4, never another."""
 
     def __init__(self, code):

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import aiohttp
-
-from seamless_wallet.conformance import Expected, Outcome, Status, select
-from seamless_wallet.conformance.case_context import World
-from seamless_wallet.conformance.cash_desks import NoPort, Port
-from seamless_wallet.conformance.raw_webhook import Wire
-from seamless_wallet.conformance.runner import play
-from tests.conformance.reference_wallet import CURRENCY, SCALE, Desk, Endpoint
+from seamless_wallet.clients.webhook import WebhookClient
+from seamless_wallet.conformance import CaseResult, CaseStatus, OperatorChoices, select
+from seamless_wallet.conformance.back_office_ports import AbsentPort, BackOfficePort
+from seamless_wallet.conformance.run_context import RunContext
+from seamless_wallet.conformance.runner import play_cases
+from tests.conformance.reference_wallet import CURRENCY, SCALE, Endpoint, ReferenceBackOffice
 
 GIVEN = ("ann", "bob")
 
 
-async def outcomes_of(
+async def results_of(
     endpoint: Endpoint,
     *patterns: str,
-    desk: Port | None = None,
+    back_office: BackOfficePort | None = None,
     given: tuple[str, ...] = (),
     concurrency: int = 24,
     **choices,
-) -> dict[str, Outcome]:
-    """Every case that is meant, by name. Without a desk there is the wallet's own one; `given` players have none."""
-    port: Port = desk or (NoPort() if given else Desk(endpoint.rules))
-    async with endpoint.serving() as url, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        world = World(
-            Wire(endpoint.provider, url, session),
+) -> dict[str, CaseResult]:
+    """Every case that is meant, by name. Without a back office there is the wallet's own; `given` players have none."""
+    port: BackOfficePort = back_office or (AbsentPort() if given else ReferenceBackOffice(endpoint.rules))
+    async with endpoint.serving() as url, WebhookClient(endpoint.provider, url) as webhook:
+        run = RunContext(
+            webhook,
             port,
             currency=CURRENCY,
             scale=SCALE,
-            given=given,
-            expected=Expected(grace_s=endpoint.rules.grace_s, **choices),
+            choices=OperatorChoices(grace_s=endpoint.rules.grace_s, **choices),
+            given_players=given,
         )
-        outcomes = await play(world, select(patterns), concurrency, lambda _case, _outcome: None)
-    return {outcome.case.name: outcome for outcome in outcomes}
+        results = await play_cases(run, select(patterns), concurrency, lambda _case, _result: None)
+    return {result.case.name: result for result in results}
 
 
-def failed(outcomes: dict[str, Outcome]) -> dict[str, str]:
+def failed(results: dict[str, CaseResult]) -> dict[str, str]:
     """What went wrong, by case."""
-    return {name: outcome.detail for name, outcome in outcomes.items() if outcome.status is Status.FAIL}
+    return {name: result.detail for name, result in results.items() if result.status is CaseStatus.FAIL}
 
 
-def skipped(outcomes: dict[str, Outcome]) -> dict[str, str]:
+def skipped(results: dict[str, CaseResult]) -> dict[str, str]:
     """What was missing, by case."""
-    return {name: outcome.detail for name, outcome in outcomes.items() if outcome.status is Status.SKIP}
+    return {name: result.detail for name, result in results.items() if result.status is CaseStatus.SKIP}

@@ -1,7 +1,7 @@
 """A wallet in memory that does what docs/semantics.md says, in parts that a test may replace by wrong ones.
 
-`Rules` decides, `Endpoint` speaks the wire format over HTTP, `Desk` is the cash desk and back office. Amounts in
-minor units. Written from the rows; the simulator's oracle and the Lua scripts were not looked at.
+`Rules` decides, `Endpoint` speaks the wire format over HTTP, `ReferenceBackOffice` is its back office. Amounts in minor
+units. Written from the rows; the simulator's oracle and the Lua scripts were not looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, fingerprint
-from seamless_wallet.conformance.cash_desks import Action, NotDone
+from seamless_wallet.conformance.back_office_ports import Action
+from seamless_wallet.conformance.case_errors import BackOfficeRefused
 from seamless_wallet.money import AMOUNT_MAX, format_minor, parse_minor
 from seamless_wallet.providers import DecryptionError, Echo, Invalid, Provider, configure
 
@@ -270,8 +271,8 @@ class Rules:
         return Verdict(Code.R0, changed, after - bet.winloss)
 
 
-class Desk:
-    """The port of a reference wallet."""
+class ReferenceBackOffice:
+    """The back office of a reference wallet."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -295,7 +296,7 @@ class Desk:
 
     def withdraw(self, account: Account, minor: int) -> None:
         if account.blocked or minor > account.balance - account.debt:
-            raise NotDone("not so much")
+            raise BackOfficeRefused("not so much")
         account.balance -= minor
 
 
@@ -346,16 +347,16 @@ class Endpoint:
         return self.provider.profile.encode_reply(echo, answer, SCALE)
 
     def app(self) -> web.Application:
-        """The webhook, and a door to the cash desk for a hook."""
+        """The webhook, and the back office for a hook."""
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_post("/webhook/{name}", self.handle)
-        app.router.add_post("/desk", self._desk)
+        app.router.add_post("/back-office", self._back_office)
         return app
 
-    async def _desk(self, request: web.Request) -> web.Response:
+    async def _back_office(self, request: web.Request) -> web.Response:
         try:
-            return web.Response(text=await Desk(self.rules).do(**await request.json()))
-        except NotDone as refusal:
+            return web.Response(text=await ReferenceBackOffice(self.rules).do(**await request.json()))
+        except BackOfficeRefused as refusal:
             raise web.HTTPConflict(text=str(refusal)) from None
 
     @asynccontextmanager

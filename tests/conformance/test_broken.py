@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from seamless_wallet.conformance.case_result import CaseFailed
+from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.cases.concurrency import all_of
 from tests.conformance.broken import WALLETS
-from tests.conformance.playing import failed, outcomes_of
-from tests.conformance.reference_wallet import Desk, Endpoint, Rules
+from tests.conformance.playing import failed, results_of
+from tests.conformance.reference_wallet import Endpoint, ReferenceBackOffice, Rules
 
 
 @pytest.mark.parametrize("name", WALLETS)
@@ -19,8 +19,8 @@ async def test_a_wrong_wallet_is_caught_by_the_case_that_names_it(name):
     made, names = WALLETS[name]
     rules = made() if issubclass(made, Rules) else Rules()
     endpoint = made(rules) if issubclass(made, Endpoint) else Endpoint(rules)
-    desk = made(rules) if issubclass(made, Desk) else None
-    details = failed(await outcomes_of(endpoint, *names, desk=desk))
+    back_office = made(rules) if issubclass(made, ReferenceBackOffice) else None
+    details = failed(await results_of(endpoint, *names, back_office=back_office))
     assert set(details) == set(names)
     assert all("expected" in detail or detail for detail in details.values())
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from seamless_wallet.cli import app
 from seamless_wallet.cli.conformance import _announce_waits
 from seamless_wallet.conformance import Target, all_cases
-from tests.conformance.broken import FaultForStrangers, GrossWinloss, Wall
+from tests.conformance.broken import FaultForStrangers, FixedAnswer, GrossWinloss
 from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
 
 HOOK = """\
@@ -160,7 +160,7 @@ class TestReports:
     @pytest.mark.parametrize(("players", "said"), [(("ann",), "Up to 13 cases wait"), ((), "")])
     def test_a_wait_is_announced(self, capsys, players, said):
         """Given players serve one case after the other; with new ones nobody waits long."""
-        target = Target(provider=reference_provider(), url="http://h", currency=CURRENCY, players=players)
+        target = Target(provider=reference_provider(), url="http://h", currency=CURRENCY, given_players=players)
         _announce_waits(target, all_cases(), Console(stderr=True, width=200))
         shown = capsys.readouterr().err
         assert said in shown
@@ -177,13 +177,13 @@ class TestReports:
         """With the reason; without --strict they are no failure."""
         words = (url, "--player", "ann", "--only", "blocked-player-cannot-bet")
         shown = conformance(*words).stdout
-        assert "needs the cash desk or back office (block): say --admin-url or --hook" in shown
+        assert "needs the back office (block): pass --admin-url or --hook" in shown
         conformance(*words, "--strict", status=1)
 
 
 class TestTheHook:
     def hook(self, directory: Path, url: str, cannot: str = "-") -> str:
-        return f"{sys.executable} '{directory / 'hook.py'}' {url.replace('/webhook/ref', '/desk')} {cannot}"
+        return f"{sys.executable} '{directory / 'hook.py'}' {url.replace('/webhook/ref', '/back-office')} {cannot}"
 
     def test_makes_players_and_moves_their_money(self, conformance, url, directory):
         """Players, deposits, withdrawals, blocks and balances come from a command."""
@@ -205,9 +205,9 @@ class TestTheHook:
             ("' '", "no such program"),
             ("{directory}/api.key", "not executable"),
             ("{directory}/no-program", "does not run"),
-            ("false", "refused to create (exit status 1): it says nothing"),
+            ("false", "refused to create (exit status 1): it printed nothing"),
             ("sh -c 'echo no money; echo none >&2; exit 3'", "refused to create (exit status 3): none; no money"),
-            ("sh -c 'exit 69'", "the hook cannot create, which no case can do without: name players by --player"),
+            ("sh -c 'exit 69'", "the hook cannot create, and every case needs it: pass --player with existing players"),
         ],
     )
     def test_that_makes_no_player_ends_the_run(self, conformance, url, directory, hook, told):
@@ -252,14 +252,14 @@ class TestRefusals:
         [
             (404, b"<h1>\x1b[31mNothing\n</h1>", "answers HTTP 404"),
             (503, b"", "answers HTTP 503"),
-            (200, b"{}", "does not open with the key: is this its address"),
+            (200, b"{}", "does not open with the key; check the URL"),
             (200, b'{"code":"R2"}', "another Api-Id, Api-Key or cipher"),
             (200, reference_provider().seal(b"[1]", reference_provider().keys[0]), "opens to no reply"),
         ],
     )
     def test_something_else_is_there(self, conformance, status, body, told):
         """No webhook, or another one: one line, and no case is played."""
-        with serving(Wall(status, body)) as url:
+        with serving(FixedAnswer(status, body)) as url:
             said = line(conformance(url, "--player", "ann", status=2))
         assert told in said
         assert "\x1b" not in said
@@ -304,7 +304,7 @@ class TestRefusals:
             (["http://h/w", "--player", "ann", "--profile", "x"], "unknown profile 'x'"),
             (["http://h/w", "--player", "ann", "--cipher", "rot13"], "unknown cipher 'rot13'"),
             (["http://h/w", "--player", "ann", "--key-encoding", "hex"], "hex"),
-            (["http://h/w", "--hook", "x", "--admin-url", "http://h"], "exclude each other"),
+            (["http://h/w", "--hook", "x", "--admin-url", "http://h"], "either --hook or --admin-url, not both"),
             (["http://h/w", "--hook", "'"], "--hook"),
             (["http://h/w", "--player", "ann", "--player", "ann"], "the same player twice"),
         ],
@@ -318,11 +318,12 @@ class TestRefusals:
         """They would be overlooked."""
         done = CliRunner().invoke(app, ["conformance", option])
         assert done.exit_code == 2
-        assert f"{option.partition('=')[0]} is for an account that the settings do not describe" in line(done)
+        told = "cannot change a provider of the settings; pass --api-id and --api-key-file as well"
+        assert f"{option.partition('=')[0]} {told}" in line(done)
 
     def test_credentials_without_an_address(self, conformance):
-        """Whose they are, nobody knows."""
-        assert "say its URL, too" in line(conformance("--player", "ann", status=2))
+        """The settings say nothing of that wallet."""
+        assert "pass its URL as well" in line(conformance("--player", "ann", status=2))
 
     @pytest.mark.parametrize(
         ("path", "told"), [("http://127.0.0.1:9", "no back office at"), ("{url}", "is no back office")]

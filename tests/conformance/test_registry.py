@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seamless_wallet.conformance import Phase, all_cases, select
-from seamless_wallet.conformance.reference import reference
-from seamless_wallet.conformance.registry import cases_of
+from seamless_wallet.conformance.case_registry import cases_of
+from seamless_wallet.conformance.conformance_reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAGRAPHS = {"wire", "always", "identity"}
@@ -36,7 +36,7 @@ def test_the_cases_that_wait_say_so():
     """Whoever plays with given players is told how long it takes."""
     for case in all_cases():
         text = inspect.getsource(case.play)
-        waits = re.search(r"\.(outsider|leaves|waits_for_grace)\(", text) is not None
+        waits = re.search(r"\.(player_without_session|leave|wait_for_grace)\(", text) is not None
         assert case.waits is waits, case.name
 
 
@@ -61,7 +61,7 @@ def test_cases_are_chosen_by_name_or_row():
 def test_two_cases_cannot_have_one_name():
     """A second one is refused when it is made."""
 
-    async def login_tells_the_balance(scene) -> None:
+    async def login_tells_the_balance(context) -> None:
         """Something else."""
 
     with pytest.raises(ValueError, match="login-tells-the-balance"):
@@ -69,7 +69,9 @@ def test_two_cases_cannot_have_one_name():
 
 
 def test_the_page_is_the_one_that_the_code_makes():
-    """Run `python -m seamless_wallet.conformance.reference > docs/conformance.md` after a change of a case."""
+    """After a change of a case run
+    `python -m seamless_wallet.conformance.conformance_reference > docs/conformance.md`.
+    """
     assert (ROOT / "docs" / "conformance.md").read_text() == reference()
 
 

@@ -14,7 +14,7 @@ from seamless_wallet.conformance import all_cases
 from tests.acceptance import service_process
 from tests.acceptance.service_process import CONFIG, KEY, RunningService
 
-HOOK = Path(__file__).resolve().parents[2] / "docs" / "cash-desk.sh"
+HOOK = Path(__file__).resolve().parents[2] / "docs" / "back-office-hook.sh"
 
 
 @pytest.mark.timeout(120)
@@ -63,7 +63,7 @@ def test_the_choices_of_the_settings_are_expected(tmp_path: Path, monkeypatch: p
     report = json.loads(result.stdout)
     assert report["summary"]["pass"] > 20
     assert {case["detail"].partition(";")[0] for case in report["cases"] if case["status"] == "skip"} == {
-        "is about --session required",
-        "is about --cancel-unknown tombstone",
-        "is about --change-overdraw debt",
+        "is only for --session required",
+        "is only for --cancel-unknown tombstone",
+        "is only for --change-overdraw debt",
     }

@@ -1,4 +1,4 @@
-"""`wallet conformance`: try any webhook against the case table."""
+"""`wallet conformance`: test any webhook against the case table."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seamless_wallet.cli import conformance_options as option
-from seamless_wallet.cli.conformance_target import Account, CashDesk, target_of
-from seamless_wallet.conformance import Case, ConformanceError, Outcome, Target, check, run, select
-from seamless_wallet.conformance import reports as report
+from seamless_wallet.cli.conformance_target import BackOfficeOptions, WebhookOptions, target_of
+from seamless_wallet.conformance import Case, CaseResult, ConformanceError, Target, check_target, run_cases, select
+from seamless_wallet.conformance import report_formats as report
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 PAGE_WIDTH = 180
-"""Of a list that is not read on a terminal: every case on a line."""
+"""Columns of a list that does not go to a terminal: every case fits on a line."""
 
-WORTH_SAYING_S = 10.0
-"""A wait that is announced."""
+ANNOUNCED_WAIT_S = 10.0
+"""A run that waits as long as this in all says so at its start."""
 
 
 def conformance(
@@ -55,24 +55,26 @@ def conformance(
     junit: option.Junit = None,
     verbose: option.Verbose = False,
 ) -> None:
-    """Try a wallet against the case table (docs/semantics.md): any endpoint that speaks the wire format.
+    """Test a wallet against the case table (docs/semantics.md): any webhook that speaks the wire format.
 
-    Exit status: 0 all passed, 1 not so, 2 wrong usage, or nothing there that could be tried.
+    Exit status: 0 all cases passed, 1 a case failed, 2 wrong usage or no wallet to test.
     """
     cases = _cases(only or [])
     if list_cases:
         _show_list(cases)
         return
-    account = Account(
+    webhook = WebhookOptions(
         url=url,
         provider=provider,
         api_id=api_id,
         api_key_file=api_key_file,
         currency=currency,
         scale=scale,
-        wire={"profile": profile, "cipher": cipher, "key_encoding": key_encoding, "reply_body": reply_body},
+        format={"profile": profile, "cipher": cipher, "key_encoding": key_encoding, "reply_body": reply_body},
     )
-    desk = CashDesk(players=tuple(player or ()), hook=hook, admin_url=admin_url, admin_token_file=admin_token_file)
+    back_office = BackOfficeOptions(
+        players=tuple(player or ()), hook=hook, admin_url=admin_url, admin_token_file=admin_token_file
+    )
     choices: dict[str, Any] = {
         "session": session,
         "cancel_unknown": cancel_unknown,
@@ -80,20 +82,20 @@ def conformance(
         "grace_s": grace_s,
         "body_bytes_max": body_bytes_max,
     }
-    target = target_of(account, desk, choices, timeout_s=timeout_s, concurrency=concurrency)
-    check(target)
+    target = target_of(webhook, back_office, choices, timeout_s=timeout_s, concurrency=concurrency)
+    check_target(target)
     if junit:
         _check_writable(junit)
-    outcomes = asyncio.run(_run(target, cases, quiet=json))
-    _report(outcomes, json=json, junit=junit, verbose=verbose)
-    counts = report.summary(outcomes)
+    results = asyncio.run(_run(target, cases, quiet=json))
+    _report(results, json=json, junit=junit, verbose=verbose)
+    counts = report.summary(results)
     raise typer.Exit(1 if counts["fail"] or (strict and counts["skip"]) else 0)
 
 
 def _cases(patterns: list[str]) -> list[Case]:
     cases = select(patterns)
     if not cases:
-        raise ConformanceError(f"--only {' '.join(patterns)}: no case is called so; see --list")
+        raise ConformanceError(f"--only {' '.join(patterns)}: no case has such a name or row; --list shows all")
     return cases
 
 
@@ -118,48 +120,48 @@ def _unwritable(path: Path, error: OSError) -> ConformanceError:
     return ConformanceError(f"--junit: {path} cannot be written: {error.strerror}")
 
 
-def _report(outcomes: Sequence[Outcome], *, json: bool, junit: Path | None, verbose: bool) -> None:
+def _report(results: Sequence[CaseResult], *, json: bool, junit: Path | None, verbose: bool) -> None:
     """On stdout first: it is seen even if the file cannot be written after all."""
     from rich.console import Console
 
     if json:
-        typer.echo(jsonlib.dumps(report.as_json(outcomes)))
+        typer.echo(jsonlib.dumps(report.as_json(results)))
     else:
-        report.show(outcomes, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
+        report.show(results, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
     if junit:
         try:
-            junit.write_bytes(report.as_junit(outcomes))
+            junit.write_bytes(report.as_junit(results))
         except OSError as error:
             raise _unwritable(junit, error) from None
 
 
-async def _run(target: Target, cases: Sequence[Case], *, quiet: bool) -> list[Outcome]:
+async def _run(target: Target, cases: Sequence[Case], *, quiet: bool) -> list[CaseResult]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task("Asking", total=len(cases))
+        task = bar.add_task("Testing", total=len(cases))
 
-        def tell(case: Case, outcome: Outcome | None) -> None:
-            if outcome is not None:
+        def on_progress(case: Case, result: CaseResult | None) -> None:
+            if result is not None:
                 bar.advance(task)
                 return
             if case is cases[0] and not quiet:
                 _announce_waits(target, cases, console)
-            bar.update(task, description=f"{case.name} (waits for the grace)" if case.waits else case.name)
+            bar.update(task, description=f"{case.name} (waits until the grace is over)" if case.waits else case.name)
 
-        return await run(target, cases, tell)
+        return await run_cases(target, cases, on_progress)
 
 
 def _announce_waits(target: Target, cases: Sequence[Case], console: Console) -> None:
-    """Given players serve one case after the other, and some cases wait: nobody should wonder why nothing happens."""
+    """Given players play one case after the other, and some cases wait: say so before nothing seems to happen."""
     count = sum(case.waits for case in cases)
-    seconds = count * target.expected.grace_s
-    if target.players and seconds >= WORTH_SAYING_S:
+    seconds = count * target.choices.grace_s
+    if target.given_players and seconds >= ANNOUNCED_WAIT_S:
         console.print(
             f"Up to {count} cases wait until the grace after a logout is over, one after the other: {seconds:.0f} s in "
-            "all. Less with a wallet of a shorter grace (row 33), told by --grace-s.",
+            "all. To save time, shorten the grace of the wallet (row 33) and pass it as --grace-s.",
             soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""The admin API from its other side: what the command line and the simulator ask of the back office.
+"""The admin API from its other side: what the command line, the simulator and conformance ask of the back office.
 
 A movement whose outcome is unknown is repeated under the same Idempotency-Key until an answer comes or the
 patience ends, so that it happens once however often it is sent.
@@ -7,7 +7,6 @@ patience ends, so that it happens once however often it is sent.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +17,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from seamless_wallet.clients.error_text import connection_fault
 from seamless_wallet.errors import WalletError
 
 PATIENCE_S: Final = 15.0
@@ -26,6 +26,12 @@ PATIENCE_S: Final = 15.0
 PAUSE_FIRST_S: Final = 0.1
 PAUSE_MAX_S: Final = 1.0
 CALL_LIMIT_S: Final = 10.0
+
+UNKNOWN_PLAYER: Final = "unknown-player"
+"""The kind of refusal that says that there is no such player."""
+
+NOBODY: Final = "nobody"
+"""A user_id to ask for when only the access matters."""
 
 _UNAVAILABLE: Final = 503
 _ERRORS_FROM: Final = 400
@@ -145,9 +151,11 @@ class AdminClient:
         except aiohttp.InvalidURL:
             raise AdminError(f"{self._url} is not the http:// URL of a back office") from None
         except aiohttp.ClientConnectorError as error:
-            raise AdminUnreachable(f"no back office at {self._url}: {reason(error)}", sent=False) from None
+            raise AdminUnreachable(f"no back office at {self._url}: {connection_fault(error)}", sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise AdminUnreachable(f"no answer from the back office at {self._url}: {reason(error)}") from None
+            raise AdminUnreachable(
+                f"no answer from the back office at {self._url}: {connection_fault(error)}"
+            ) from None
         try:
             answered = msgspec.json.decode(raw, type=dict[str, Any])
         except msgspec.MsgspecError:
@@ -159,12 +167,17 @@ class AdminClient:
         return answered
 
 
-def reason(error: Exception) -> str:
-    """Why a connection failed, in a few words."""
-    if isinstance(error, TimeoutError):
-        return "it took too long"
-    number = getattr(getattr(error, "os_error", error), "errno", None)
-    return os.strerror(number).lower() if number else str(error) or type(error).__name__
+async def check_access(url: str, token: str, *, user_id: str = "") -> None:
+    """Ask once, without patience, whether a back office is there and accepts the token. Raises AdminError.
+
+    With a `user_id` also whether it knows that player.
+    """
+    async with AdminClient(url, token, patience_s=0) as admin:
+        try:
+            await admin.show(user_id or NOBODY)
+        except AdminRefused as error:
+            if user_id or error.kind != UNKNOWN_PLAYER:
+                raise
 
 
 def _path(user_id: str, below: str = "") -> str:

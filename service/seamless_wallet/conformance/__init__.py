@@ -1,23 +1,27 @@
-"""`wallet conformance`: whether any wallet behind a webhook does what docs/semantics.md says, row by row.
+"""Conformance: whether any wallet behind a webhook does what docs/semantics.md says, row by row.
 
-It sees only what a provider sees, and a port for what no provider can do (new players, money, blocks).
+It sees only what a provider sees, and a port to the back office for what no provider can do (new players, money,
+blocks). So it knows the wire format (providers, ciphers), commands, money, errors and the clients, and nothing of how
+this wallet works: it needs no Redis, ledger or settings, and serves for a wallet in any language.
 """
 
-from seamless_wallet.conformance.case_context import Expected
-from seamless_wallet.conformance.case_result import ConformanceError, Outcome, Status
-from seamless_wallet.conformance.registry import Case, Phase, all_cases, select
-from seamless_wallet.conformance.runner import Target, check, run
+from seamless_wallet.conformance.case_errors import ConformanceError
+from seamless_wallet.conformance.case_registry import Case, Phase
+from seamless_wallet.conformance.case_result import CaseResult, CaseStatus
+from seamless_wallet.conformance.case_selection import all_cases, select
+from seamless_wallet.conformance.run_context import OperatorChoices
+from seamless_wallet.conformance.runner import Target, check_target, run_cases
 
 __all__ = [
     "Case",
+    "CaseResult",
+    "CaseStatus",
     "ConformanceError",
-    "Expected",
-    "Outcome",
+    "OperatorChoices",
     "Phase",
-    "Status",
     "Target",
     "all_cases",
-    "check",
-    "run",
+    "check_target",
+    "run_cases",
     "select",
 ]

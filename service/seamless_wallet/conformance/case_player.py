@@ -1,166 +1,163 @@
-"""A player under test and its rounds: what a case writes with."""
+"""A player under test and their rounds: what a case writes with."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
-from seamless_wallet.commands import Command, Item, Kind
-from seamless_wallet.conformance.case_events import R0, R1, Event
-from seamless_wallet.conformance.case_result import CaseFailed
-from seamless_wallet.conformance.cash_desks import NotDone
-from seamless_wallet.money import format_minor
-
-if TYPE_CHECKING:
-    from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.clients.provider_events import new_event
+from seamless_wallet.commands import Item, Kind
+from seamless_wallet.conformance.back_office_ports import Action
+from seamless_wallet.conformance.case_errors import BackOfficeRefused, CaseFailed
+from seamless_wallet.conformance.case_events import R0, R1, R3, CaseEvent
+from seamless_wallet.conformance.player_account import PlayerAccount
+from seamless_wallet.conformance.run_context import RunContext
+from seamless_wallet.money import AmountError, to_minor
 
 GRACE_MARGIN_S: Final = 0.5
-_DIGITS: Final = {Kind.LOGIN: "0", Kind.LOGOUT: "1", Kind.BET: "2", Kind.CANCEL: "3", Kind.RESULT: "4"}
+"""How much longer than the grace after a logout a case waits."""
+
+_LOGIN_REFUSALS: Final = {R1: "is the player blocked?", R3: "it knows no such player"}
 
 
-class Player:
-    """Somebody with money. `balance` is what the next answer must tell, in minor units; None: nobody knows them."""
+class CasePlayer(PlayerAccount):
+    """A player that a case acts for. `shared`: an existing one, whom the next case gets as well."""
 
-    def __init__(self, scene: Scene, user_id: str, balance: int | None, *, shared: bool = False) -> None:
-        self.scene = scene
-        self.user_id = user_id
-        self.balance = balance
+    def __init__(self, run: RunContext, user_id: str, balance: int | None, *, shared: bool = False) -> None:
+        super().__init__(run, user_id, balance)
         self.shared = shared
-        self.currency = scene.currency
-        self.scale = scene.scale
-
-    @property
-    def has(self) -> int:
-        """The balance of a player who is known."""
-        if self.balance is None:
-            raise CaseFailed(f"{self.user_id} is unknown")
-        return self.balance
-
-    def major(self, minor: int) -> str:
-        """An amount as people write it."""
-        return format_minor(minor, self.scale)
-
-    def told(self, moves: int) -> str:
-        """The balance that is due, for a message."""
-        return "" if self.balance is None else f" with {self.major(self.balance + moves)}"
+        self.cleanups: list[Callable[[], Awaitable[None]]] = []
+        """What has to be undone when the case is over, however it went; the last one first."""
 
     def round(self, game_no: str = "") -> Round:
-        """A round that never was."""
-        return Round(self, game_no or self.scene.unique())
+        """A round that never was, or the one of this number."""
+        return Round(self, game_no or self.run.unique_id())
 
     def event(
         self, kind: Kind, game_no: str = "", items: tuple[Item, ...] = (), at_s: int | None = None, name: str = ""
-    ) -> Event:
-        """A new event of this player, now or at another second."""
-        scene = self.scene
-        context = {"feedback_data": scene.unique()}
-        if items:
-            context |= {"game_type": "baccarat", "table_no": "7"}
-        if kind in {Kind.RESULT, Kind.CHANGE}:
-            context |= {"result": "B", "result_detail": '{"banker":["S9"]}'}
-        command = Command(
-            kind=kind,
-            provider=scene.wire.provider.name,
+    ) -> CaseEvent:
+        """A new event of this player, now or at another epoch second. `name`: one of several names of its kind."""
+        provider = self.run.webhook.provider
+        command = new_event(
+            kind,
+            provider=provider.name,
             user_id=self.user_id,
-            transaction_id=scene.transaction_id(_DIGITS.get(kind, "5")),
+            transaction_id=self.run.transaction_ids.new(kind),
             timestamp_ms=(int(time.time()) if at_s is None else at_s) * 1000,
-            received_ms=0,
-            currency=self.currency if items else "",
+            feedback_data=self.run.unique_id(),
+            currency=self.currency,
             game_no=game_no,
             items=items,
-            context=context,
         )
-        return Event.of(self, scene.wire.provider.profile.encode_event(command, self.scale, name or None))
+        return CaseEvent.of(self, provider.profile.encode_event(command, self.scale, name or None))
 
     # ------------------------------------------------------------------ sessions
 
-    def login(self) -> Event:
+    def login(self) -> CaseEvent:
         """A login that is not older than any before."""
-        return self.event(Kind.LOGIN, at_s=self.scene.newest_login_s(self.user_id))
+        return self.event(Kind.LOGIN, at_s=self.run.newest_login_s(self.user_id))
 
-    def logout(self, after_s: int = 1) -> Event:
+    def logout(self, after_s: int = 1) -> CaseEvent:
         """A logout that is so much newer than the newest login."""
-        return self.event(Kind.LOGOUT, at_s=self.scene.newest_login_s(self.user_id, renew=False) + after_s)
+        return self.event(Kind.LOGOUT, at_s=self.run.newest_login_s(self.user_id, renew=False) + after_s)
 
-    async def leaves(self) -> None:
-        """Log out, and wait until the grace for late bets is over."""
+    async def find_balance(self) -> None:
+        """Log in a player whom the wallet must know; what the answer tells is the balance. Raises CaseFailed."""
+        reply = await self.login().deliver()
+        if reply.code is not R0:
+            why = _LOGIN_REFUSALS.get(reply.code, "R0 is due to a player who is known")
+            raise CaseFailed(f"the login of {self.user_id} is answered {reply.code.value}: {why}")
+        if reply.latest_balance is None:
+            raise CaseFailed(f"the login of {self.user_id} is answered R0 without latest_balance")
+        try:
+            self.balance = to_minor(reply.latest_balance, self.scale)
+        except AmountError as error:
+            raise CaseFailed(f"latest_balance {reply.latest_balance} of {self.user_id}: {error}") from None
+
+    async def leave(self) -> None:
+        """Log out, and wait until bets are refused."""
         await self.logout().gets(R0)
-        await self.waits_for_grace()
+        await self.wait_for_grace()
 
-    async def waits_for_grace(self) -> None:
-        """Until a bet of a closed session would be refused."""
-        await asyncio.sleep(self.scene.expected.grace_s + GRACE_MARGIN_S)
+    async def wait_for_grace(self) -> None:
+        """Wait until the grace after a logout is over."""
+        await asyncio.sleep(self.run.choices.grace_s + GRACE_MARGIN_S)
 
     # ------------------------------------------------------------------ money
 
-    async def wins(self, minor: int) -> None:
-        """A round without a stake that is won."""
+    async def win(self, minor: int) -> None:
+        """Win a round without a stake."""
         game = self.round()
         await game.bet(0).gets(R0)
         await game.result((0, minor)).gets(R0, moves=minor)
 
-    async def loses_all(self, but: int = 0) -> None:
-        """A round that costs everything that is there, but for a rest."""
+    async def lose_all(self, but: int = 0) -> None:
+        """Lose a round that costs everything but a rest."""
         if stake := self.has - but:
             game = self.round()
             await game.bet(stake).gets(R0, moves=-stake)
             await game.result((stake, -stake)).gets(R0)
 
-    async def is_given(self, minor: int) -> None:
-        """Cash in."""
-        await self.scene.port.do("deposit", self.user_id, self.currency, self.major(minor))
+    async def deposit(self, minor: int) -> None:
+        """Have the back office pay money in."""
+        await self._ask("deposit", self.major(minor))
         self.balance = self.has + minor
 
-    async def takes_out(self, minor: int) -> None:
-        """Cash out."""
-        await self.scene.port.do("withdraw", self.user_id, self.currency, self.major(minor))
+    async def withdraw(self, minor: int) -> None:
+        """Have the back office pay money out."""
+        await self._ask("withdraw", self.major(minor))
         self.balance = self.has - minor
 
-    async def cannot_take_out(self, minor: int) -> None:
-        """Cash out that must be refused."""
+    async def cannot_withdraw(self, minor: int) -> None:
+        """Ask for a withdrawal that the back office must refuse."""
         try:
-            await self.scene.port.do("withdraw", self.user_id, self.currency, self.major(minor))
-        except NotDone:
+            await self._ask("withdraw", self.major(minor))
+        except BackOfficeRefused:
             return
         raise CaseFailed(f"a withdrawal of {self.major(minor)} was done, though it had to be refused")
 
-    async def is_blocked(self) -> None:
-        """Block, and see by a login that it is in force (row 22); the scene unblocks in the end."""
-        await self.scene.port.do("block", self.user_id, self.currency)
-        self.scene.later(self.is_unblocked)
-        login = self.login()
-        await Event(self, login.fields, "of a blocked player").gets(R1)
+    async def block(self) -> None:
+        """Block the player until the case is over, and see by a login that the block is in force (row 22)."""
+        await self._ask("block")
+        self.cleanups.append(self.unblock)
+        await self.login().noted("of a blocked player").gets(R1)
 
-    async def is_unblocked(self) -> None:
-        """Unblock."""
-        await self.scene.port.do("unblock", self.user_id, self.currency)
+    async def unblock(self) -> None:
+        """Lift the block."""
+        await self._ask("unblock")
+
+    async def _ask(self, action: Action, amount: str = "") -> None:
+        await self.run.back_office.do(action, self.user_id, self.currency, amount)
 
 
 class Round:
     """One round of a player. Bets have the indexes 1, 2, 3 …, or begin at `at`."""
 
-    def __init__(self, player: Player, game_no: str) -> None:
+    def __init__(self, player: CasePlayer, game_no: str) -> None:
         self.player = player
         self.game_no = game_no
 
-    def bet(self, *stakes: int, at: int = 1) -> Event:
+    def bet(self, *stakes: int, at: int = 1) -> CaseEvent:
         """Stakes to place."""
         return self._event(Kind.BET, [(stake,) for stake in stakes], at)
 
-    def cancel(self, *stakes: int, at: int = 1) -> Event:
+    def cancel(self, *stakes: int, at: int = 1) -> CaseEvent:
         """Stakes to take back."""
         return self._event(Kind.CANCEL, [(stake,) for stake in stakes], at)
 
-    def result(self, *settled: tuple[int, int], at: int = 1) -> Event:
+    def result(self, *settled: tuple[int, int], at: int = 1) -> CaseEvent:
         """(stake, winloss) of bets."""
         return self._event(Kind.RESULT, settled, at)
 
-    def change(self, *changed: tuple[int, int, int], at: int = 1, at_s: int | None = None, name: str = "") -> Event:
+    def change(self, *changed: tuple[int, int, int], at: int = 1, at_s: int | None = None, name: str = "") -> CaseEvent:
         """(stake, winloss before, winloss) of settled bets."""
         items = [(stake, after, before) for stake, before, after in changed]
         return self._event(Kind.CHANGE, items, at, at_s, name)
 
-    def _event(self, kind: Kind, amounts: Any, at: int, at_s: int | None = None, name: str = "") -> Event:
+    def _event(
+        self, kind: Kind, amounts: Sequence[tuple[int, ...]], at: int, at_s: int | None = None, name: str = ""
+    ) -> CaseEvent:
         items = tuple(Item(str(at + number), "banker", *parts) for number, parts in enumerate(amounts))
         return self.player.event(kind, self.game_no, items, at_s, name)

@@ -1,27 +1,14 @@
-"""What becomes of a case."""
+"""What became of a case."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from seamless_wallet.conformance.registry import Case
-from seamless_wallet.errors import WalletError
+from seamless_wallet.conformance.case_registry import Case
 
 
-class CaseFailed(WalletError):
-    """The wallet did something else. What was expected, and what came."""
-
-
-class CaseSkipped(WalletError):
-    """The case needs what is not there. What is missing."""
-
-
-class ConformanceError(WalletError):
-    """The run cannot begin. One line that says why."""
-
-
-class Status(StrEnum):
+class CaseStatus(StrEnum):
     """How a case ended."""
 
     PASS = "pass"  # noqa: S105 - no password
@@ -30,10 +17,10 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One case, played."""
+class CaseResult:
+    """One case, played. `detail` says why it failed or was skipped; of one that passed, what was unusual."""
 
     case: Case
-    status: Status
+    status: CaseStatus
     detail: str
     seconds: float

@@ -1,4 +1,4 @@
-"""What a simulated player does: sessions, ordinary rounds, and the scenes that go wrong in real life."""
+"""What a simulated player does: sessions, ordinary rounds, and the troubles of real life."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ async def play(player: SimulatedPlayer, rounds: int) -> None:
         if player.oracle.balance < POOR * _unit(player):
             await player.deposit(BANKROLL * _unit(player))
         await _ordinary_round(player)
-        for scene, probability in _scenes(player.chaos):
+        for trouble, probability in _troubles(player.chaos):
             if player.chance(probability):
-                await scene(player)
+                await trouble(player)
         if player.chance(LEAVES_AND_RETURNS):
             await _log_out(player)
             await player.send(player.event(Kind.LOGIN))
-        player.tally.rounds += 1
+        player.report.rounds += 1
     await _log_out(player)
     if player.chance(player.chaos.repeated):
         await _log_out(player)
 
 
-def _scenes(chaos: Chaos) -> tuple[tuple[Callable[[SimulatedPlayer], Awaitable[None]], float], ...]:
+def _troubles(chaos: Chaos) -> tuple[tuple[Callable[[SimulatedPlayer], Awaitable[None]], float], ...]:
     return (
         (_cancelled_first, chaos.cancelled_first),
         (_insufficient, chaos.insufficient),

@@ -16,30 +16,20 @@ from typing import Final, NoReturn
 import msgspec
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError
+from seamless_wallet.clients.provider_events import TransactionIds, new_event
+from seamless_wallet.clients.webhook import NotAReply
 from seamless_wallet.commands import Code, Command, Item, Kind
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import AmountError, format_minor, to_minor
 from seamless_wallet.providers import Reply
 from seamless_wallet.simulator.chaos import Chaos
 from seamless_wallet.simulator.oracle import Oracle, Ruling
-from seamless_wallet.simulator.report import Mismatch, Tally
-from seamless_wallet.simulator.webhook_caller import BadReply, Wire
+from seamless_wallet.simulator.simulation_report import Mismatch, SimulationReport
+from seamless_wallet.simulator.webhook_caller import WebhookCaller
 
 PAUSE_FIRST_S: Final = 0.05
 PAUSE_MAX_S: Final = 1.0
 HISTORY_MAX: Final = 32
-
-_DIGITS: Final = {Kind.LOGIN: 0, Kind.LOGOUT: 1, Kind.BET: 2, Kind.CANCEL: 3, Kind.RESULT: 4, Kind.CHANGE: 5}
-_NAMES: Final = {
-    Kind.LOGIN: "login",
-    Kind.LOGOUT: "logout",
-    Kind.BET: "bet",
-    Kind.CANCEL: "bet_cancel",
-    Kind.RESULT: "bet_result",
-    Kind.CHANGE: "bet_result_change",
-}
-_CHANGE_NAMES: Final = ("bet_result_change", "result_change")
-
 
 OnDeposit = Callable[[str, str, str], None]
 """Told of money that a player got to play with: user_id, currency, amount in major units."""
@@ -57,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class SimulatedPlayer:
-    """A player with money, a random generator of his own, and an oracle that knows what he is due."""
+    """A player with money, a random generator of their own, and an oracle that knows which answers are due."""
 
     def __init__(
         self,
@@ -66,9 +56,9 @@ class SimulatedPlayer:
         currency: str,
         oracle: Oracle,
         rng: Random,
-        wire: Wire,
+        webhook: WebhookCaller,
         admin: AdminClient,
-        tally: Tally,
+        report: SimulationReport,
         chaos: Chaos,
         limits: Limits,
         is_new: bool,
@@ -76,19 +66,19 @@ class SimulatedPlayer:
     ) -> None:
         self.user_id = user_id
         self.currency = currency
-        self.scale = wire.provider.scales[currency]
+        self.scale = webhook.provider.scales[currency]
         self.oracle = oracle
         self.rng = rng
         self.chaos = chaos
         self.is_new = is_new
         self._on_deposit = on_deposit
-        self.tally = tally
-        self._wire = wire
+        self.report = report
+        self._webhook = webhook
         self._admin = admin
         self._limits = limits
         self._history: deque[Command] = deque(maxlen=HISTORY_MAX)
         self._declined_at_s: dict[str, float] = {}
-        self._id_ms = 0
+        self._ids = TransactionIds("sim", rng.randrange)
         self._games = 0
         self._deposits = 0
         self._began_ms = time.time_ns() // 1_000_000
@@ -109,28 +99,21 @@ class SimulatedPlayer:
         return f"{self._began_ms}-{self._games}"
 
     def transaction_id(self, kind: Kind) -> str:
-        """A new one, in the provider's form: kind, agent, epoch milliseconds, four digits."""
-        self._id_ms = max(self._id_ms + 1, time.time_ns() // 1_000_000)
-        return f"{_DIGITS[kind]}_sim_{self._id_ms}_{self.rng.randrange(10_000):04d}"
+        """A new one, in the provider's form."""
+        return self._ids.new(kind)
 
     def event(self, kind: Kind, game_no: str = "", items: tuple[Item, ...] = (), timestamp_ms: int = 0) -> Command:
-        """A new event of this player."""
-        context = {"feedback_data": f"{self.user_id}:{self._games}"}
-        if items:
-            context |= {"game_type": "baccarat", "table_no": "7"}
-        if kind in {Kind.RESULT, Kind.CHANGE}:
-            context |= {"result": "B", "result_detail": '{"banker":["S9"],"player":["H2"]}'}
-        return Command(
-            kind=kind,
-            provider=self._wire.provider.name,
+        """A new event of this player; without a timestamp, now."""
+        return new_event(
+            kind,
+            provider=self._webhook.provider.name,
             user_id=self.user_id,
             transaction_id=self.transaction_id(kind),
             timestamp_ms=timestamp_ms or self.now_ms(),
-            received_ms=0,
-            currency=self.currency if items else "",
+            feedback_data=f"{self.user_id}:{self._games}",
+            currency=self.currency,
             game_no=game_no,
             items=items,
-            context=context,
         )
 
     async def send(self, command: Command) -> Code:
@@ -160,25 +143,24 @@ class SimulatedPlayer:
         return msgspec.structs.replace(command, transaction_id=self.transaction_id(command.kind))
 
     async def _send_once(self, command: Command) -> Code:
-        event_type = _NAMES[command.kind]
-        if command.kind is Kind.CHANGE:
-            event_type = self.rng.choice(_CHANGE_NAMES)
+        names = self._webhook.provider.profile.event_names[command.kind]
+        event_type = self.rng.choice(names) if len(names) > 1 else names[0]
         ruling = self.oracle.judge(command)
         reply = await self._deliver(command, event_type, ruling)
         if reply.code is not ruling.code and ruling.remembered and self._may_be_forgotten(command):
-            self.tally.forgotten += 1
+            self.report.forgotten += 1
             ruling = self.oracle.judge_afresh(command)
         if ruling.code is not Code.R0:
             self._declined_at_s.setdefault(command.transaction_id, time.monotonic())
         wrong = self._wrong(command, event_type, ruling, reply)
         if wrong:
-            self._go_astray(command, ruling, *wrong)
+            self._give_up(command, event_type, ruling, *wrong)
         return reply.code
 
     def _may_be_forgotten(self, command: Command) -> bool:
         """A decline lives in Redis only: it goes with a Redis that was lost, and after the hot window (row 6)."""
         age_s = time.monotonic() - self._declined_at_s.get(command.transaction_id, 0.0)
-        return self.tally.disturbed or age_s > self._limits.decline_memory_s
+        return self.report.disturbed or age_s > self._limits.decline_memory_s
 
     # ------------------------------------------------------------------ money
 
@@ -190,7 +172,7 @@ class SimulatedPlayer:
         try:
             await self._admin.deposit(self.user_id, text, key)
         except AdminError as error:
-            self.tally.mismatch(Mismatch(self.user_id, "deposit", "done", str(error)))
+            self.report.mismatch(Mismatch(self.user_id, "deposit", "done", str(error)))
             raise WrongAnswer from None
         self.oracle.deposit(amount)
         self._on_deposit(self.user_id, self.currency, text)
@@ -201,12 +183,12 @@ class SimulatedPlayer:
         try:
             found = await self._admin.show(self.user_id)
         except AdminError as error:
-            self.tally.mismatch(Mismatch(self.user_id, "state at the end", "known", str(error)))
+            self.report.mismatch(Mismatch(self.user_id, "state at the end", "known", str(error)))
             return
         if (found.balance, found.debt) != expected:
             wanted = "balance {}, debt {}".format(*expected)
             got = f"balance {found.balance}, debt {found.debt}"
-            self.tally.mismatch(Mismatch(self.user_id, "state at the end", wanted, got))
+            self.report.mismatch(Mismatch(self.user_id, "state at the end", wanted, got))
 
     # ------------------------------------------------------------------ answers
 
@@ -216,21 +198,20 @@ class SimulatedPlayer:
         pause_s = PAUSE_FIRST_S
         while True:
             try:
-                reply, problem, seconds = await self._wire.send(command, self.scale, event_type)
-            except BadReply as error:
-                self._go_astray(command, ruling, "a sealed reply", str(error))
+                reply, problem, seconds = await self._webhook.send(command, self.scale, event_type)
+            except NotAReply as error:
+                self._give_up(command, event_type, ruling, "a sealed reply", str(error))
             if reply is not None and (reply.code is not Code.R1 or ruling.code is Code.R1):
-                self.tally.answered(event_type, reply.code, seconds)
+                self.report.answered(event_type, reply.code, seconds)
                 if reply.code is Code.R0:
-                    self.tally.acknowledge(event_type, command, str(reply.latest_balance))
+                    self.report.acknowledge(event_type, command, str(reply.latest_balance))
                 return reply
-            self.tally.unanswered += reply is None
+            self.report.unanswered += reply is None
             if time.monotonic() + pause_s > give_up_s:
                 last = problem or "R1"
-                self._go_astray(
-                    command, ruling, ruling.code.value, f"no decision within {self._limits.retry_s:g} s: {last}"
-                )
-            self.tally.retries += 1
+                got = f"no decision within {self._limits.retry_s:g} s: {last}"
+                self._give_up(command, event_type, ruling, ruling.code.value, got)
+            self.report.retries += 1
             await asyncio.sleep(pause_s)
             pause_s = min(PAUSE_MAX_S, 2 * pause_s)
 
@@ -253,8 +234,6 @@ class SimulatedPlayer:
         echoed = (reply.event_type, reply.timestamp, reply.user_id)
         return None if echoed == sent else (f"an echo of {sent}", f"{echoed}")
 
-    def _go_astray(self, command: Command, ruling: Ruling, expected: str, got: str) -> NoReturn:
-        self.tally.mismatch(
-            Mismatch(self.user_id, _NAMES[command.kind], expected, got, command.transaction_id, ruling.row)
-        )
+    def _give_up(self, command: Command, event_type: str, ruling: Ruling, expected: str, got: str) -> NoReturn:
+        self.report.mismatch(Mismatch(self.user_id, event_type, expected, got, command.transaction_id, ruling.row))
         raise WrongAnswer

@@ -9,32 +9,26 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 
-from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, PlayerState
+from seamless_wallet.clients.admin_api import AdminClient, AdminError, PlayerState, check_access
+from seamless_wallet.clients.webhook import WebhookClient, is_http_url
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import format_minor, parse_minor
 from seamless_wallet.providers import Provider
 from seamless_wallet.simulator.chaos import Chaos
 from seamless_wallet.simulator.oracle import Oracle
-from seamless_wallet.simulator.report import Mismatch, Tally
 from seamless_wallet.simulator.rounds import BANKROLL, play
 from seamless_wallet.simulator.simulated_player import Limits, OnDeposit, SimulatedPlayer, WrongAnswer
-from seamless_wallet.simulator.webhook_caller import Exchange, Wire
-
-ANSWER_LIMIT_S: Final = 10.0
-"""A provider that waits longer than this for one answer would be an odd one."""
-
-NOBODY: Final = "sim-nobody"
-UNKNOWN_PLAYER: Final = "unknown-player"
+from seamless_wallet.simulator.simulation_report import Mismatch, SimulationReport
+from seamless_wallet.simulator.webhook_caller import OnExchange, WebhookCaller
 
 
 class SimulationError(WalletError):
-    """The run cannot begin. One line that says why."""
+    """The simulation cannot begin. One line that says why."""
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,48 +53,33 @@ async def simulate(
     simulation: Simulation,
     *,
     on_round: Callable[[int], None] = lambda _done: None,
-    on_exchange: Exchange | None = None,
+    on_exchange: OnExchange | None = None,
     on_deposit: OnDeposit = lambda _user_id, _currency, _amount: None,
 ) -> dict[str, Any]:
     """Play, and sum up; `ok` says whether everything was as it ought to be. Raises SimulationError or AdminError."""
     async with AsyncExitStack() as stack:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_LIMIT_S)
-        connector = aiohttp.TCPConnector(limit=simulation.concurrency)
-        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
+        url, provider = endpoint(simulation), simulation.provider
+        client = WebhookClient(provider, url, connections_max=simulation.concurrency)
+        webhook = WebhookCaller(await stack.enter_async_context(client), on_exchange)
         admin = await stack.enter_async_context(_admin(simulation))
         acks = stack.enter_context(simulation.acks.open("a", encoding="utf-8")) if simulation.acks else None
-        await _check_admin(simulation)
-        wire = Wire(simulation.provider, endpoint(simulation), session, on_exchange)
-        run = _Run(simulation, wire, admin, Tally(acks), on_round, on_deposit)
+        await check_access(simulation.admin_url, simulation.admin_token, user_id=simulation.user_id)
+        run = _Run(simulation, webhook, admin, SimulationReport(acks), on_round, on_deposit)
         return await run.play()
 
 
 def endpoint(simulation: Simulation) -> str:
     """The webhook's URL: as given, with the provider's path if it has none. Raises SimulationError."""
     url = simulation.webhook_url
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        valid = False
-    if not valid:
+    if not is_http_url(url):
         raise SimulationError(f"{url!r} is not the http:// URL of a webhook")
-    return url if parts.path.strip("/") else f"{url.rstrip('/')}/webhook/{simulation.provider.name}"
+    has_path = urlsplit(url).path.strip("/")
+    return url if has_path else f"{url.rstrip('/')}/webhook/{simulation.provider.name}"
 
 
 def _admin(simulation: Simulation) -> AdminClient:
     patience_s = simulation.limits.retry_s
     return AdminClient(simulation.admin_url, simulation.admin_token, patience_s=patience_s, persistent=True)
-
-
-async def _check_admin(simulation: Simulation) -> None:
-    """Say at once, and not after a long patience, that there is no back office or that the token is wrong."""
-    async with AdminClient(simulation.admin_url, simulation.admin_token, patience_s=0) as admin:
-        try:
-            await admin.show(simulation.user_id or NOBODY)
-        except AdminRefused as error:
-            if simulation.user_id or error.kind != UNKNOWN_PLAYER:
-                raise
 
 
 def _first_of(error: BaseException) -> BaseException:
@@ -113,16 +92,16 @@ class _Run:
     def __init__(
         self,
         simulation: Simulation,
-        wire: Wire,
+        webhook: WebhookCaller,
         admin: AdminClient,
-        tally: Tally,
+        report: SimulationReport,
         on_round: Callable[[int], None],
         on_deposit: OnDeposit,
     ) -> None:
         self._simulation = simulation
-        self._wire = wire
+        self._webhook = webhook
         self._admin = admin
-        self._tally = tally
+        self._report = report
         self._on_round = on_round
         self._on_deposit = on_deposit
         self._name = f"sim-{secrets.token_hex(4)}"
@@ -135,7 +114,7 @@ class _Run:
             for number in numbers:
                 await self._visit(number)
 
-        reporting = asyncio.create_task(self._report())
+        telling = asyncio.create_task(self._tell_progress())
         fault: BaseException | None = None  # raised outside of `except*`, which would wrap it in a group again
         try:
             async with asyncio.TaskGroup() as group:
@@ -144,17 +123,17 @@ class _Run:
         except* (SimulationError, AdminError) as errors:
             fault = _first_of(errors)
         finally:
-            reporting.cancel()
+            telling.cancel()
         if fault is not None:
             raise fault
         elapsed_s = time.monotonic() - began_s
         trial_balance = await self._trial_balance()
         return {
-            "ok": self._tally.mismatch_count == 0,
+            "ok": self._report.mismatch_count == 0,
             "seed": self._simulation.seed,
             "players": self._simulation.user_id or f"{self._name}-*",
             "url": endpoint(self._simulation),
-            **self._tally.summary(elapsed_s),
+            **self._report.summary(elapsed_s),
             "trial_balance": trial_balance,
         }
 
@@ -169,9 +148,9 @@ class _Run:
         await player.check_state()
 
     async def _player(self, number: int, rng: Random) -> SimulatedPlayer:
-        """An existing player as he is, or a new one with money."""
+        """An existing player as they are, or a new one with money."""
         found = await self._existing() if self._simulation.user_id else await self._created(number)
-        provider = self._wire.provider
+        provider = self._webhook.provider
         scale = provider.currencies[found.currency]
         balance, debt = parse_minor(found.balance, scale), parse_minor(found.debt, scale)
         return SimulatedPlayer(
@@ -179,9 +158,9 @@ class _Run:
             currency=found.currency,
             oracle=Oracle(provider.policy, balance, debt),
             rng=rng,
-            wire=self._wire,
+            webhook=self._webhook,
             admin=self._admin,
-            tally=self._tally,
+            report=self._report,
             chaos=self._simulation.chaos,
             limits=self._simulation.limits,
             is_new=not self._simulation.user_id,
@@ -190,17 +169,19 @@ class _Run:
 
     async def _existing(self) -> PlayerState:
         found = await self._admin.show(self._simulation.user_id)
-        if found.currency not in self._wire.provider.currencies:
-            raise SimulationError(f"{found.user_id} has {found.currency}, which {self._wire.provider.name} never sends")
+        if found.currency not in self._webhook.provider.currencies:
+            raise SimulationError(
+                f"{found.user_id} has {found.currency}, which {self._webhook.provider.name} never sends"
+            )
         if found.status != "active":
-            raise SimulationError(f"{found.user_id} is {found.status}: unblock him, or name another player")
+            raise SimulationError(f"{found.user_id} is {found.status}: unblock the player, or name another one")
         return found
 
     async def _created(self, number: int) -> PlayerState:
-        currencies = self._wire.provider.currencies
+        currencies = self._webhook.provider.currencies
         currency = self._simulation.currency or next(iter(currencies))
         if currency not in currencies:
-            raise SimulationError(f"{self._wire.provider.name} never sends {currency}: only {', '.join(currencies)}")
+            raise SimulationError(f"{self._webhook.provider.name} never sends {currency}: only {', '.join(currencies)}")
         user_id = f"{self._name}-{number + 1:04d}"
         await self._admin.create(user_id, currency)
         scale = currencies[currency]
@@ -210,19 +191,19 @@ class _Run:
         return await self._admin.show(user_id)
 
     async def _trial_balance(self) -> dict[str, Any]:
-        """Whatever happened, all accounts sum to zero."""
+        """The total of each currency; all accounts must sum to zero, whatever happened."""
         try:
             sums = await self._admin.trial_balance()
         except AdminError as error:
-            self._tally.mismatch(Mismatch("", "trial balance", "balanced", str(error)))
+            self._report.mismatch(Mismatch("", "trial balance", "balanced", str(error)))
             return {}
         for currency, accounts in sums["currencies"].items():
             if not accounts["balanced"]:
-                self._tally.mismatch(Mismatch("", f"trial balance in {currency}", "0", str(accounts["total"])))
+                self._report.mismatch(Mismatch("", f"trial balance in {currency}", "0", str(accounts["total"])))
         return {currency: accounts["total"] for currency, accounts in sums["currencies"].items()}
 
-    async def _report(self) -> None:
+    async def _tell_progress(self) -> None:
         """Tell how many rounds are done, a few times a second."""
         while True:
             await asyncio.sleep(0.1)
-            self._on_round(self._tally.rounds)
+            self._on_round(self._report.rounds)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, R3, R4, Event
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.case_result import CaseSkipped
-from seamless_wallet.conformance.cases.batches import ITEMS_MAX
+from seamless_wallet.commands import ITEMS_MAX
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_errors import CaseSkipped
+from seamless_wallet.conformance.case_events import R0, R3, R4, CaseEvent
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 from seamless_wallet.conformance.cases.schema import money_of
-from seamless_wallet.conformance.registry import Phase, cases_of
 from seamless_wallet.money import AMOUNT_MAX, json_number
 
 case = cases_of(Phase.SCHEMA)
 
 
-def bet_of(player: Player, text: str) -> Event:
+def bet_of(player: CasePlayer, text: str) -> CaseEvent:
     """A bet whose amount and total are written just so."""
     return player.round().bet(100).literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text})
 
 
 @case("14")
-async def batch_of_nothing(scene: Scene) -> None:
+async def batch_of_nothing(context: CaseContext) -> None:
     """Bets, cancels, results and changes without an item, and totals of 0: R3."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         empty = money.event.renewed().literally({amount.total: "0" for amount in money.amounts})
         await empty.put(f"data.{money.items}", []).refused()
@@ -32,10 +32,10 @@ async def batch_of_nothing(scene: Scene) -> None:
 
 
 @case("14")
-async def batch_of_501(scene: Scene) -> None:
+async def batch_of_501(context: CaseContext) -> None:
     """501 bets, or cancels, results or changes of bets that are there: R3, and none is done."""
-    unit, count = 10**scene.scale, ITEMS_MAX + 1
-    player = await scene.player(3 * count * unit)
+    unit, count = 10**context.scale, ITEMS_MAX + 1
+    player = await context.player(3 * count * unit)
     cancelled, settled, changed = player.round(), player.round(), player.round()
     for game in (cancelled, settled, changed):
         await game.bet(*[unit] * ITEMS_MAX).gets(R0, moves=-unit * ITEMS_MAX)
@@ -48,16 +48,16 @@ async def batch_of_501(scene: Scene) -> None:
         settled.result(*[(unit, 0)] * count),
         changed.change(*[(unit, 0, unit)] * count),
     )
-    if max(len(scene.wire.seal(event.text)) for event in events) > scene.expected.body_bytes_max:
+    if max(len(context.webhook.seal(event.text)) for event in events) > context.choices.body_bytes_max:
         raise CaseSkipped(f"{count} items are over --body-bytes-max")
     for event in events:
         await event.refused()
 
 
 @case("15")
-async def negative_stakes(scene: Scene) -> None:
+async def negative_stakes(context: CaseContext) -> None:
     """A stake below 0: R3 for every kind of event, and no money is made."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         stake = money.amounts[0]
         await stake.refused_as("-1", f"-{stake.value:f}", "-0.01", "-1e9")
@@ -65,18 +65,18 @@ async def negative_stakes(scene: Scene) -> None:
 
 
 @case("15")
-async def negative_stake_within_a_batch(scene: Scene) -> None:
+async def negative_stake_within_a_batch(context: CaseContext) -> None:
     """A negative stake hides behind a total that is right and positive: R3."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500, 300)
     texts = {"data.bets.0.bet_amount": "5", "data.bets.1.bet_amount": "-3", "data.total_bet_amount": "2"}
     await bet.literally(texts).refused()
 
 
 @case("15")
-async def not_a_number(scene: Scene) -> None:
+async def not_a_number(context: CaseContext) -> None:
     """NaN and Infinity, bare or as the strings that parsers take for them: R3 for every amount and total."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         for amount in money.amounts:
             await amount.refused_as("NaN", "Infinity", "-Infinity", "nan", '"NaN"', '"Infinity"', '"inf"')
@@ -84,9 +84,9 @@ async def not_a_number(scene: Scene) -> None:
 
 
 @case("15")
-async def exponents_beyond_measure(scene: Scene) -> None:
+async def exponents_beyond_measure(context: CaseContext) -> None:
     """1e400, which a double takes for infinite, and 1e999999, which takes minutes to write out: R3 at once."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         for amount in money.amounts:
             await amount.refused_as("1e400", "1e999999", "1E+999999999999999999999", "1e-400", "1e-999999", "-1e400")
@@ -94,12 +94,12 @@ async def exponents_beyond_measure(scene: Scene) -> None:
 
 
 @case("15")
-async def finer_than_the_currency(scene: Scene) -> None:
+async def finer_than_the_currency(context: CaseContext) -> None:
     """One digit more than the currency has: R3 for every amount and total, and it is not rounded."""
-    player = await scene.player()
-    finest = "0." + "0" * scene.scale
-    texts = (f"{finest}1", f"1{finest[1:]}5", f"10{finest[1:]}4", f"1e-{scene.scale + 1}")
-    more = Decimal(1).scaleb(-scene.scale - 1)
+    player = await context.player()
+    finest = "0." + "0" * context.scale
+    texts = (f"{finest}1", f"1{finest[1:]}5", f"10{finest[1:]}4", f"1e-{context.scale + 1}")
+    more = Decimal(1).scaleb(-context.scale - 1)
     for money in await money_of(player):
         for amount in money.amounts:
             await amount.refused_as(*texts, f"{amount.value + more:f}", f"{amount.value - more:f}")
@@ -107,33 +107,33 @@ async def finer_than_the_currency(scene: Scene) -> None:
 
 
 @case("15")
-async def zeros_at_the_end_are_no_finer(scene: Scene) -> None:
+async def zeros_at_the_end_are_no_finer(context: CaseContext) -> None:
     """1.000000000 is 1, and 1e0, 10e-1 and 0.1e1 are, too."""
-    unit = 10**scene.scale
-    player = await scene.player(100 * unit)
+    unit = 10**context.scale
+    player = await context.player(100 * unit)
     for text in ("1.000000000", "1e0", "10e-1", "0.1E+1"):
         await bet_of(player, text).gets(R0, moves=-unit)
 
 
 @case("15")
-async def largest_amount(scene: Scene) -> None:
+async def largest_amount(context: CaseContext) -> None:
     """2^53 − 1 minor units are an amount, though nobody has them (R4); 2^53 and more are none in any event (R3)."""
-    player = await scene.player()
-    await bet_of(player, json_number(AMOUNT_MAX, scene.scale)).gets(R4)
+    player = await context.player()
+    await bet_of(player, json_number(AMOUNT_MAX, context.scale)).gets(R4)
     for money in await money_of(player):
         for amount in money.amounts:
-            wrapped = 2**64 + int(amount.value.scaleb(scene.scale))  # 64 bits would take it for the right one
+            wrapped = 2**64 + int(amount.value.scaleb(context.scale))  # 64 bits would take it for the right one
             minors = (AMOUNT_MAX + 1, AMOUNT_MAX + 2, 2**63, wrapped, 10**30)
-            await amount.refused_as(*[json_number(minor, scene.scale) for minor in minors])
+            await amount.refused_as(*[json_number(minor, context.scale) for minor in minors])
         await money.is_good()
 
 
 @case("15")
-async def winloss_that_is_no_amount(scene: Scene) -> None:
+async def winloss_that_is_no_amount(context: CaseContext) -> None:
     """NaN, 1e400, beyond the cap or too fine as a winloss of a result or a change, or the one before: R3."""
-    player = await scene.player()
-    finest = "0." + "0" * scene.scale + "1"
-    caps = [json_number(minor, scene.scale) for minor in (AMOUNT_MAX + 1, -AMOUNT_MAX - 1)]
+    player = await context.player()
+    finest = "0." + "0" * context.scale + "1"
+    caps = [json_number(minor, context.scale) for minor in (AMOUNT_MAX + 1, -AMOUNT_MAX - 1)]
     for money in await money_of(player):
         for amount in money.amounts[1:]:
             await amount.refused_as("NaN", "1e400", *caps, finest, f"-{finest}")
@@ -141,10 +141,10 @@ async def winloss_that_is_no_amount(scene: Scene) -> None:
 
 
 @case("17")
-async def another_currency(scene: Scene) -> None:
+async def another_currency(context: CaseContext) -> None:
     """A currency that is not the player's: R3, whatever the event."""
-    player = await scene.player()
-    other = "USD" if scene.currency != "USD" else "EUR"
+    player = await context.player()
+    other = "USD" if context.currency != "USD" else "EUR"
     game = player.round()
     await player.round().bet(100).put("data.currency", other).gets(R3, whole_echo=False)
     await game.bet(100).gets(R0, moves=-100)
@@ -154,8 +154,8 @@ async def another_currency(scene: Scene) -> None:
 
 
 @case("17")
-async def unknown_currencies(scene: Scene) -> None:
+async def unknown_currencies(context: CaseContext) -> None:
     """A currency that does not exist, is spelt otherwise or is empty: R3."""
-    player = await scene.player()
-    for currency in ("XXX", scene.currency.lower(), f"{scene.currency} ", ""):
+    player = await context.player()
+    for currency in ("XXX", context.currency.lower(), f"{context.currency} ", ""):
         await player.round().bet(100).put("data.currency", currency).refused()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, Event
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.commands import ITEMS_MAX
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_events import R0, CaseEvent
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.SCHEMA)
 
-ITEMS_MAX = 500
 
-
-def with_items(event: Event, path: str, count: int) -> Event:
+def with_items(event: CaseEvent, path: str, count: int) -> CaseEvent:
     """An event of so many items, each as its first one."""
     data = event.fields["data"]
     items = [data[path][0] | {"bet_index": str(number)} for number in range(count)]
@@ -20,7 +19,7 @@ def with_items(event: Event, path: str, count: int) -> Event:
     return made.put(f"data.{path}", items, f"{count} items")
 
 
-async def round_of_everything(player: Player) -> dict[str, Event]:
+async def round_of_everything(player: CasePlayer) -> dict[str, CaseEvent]:
     """A good event of each kind, for a round in which it would be R0 and move money."""
     game, cancelled = player.round(), player.round()
     await game.bet(100, 100).gets(R0, moves=-200)
@@ -37,9 +36,9 @@ async def round_of_everything(player: Player) -> dict[str, Event]:
 
 
 @case("14")
-async def totals_that_are_no_sums(scene: Scene) -> None:
+async def totals_that_are_no_sums(context: CaseContext) -> None:
     """A total that is more or less than its items: R3 for every kind of event."""
-    player = await scene.player()
+    player = await context.player()
     totals = {
         "bets": ("total_bet_amount",),
         "bet_cancels": ("total_bet_cancel_amount",),
@@ -54,9 +53,9 @@ async def totals_that_are_no_sums(scene: Scene) -> None:
 
 
 @case("14")
-async def one_bet_twice_in_a_batch(scene: Scene) -> None:
+async def one_bet_twice_in_a_batch(context: CaseContext) -> None:
     """A bet_index twice in one event: R3 for every kind of event, and nothing counts once or twice."""
-    player = await scene.player()
+    player = await context.player()
     for event in (await round_of_everything(player)).values():
         (name,) = [name for name in event.fields["data"] if name.startswith("bet")]
         items = event.fields["data"][name]
@@ -64,16 +63,16 @@ async def one_bet_twice_in_a_batch(scene: Scene) -> None:
 
 
 @case("14")
-async def batch_of_500(scene: Scene) -> None:
+async def batch_of_500(context: CaseContext) -> None:
     """500 items, the largest batch: R0, and all of them are taken."""
-    player = await scene.player()
+    player = await context.player()
     await with_items(player.round().bet(3), "bets", ITEMS_MAX).gets(R0, moves=-3 * ITEMS_MAX)
 
 
 @case("11")
-async def fields_missing_in_other_events(scene: Scene) -> None:
+async def fields_missing_in_other_events(context: CaseContext) -> None:
     """Without what moves money, cancels, results and changes are R3."""
-    player = await scene.player()
+    player = await context.player()
     events = await round_of_everything(player)
     for path in ("data.total_bet_cancel_amount", "data.bet_cancels.0.bet_amount", "data.bet_cancels.0.bet_index"):
         await events["bet_cancels"].renewed().drop(path).refused()

@@ -2,110 +2,110 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.SESSIONS)
 
 
 @case("22")
-async def blocked_player_cannot_log_in(scene: Scene) -> None:
+async def blocked_player_cannot_log_in(context: CaseContext) -> None:
     """A login of a blocked player: R1; after the block is lifted, the same event is R0."""
-    player = await scene.player()
-    await player.is_blocked()
+    player = await context.player()
+    await player.block()
     login = player.login()
     await login.gets(R1)
-    await player.is_unblocked()
+    await player.unblock()
     await login.gets(R0)
 
 
 @case("32")
-async def blocked_player_cannot_bet(scene: Scene) -> None:
+async def blocked_player_cannot_bet(context: CaseContext) -> None:
     """A bet of a blocked player: R1, nothing is taken; after the block is lifted, the same event is R0."""
-    player = await scene.player()
-    await player.is_blocked()
+    player = await context.player()
+    await player.block()
     bet = player.round().bet(100)
     await bet.gets(R1)
-    await player.is_unblocked()
+    await player.unblock()
     await bet.gets(R0, moves=-100)
 
 
 @case("32")
-async def block_comes_before_funds(scene: Scene) -> None:
+async def block_comes_before_funds(context: CaseContext) -> None:
     """Blocked and without the money: R1, not R4."""
-    player = await scene.player()
-    await player.is_blocked()
+    player = await context.player()
+    await player.block()
     await player.round().bet(player.has + 1).gets(R1)
 
 
 @case("32")
-async def a_cancelled_bet_comes_before_the_block(scene: Scene) -> None:
+async def a_cancelled_bet_comes_before_the_block(context: CaseContext) -> None:
     """Blocked, and the bet was cancelled: R3, not R1."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
     await game.cancel(100).gets(R0, moves=100)
-    await player.is_blocked()
+    await player.block()
     await game.bet(100).gets(R3)
 
 
 @case("32")
-async def a_placed_bet_comes_before_the_block(scene: Scene) -> None:
+async def a_placed_bet_comes_before_the_block(context: CaseContext) -> None:
     """The retry of a bet, and the same bet as a new event, are R0 for a blocked player."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(100)
     await bet.gets(R0, moves=-100)
-    await player.is_blocked()
+    await player.block()
     await bet.gets(R0)
     await bet.renewed().gets(R0)
 
 
 @case("40")
-async def cancel_for_a_blocked_player(scene: Scene) -> None:
+async def cancel_for_a_blocked_player(context: CaseContext) -> None:
     """A cancel does not ask for the player's status: R0, refunded."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
-    await player.is_blocked()
+    await player.block()
     await game.cancel(100).gets(R0, moves=100)
 
 
 @case("50")
-async def result_for_a_blocked_player(scene: Scene) -> None:
+async def result_for_a_blocked_player(context: CaseContext) -> None:
     """A result does not ask for the player's status: R0, credited."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
-    await player.is_blocked()
+    await player.block()
     await game.result((100, 95)).gets(R0, moves=195)
 
 
 @case("61")
-async def change_for_a_blocked_player(scene: Scene) -> None:
+async def change_for_a_blocked_player(context: CaseContext) -> None:
     """A change of result does not ask for the player's status: R0, applied."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
     await game.result((100, 95)).gets(R0, moves=195)
-    await player.is_blocked()
+    await player.block()
     await game.change((100, 95, 0)).gets(R0, moves=-95)
 
 
 @case("23")
-async def logout_of_a_blocked_player(scene: Scene) -> None:
+async def logout_of_a_blocked_player(context: CaseContext) -> None:
     """A blocked player may leave: R0."""
-    player = await scene.player()
-    await player.is_blocked()
+    player = await context.player()
+    await player.block()
     await player.logout().gets(R0)
 
 
 @case("70")
-async def cash_desk_of_a_blocked_player(scene: Scene) -> None:
+async def cash_desk_of_a_blocked_player(context: CaseContext) -> None:
     """A blocked player may be given a deposit, and is refused a withdrawal."""
-    player = await scene.player()
-    await player.is_blocked()
-    await player.is_given(500)
-    await player.cannot_take_out(100)
-    await player.is_unblocked()
-    await player.takes_out(100)
+    player = await context.player()
+    await player.block()
+    await player.deposit(500)
+    await player.cannot_withdraw(100)
+    await player.unblock()
+    await player.withdraw(100)

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.BETS)
 
 
 @case("40")
-async def cancel_refunds_the_stake(scene: Scene) -> None:
+async def cancel_refunds_the_stake(context: CaseContext) -> None:
     """An open bet is cancelled: R0, and the stake is back."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(1234).gets(R0, moves=-1234)
     await game.cancel(1234).gets(R0, moves=1234)
 
 
 @case("40")
-async def cancel_of_some_bets(scene: Scene) -> None:
+async def cancel_of_some_bets(context: CaseContext) -> None:
     """Some bets of a round are cancelled, then the others."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 200, 300).gets(R0, moves=-600)
     await game.cancel(200, at=2).gets(R0, moves=200)
@@ -30,9 +30,9 @@ async def cancel_of_some_bets(scene: Scene) -> None:
 
 
 @case("40")
-async def cancel_of_a_batch(scene: Scene) -> None:
+async def cancel_of_a_batch(context: CaseContext) -> None:
     """Bets of two events are cancelled by one."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
     await game.bet(250, at=2).gets(R0, moves=-250)
@@ -40,9 +40,9 @@ async def cancel_of_a_batch(scene: Scene) -> None:
 
 
 @case("41")
-async def cancel_of_another_amount(scene: Scene) -> None:
+async def cancel_of_another_amount(context: CaseContext) -> None:
     """More or less than the stored stake: R3, nothing moves; the right amount is refunded afterwards."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.cancel(600).gets(R3)
@@ -51,9 +51,9 @@ async def cancel_of_another_amount(scene: Scene) -> None:
 
 
 @case("41")
-async def one_wrong_amount_refuses_the_batch(scene: Scene) -> None:
+async def one_wrong_amount_refuses_the_batch(context: CaseContext) -> None:
     """A batch with one wrong amount: R3, and no stake of it is refunded."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500, 300).gets(R0, moves=-800)
     await game.cancel(500, 301).gets(R3)
@@ -61,9 +61,9 @@ async def one_wrong_amount_refuses_the_batch(scene: Scene) -> None:
 
 
 @case("42")
-async def cancel_of_a_cancelled_bet(scene: Scene) -> None:
+async def cancel_of_a_cancelled_bet(context: CaseContext) -> None:
     """Another event cancels it once more: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.cancel(500).gets(R0, moves=500)
@@ -71,9 +71,9 @@ async def cancel_of_a_cancelled_bet(scene: Scene) -> None:
 
 
 @case("42")
-async def batch_with_a_cancelled_bet(scene: Scene) -> None:
+async def batch_with_a_cancelled_bet(context: CaseContext) -> None:
     """Only the bet that is still open is refunded."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500, 200).gets(R0, moves=-700)
     await game.cancel(500).gets(R0, moves=500)
@@ -81,19 +81,19 @@ async def batch_with_a_cancelled_bet(scene: Scene) -> None:
 
 
 @case("43")
-async def cancel_of_an_unknown_bet(scene: Scene) -> None:
+async def cancel_of_an_unknown_bet(context: CaseContext) -> None:
     """The bet never came: R0 without money (with --cancel-unknown r3: R3)."""
-    player = await scene.player()
-    code = R0 if scene.expected.cancel_unknown == "tombstone" else R3
+    player = await context.player()
+    code = R0 if context.choices.cancel_unknown == "tombstone" else R3
     await player.round().cancel(500).gets(code)
 
 
 @case("43")
-async def bet_after_the_cancel_that_came_first(scene: Scene) -> None:
+async def bet_after_the_cancel_that_came_first(context: CaseContext) -> None:
     """A cancel that comes before its bet leaves a tombstone: the bet is R3 (with --cancel-unknown r3: R0)."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
-    if scene.expected.cancel_unknown == "tombstone":
+    if context.choices.cancel_unknown == "tombstone":
         await game.cancel(500).gets(R0)
         await game.bet(500).gets(R3)
     else:
@@ -102,10 +102,10 @@ async def bet_after_the_cancel_that_came_first(scene: Scene) -> None:
 
 
 @case("43")
-async def tombstones_stand_for_one_bet_each(scene: Scene) -> None:
+async def tombstones_stand_for_one_bet_each(context: CaseContext) -> None:
     """Every bet that a cancel named is refused, and no other bet of the round."""
-    scene.needs("cancel_unknown", "tombstone")
-    player = await scene.player()
+    context.needs("cancel_unknown", "tombstone")
+    player = await context.player()
     game = player.round()
     await game.cancel(500, 600).gets(R0)
     await game.bet(600, at=2).gets(R3)
@@ -114,12 +114,12 @@ async def tombstones_stand_for_one_bet_each(scene: Scene) -> None:
 
 
 @case("43")
-async def batch_with_an_unknown_bet(scene: Scene) -> None:
+async def batch_with_an_unknown_bet(context: CaseContext) -> None:
     """The known bet is refunded and the unknown one gets a tombstone (with --cancel-unknown r3: R3 for both)."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
-    if scene.expected.cancel_unknown == "tombstone":
+    if context.choices.cancel_unknown == "tombstone":
         await game.cancel(500, 40).gets(R0, moves=500)
         await game.bet(40, at=2).gets(R3)
     else:
@@ -127,9 +127,9 @@ async def batch_with_an_unknown_bet(scene: Scene) -> None:
 
 
 @case("44")
-async def cancel_of_a_settled_bet(scene: Scene) -> None:
+async def cancel_of_a_settled_bet(context: CaseContext) -> None:
     """The bet is settled already: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     for winloss in (-500, 0, 475):
         game = player.round()
         await game.bet(500).gets(R0, moves=-500)
@@ -138,13 +138,13 @@ async def cancel_of_a_settled_bet(scene: Scene) -> None:
 
 
 @case("5")
-async def cancel_of_a_cancelled_bet_with_another_amount(scene: Scene) -> None:
+async def cancel_of_a_cancelled_bet_with_another_amount(context: CaseContext) -> None:
     """Row 5 comes before row 42: a cancelled bet, or a tombstone, with another amount is R3."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.cancel(500).gets(R0, moves=500)
     await game.cancel(501).gets(R3)
-    if scene.expected.cancel_unknown == "tombstone":
+    if context.choices.cancel_unknown == "tombstone":
         await game.cancel(80, at=2).gets(R0)
         await game.cancel(81, at=2).gets(R3)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.case_player import Player, Round
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_player import CasePlayer, Round
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.RESULTS)
 
@@ -15,7 +15,7 @@ STAKE, WIN = 1000, 950
 CHANGES_MAX = 64
 
 
-async def settled(player: Player, winloss: int = WIN) -> Round:
+async def settled(player: CasePlayer, winloss: int = WIN) -> Round:
     """A round with one bet of `STAKE` that is settled."""
     game = player.round()
     await game.bet(STAKE).gets(R0, moves=-STAKE)
@@ -24,34 +24,34 @@ async def settled(player: Player, winloss: int = WIN) -> Round:
 
 
 @case("61")
-async def change_down(scene: Scene) -> None:
+async def change_down(context: CaseContext) -> None:
     """A win becomes a loss: R0, and new − stored is taken."""
-    player = await scene.player()
+    player = await context.player()
     game = await settled(player)
     await game.change((STAKE, WIN, -STAKE)).gets(R0, moves=-STAKE - WIN)
 
 
 @case("61")
-async def change_up(scene: Scene) -> None:
+async def change_up(context: CaseContext) -> None:
     """A loss becomes a win: R0, and new − stored is credited."""
-    player = await scene.player()
+    player = await context.player()
     game = await settled(player, -STAKE)
     await game.change((STAKE, -STAKE, WIN)).gets(R0, moves=STAKE + WIN)
 
 
 @case("61")
-async def change_by_either_name(scene: Scene) -> None:
+async def change_by_either_name(context: CaseContext) -> None:
     """`bet_result_change` and `result_change` are the same event."""
-    player = await scene.player()
+    player = await context.player()
     for name in ("bet_result_change", "result_change"):
         game = await settled(player)
         await game.change((STAKE, WIN, 0), name=name).gets(R0, moves=-WIN)
 
 
 @case("61")
-async def changes_one_after_the_other(scene: Scene) -> None:
+async def changes_one_after_the_other(context: CaseContext) -> None:
     """Each change starts from the one before it."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
@@ -59,9 +59,9 @@ async def changes_one_after_the_other(scene: Scene) -> None:
 
 
 @case("61")
-async def changes_back_and_forth(scene: Scene) -> None:
+async def changes_back_and_forth(context: CaseContext) -> None:
     """There, back, and there again at a third moment: the same pair is a change of its own, and moves the money."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
@@ -69,18 +69,18 @@ async def changes_back_and_forth(scene: Scene) -> None:
 
 
 @case("61")
-async def change_a_little_older_than_the_last(scene: Scene) -> None:
+async def change_a_little_older_than_the_last(context: CaseContext) -> None:
     """Five seconds older than the last change applied is not too old: R0."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s - 5).gets(R0, moves=100)
 
 
 @case("61")
-async def batch_of_changes(scene: Scene) -> None:
+async def batch_of_changes(context: CaseContext) -> None:
     """What the changes of one event move is added up."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 200).gets(R0, moves=-300)
     await game.result((100, 95), (200, -200)).gets(R0, moves=195)
@@ -88,9 +88,9 @@ async def batch_of_changes(scene: Scene) -> None:
 
 
 @case("64")
-async def the_worst_change_decides(scene: Scene) -> None:
+async def the_worst_change_decides(context: CaseContext) -> None:
     """One bet is unknown or open (R1), another has another stake (R3): in any order the event is R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 200).gets(R0, moves=-300)
     await game.result((200, -200), at=2).gets(R0)
@@ -100,9 +100,9 @@ async def the_worst_change_decides(scene: Scene) -> None:
 
 
 @case("61")
-async def changes_of_a_bet_are_limited(scene: Scene) -> None:
+async def changes_of_a_bet_are_limited(context: CaseContext) -> None:
     """A bet takes 64 changes; one more is R3."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s, winloss = await settled(player, 0), int(time.time()), 0
     for number in range(1, CHANGES_MAX + 1):
         await game.change((STAKE, winloss, number), at_s=now_s + number).gets(R0, moves=number - winloss)
@@ -111,9 +111,9 @@ async def changes_of_a_bet_are_limited(scene: Scene) -> None:
 
 
 @case("always")
-async def items_that_give_too_much_together(scene: Scene) -> None:
+async def items_that_give_too_much_together(context: CaseContext) -> None:
     """What the items give is over 2^53 − 1 minor units, what they net is not: R3 in whichever order they come."""
-    player = await scene.player()
+    player = await context.player()
     game, part = player.round(), 2**51
     await game.bet(0).gets(R0)
     await game.result((0, 2 * part)).gets(R0, moves=2 * part)
@@ -126,9 +126,9 @@ async def items_that_give_too_much_together(scene: Scene) -> None:
 
 
 @case("60")
-async def change_that_was_applied_long_ago(scene: Scene) -> None:
+async def change_that_was_applied_long_ago(context: CaseContext) -> None:
     """Just this (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
@@ -136,18 +136,18 @@ async def change_that_was_applied_long_ago(scene: Scene) -> None:
 
 
 @case("62")
-async def change_older_than_the_last(scene: Scene) -> None:
+async def change_older_than_the_last(context: CaseContext) -> None:
     """`before` is right, but the event is more than 5 s older than the last change: R1, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s - 6).gets(R1)
 
 
 @case("62")
-async def age_is_measured_from_the_last_change(scene: Scene) -> None:
+async def age_is_measured_from_the_last_change(context: CaseContext) -> None:
     """Newer than the first change, but more than 5 s older than the last: R1, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s + 10).gets(R0, moves=100)
@@ -155,9 +155,9 @@ async def age_is_measured_from_the_last_change(scene: Scene) -> None:
 
 
 @case("62")
-async def old_change_of_a_pair_that_was_applied(scene: Scene) -> None:
+async def old_change_of_a_pair_that_was_applied(context: CaseContext) -> None:
     """`before` is stored again, the event is too old, its pair was applied: R1, for row 62 comes before row 63."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
@@ -165,9 +165,9 @@ async def old_change_of_a_pair_that_was_applied(scene: Scene) -> None:
 
 
 @case("63")
-async def change_applied_at_another_time(scene: Scene) -> None:
+async def change_applied_at_another_time(context: CaseContext) -> None:
     """(before, after) was applied, and `before` is not stored now: R0, nothing moves, whatever the timestamp."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
@@ -175,18 +175,18 @@ async def change_applied_at_another_time(scene: Scene) -> None:
 
 
 @case("64")
-async def change_from_a_value_that_is_not_stored(scene: Scene) -> None:
+async def change_from_a_value_that_is_not_stored(context: CaseContext) -> None:
     """`before` is neither stored nor was it: R1, and nothing moves, whatever it claims."""
-    player = await scene.player()
+    player = await context.player()
     game = await settled(player)
     await game.change((STAKE, 0, -STAKE)).gets(R1)
     await game.change((STAKE, -STAKE, 10 * WIN)).gets(R1)
 
 
 @case("64")
-async def changes_out_of_order(scene: Scene) -> None:
+async def changes_out_of_order(context: CaseContext) -> None:
     """Changes that come as 2, 1, 2 end right."""
-    player = await scene.player()
+    player = await context.player()
     game, now_s = await settled(player), int(time.time())
     first = game.change((STAKE, WIN, 0), at_s=now_s)
     second = game.change((STAKE, 0, -STAKE), at_s=now_s + 1)
@@ -196,9 +196,9 @@ async def changes_out_of_order(scene: Scene) -> None:
 
 
 @case("64")
-async def change_before_the_result(scene: Scene) -> None:
+async def change_before_the_result(context: CaseContext) -> None:
     """The bet is still open: R1; once it is settled, the same event is applied."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(STAKE).gets(R0, moves=-STAKE)
     change = game.change((STAKE, WIN, 0))
@@ -208,16 +208,16 @@ async def change_before_the_result(scene: Scene) -> None:
 
 
 @case("64")
-async def change_of_an_unknown_bet(scene: Scene) -> None:
+async def change_of_an_unknown_bet(context: CaseContext) -> None:
     """The bet is unknown: R1, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().change((STAKE, -STAKE, WIN)).gets(R1)
 
 
 @case("65")
-async def change_of_a_cancelled_bet(scene: Scene) -> None:
+async def change_of_a_cancelled_bet(context: CaseContext) -> None:
     """The bet was cancelled: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(STAKE).gets(R0, moves=-STAKE)
     await game.cancel(STAKE).gets(R0, moves=STAKE)
@@ -225,9 +225,9 @@ async def change_of_a_cancelled_bet(scene: Scene) -> None:
 
 
 @case("51")
-async def change_of_another_stake(scene: Scene) -> None:
+async def change_of_another_stake(context: CaseContext) -> None:
     """Row 51 holds for changes: another stake, or a winloss below −stake, is R3."""
-    player = await scene.player()
+    player = await context.player()
     game = await settled(player)
     await game.change((STAKE + 1, WIN, -STAKE)).gets(R3)
     await game.change((STAKE, WIN, -STAKE - 1)).gets(R3)

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import TypeVar
 
 from seamless_wallet.commands import Code
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, R3, R4, Event
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.case_result import CaseFailed
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_errors import CaseFailed
+from seamless_wallet.conformance.case_events import R0, R3, R4, CaseEvent
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 from seamless_wallet.providers import Reply
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ COPIES = 50
 BETS, COVERED = 100, 37
 
 
-async def at_once(events: Iterable[Event]) -> list[Reply]:
+async def at_once(events: Iterable[CaseEvent]) -> list[Reply]:
     """All of them at the same time; an R1 is sent again."""
     return await all_of(event.deliver() for event in events)
 
@@ -47,7 +47,7 @@ def check_codes(replies: list[Reply], **expected: int) -> None:
         raise CaseFailed(f"expected {expected}; got {counts}")
 
 
-async def moved(player: Player, replies: list[Reply], moves: int) -> None:
+async def moved(player: CasePlayer, replies: list[Reply], moves: int) -> None:
     """All of it moved just this, and every R0 told a balance between the two."""
     low, high = (Decimal(minor).scaleb(-player.scale) for minor in sorted((player.has, player.has + moves)))
     for reply in replies:
@@ -61,9 +61,9 @@ async def moved(player: Player, replies: list[Reply], moves: int) -> None:
 
 
 @case("always")
-async def bets_against_money_for_some(scene: Scene) -> None:
+async def bets_against_money_for_some(context: CaseContext) -> None:
     """100 bets at once against money for 37: 37 are R0, 63 R4, and just those 37 are taken."""
-    player = await scene.player(COVERED * COVERED * 10 + 11)
+    player = await context.player(COVERED * COVERED * 10 + 11)
     stake = player.has // COVERED
     replies = await at_once([player.round().bet(stake) for _ in range(BETS)])
     check_codes(replies, R0=COVERED, R4=BETS - COVERED)
@@ -71,9 +71,9 @@ async def bets_against_money_for_some(scene: Scene) -> None:
 
 
 @case("always")
-async def bets_of_one_round_against_money_for_some(scene: Scene) -> None:
+async def bets_of_one_round_against_money_for_some(context: CaseContext) -> None:
     """100 bets of one round at once against money for 37: each index is a bet of its own."""
-    player = await scene.player(COVERED * COVERED * 10 + 11)
+    player = await context.player(COVERED * COVERED * 10 + 11)
     game, stake = player.round(), player.has // COVERED
     replies = await at_once([game.bet(stake, at=number) for number in range(1, BETS + 1)])
     check_codes(replies, R0=COVERED, R4=BETS - COVERED)
@@ -81,9 +81,9 @@ async def bets_of_one_round_against_money_for_some(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_bet(scene: Scene) -> None:
+async def copies_of_a_bet(context: CaseContext) -> None:
     """50 copies of one bet at once: R0 for all, one movement."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(1234)
     replies = await at_once([bet] * COPIES)
     check_codes(replies, R0=COPIES)
@@ -91,9 +91,9 @@ async def copies_of_a_bet(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_bet_under_other_ids(scene: Scene) -> None:
+async def copies_of_a_bet_under_other_ids(context: CaseContext) -> None:
     """50 events that all place one bet, at once: R0 for all, one movement."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(1234)
     replies = await at_once([bet.renewed() for _ in range(COPIES)])
     check_codes(replies, R0=COPIES)
@@ -101,9 +101,9 @@ async def copies_of_a_bet_under_other_ids(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_declined_bet(scene: Scene) -> None:
+async def copies_of_a_declined_bet(context: CaseContext) -> None:
     """50 copies of a bet that is not covered: R4 for all, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(player.has + 1)
     replies = await at_once([bet] * COPIES)
     check_codes(replies, R4=COPIES)
@@ -111,9 +111,9 @@ async def copies_of_a_declined_bet(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_cancel(scene: Scene) -> None:
+async def copies_of_a_cancel(context: CaseContext) -> None:
     """50 copies of one cancel at once: R0 for all, one refund."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(1234).gets(R0, moves=-1234)
     replies = await at_once([game.cancel(1234)] * COPIES)
@@ -122,9 +122,9 @@ async def copies_of_a_cancel(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_result(scene: Scene) -> None:
+async def copies_of_a_result(context: CaseContext) -> None:
     """50 copies of one result, half of them under ids of their own: R0 for all, one credit."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(1234).gets(R0, moves=-1234)
     result = game.result((1234, 1111))
@@ -134,9 +134,9 @@ async def copies_of_a_result(scene: Scene) -> None:
 
 
 @case("always")
-async def copies_of_a_change(scene: Scene) -> None:
+async def copies_of_a_change(context: CaseContext) -> None:
     """50 copies of one change at once: R0 for all, applied once."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(1234).gets(R0, moves=-1234)
     await game.result((1234, 1111)).gets(R0, moves=2345)
@@ -146,9 +146,9 @@ async def copies_of_a_change(scene: Scene) -> None:
 
 
 @case("always")
-async def cancel_against_result(scene: Scene) -> None:
+async def cancel_against_result(context: CaseContext) -> None:
     """Cancels and results of one bet at once: one kind is R0 and the other R3, and the money is that of the first."""
-    player = await scene.player()
+    player = await context.player()
     for turn in range(6):
         game = player.round()
         await game.bet(500).gets(R0, moves=-500)
@@ -161,10 +161,10 @@ async def cancel_against_result(scene: Scene) -> None:
 
 
 @case("always")
-async def cancel_against_bet(scene: Scene) -> None:
+async def cancel_against_bet(context: CaseContext) -> None:
     """A bet and its cancel at once, in either order: in the end the stake is not gone, and the bet is cancelled."""
-    scene.needs("cancel_unknown", "tombstone")
-    player = await scene.player()
+    context.needs("cancel_unknown", "tombstone")
+    player = await context.player()
     for number in range(10):
         game = player.round()
         events = [game.bet(500), game.cancel(500)]
@@ -177,9 +177,9 @@ async def cancel_against_bet(scene: Scene) -> None:
 
 
 @case("always")
-async def conflicting_copies(scene: Scene) -> None:
+async def conflicting_copies(context: CaseContext) -> None:
     """Twenty amounts under one transaction_id at once: one of them is R0 and taken, the others are R3."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     bet = game.bet(100)
     events = [game.bet(101 + number).put("transaction_id", bet.fields["transaction_id"]) for number in range(20)]
@@ -190,9 +190,9 @@ async def conflicting_copies(scene: Scene) -> None:
 
 
 @case("always")
-async def whole_rounds_with_retries(scene: Scene) -> None:
+async def whole_rounds_with_retries(context: CaseContext) -> None:
     """Twelve rounds at once, every event sent three times and results before their bets: the sum is exact."""
-    player = await scene.player()
+    player = await context.player()
 
     async def whole_round(number: int) -> int:
         game, stake, winloss = player.round(), 100 + number, 95 - 7 * number
@@ -209,7 +209,7 @@ async def whole_rounds_with_retries(scene: Scene) -> None:
     await player.login().gets(R0)
 
 
-async def until_decided(event: Event) -> Reply:
+async def until_decided(event: CaseEvent) -> Reply:
     """Send it until it is not R1, as the provider does."""
     for _ in range(8):
         reply = await event.deliver()
@@ -219,15 +219,15 @@ async def until_decided(event: Event) -> Reply:
 
 
 @case("always")
-async def players_at_once(scene: Scene) -> None:
+async def players_at_once(context: CaseContext) -> None:
     """Two players play at once, in rounds of the same number: nobody gets the money of another."""
-    player, other = await scene.player(), await scene.player()
+    player, other = await context.player(), await context.player()
 
-    async def play(who: Player, stake: int, winloss: int, rounds: list[str]) -> None:
+    async def play(who: CasePlayer, stake: int, winloss: int, rounds: list[str]) -> None:
         for game_no in rounds:
             game = who.round(game_no)
             await game.bet(stake).gets(R0, moves=-stake)
             await game.result((stake, winloss)).gets(R0, moves=stake + winloss)
 
-    rounds = [scene.unique() for _ in range(10)]
+    rounds = [context.unique_id() for _ in range(10)]
     await all_of([play(player, 100, 95, rounds), play(other, 300, -300, rounds)])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, R3, R4, Event
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_events import R0, R3, R4, CaseEvent
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.IDENTITY)
 
@@ -13,9 +13,9 @@ COLD_S = -3 * 3600
 
 
 @case("3")
-async def transaction_id_of_another_player(scene: Scene) -> None:
+async def transaction_id_of_another_player(context: CaseContext) -> None:
     """The same transaction_id from two players: two events."""
-    player, other = await scene.player(), await scene.player()
+    player, other = await context.player(), await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
     theirs = other.round().bet(300).put("transaction_id", bet.fields["transaction_id"], "another player's id")
@@ -25,9 +25,9 @@ async def transaction_id_of_another_player(scene: Scene) -> None:
 
 
 @case("3")
-async def round_of_another_player(scene: Scene) -> None:
+async def round_of_another_player(context: CaseContext) -> None:
     """Two players bet in the same round: each of them has a bet of their own."""
-    player, other = await scene.player(), await scene.player()
+    player, other = await context.player(), await context.player()
     mine = player.round()
     theirs = other.round(mine.game_no)
     await mine.bet(500).gets(R0, moves=-500)
@@ -37,9 +37,9 @@ async def round_of_another_player(scene: Scene) -> None:
 
 
 @case("4")
-async def bet_again_under_another_id(scene: Scene) -> None:
+async def bet_again_under_another_id(context: CaseContext) -> None:
     """The same bets as a new event: R0, nothing is taken."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500, 20)
     await bet.gets(R0, moves=-520)
     await bet.renewed().gets(R0)
@@ -47,9 +47,9 @@ async def bet_again_under_another_id(scene: Scene) -> None:
 
 
 @case("4")
-async def settled_bet_again_under_another_id(scene: Scene) -> None:
+async def settled_bet_again_under_another_id(context: CaseContext) -> None:
     """A bet that is settled comes as a new event: R0, nothing is taken."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -57,28 +57,28 @@ async def settled_bet_again_under_another_id(scene: Scene) -> None:
 
 
 @case("4")
-async def batch_with_a_placed_bet(scene: Scene) -> None:
+async def batch_with_a_placed_bet(context: CaseContext) -> None:
     """Only the bet that is new is taken."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.bet(500, 20).gets(R0, moves=-20)
 
 
 @case("4")
-async def placed_bet_without_money(scene: Scene) -> None:
+async def placed_bet_without_money(context: CaseContext) -> None:
     """A batch that asks for nothing new is R0, even when the balance would not cover it."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
-    await player.loses_all()
+    await player.lose_all()
     await game.bet(500).gets(R0)
 
 
 @case("5")
-async def placed_bet_with_another_stake(scene: Scene) -> None:
+async def placed_bet_with_another_stake(context: CaseContext) -> None:
     """A bet that is placed comes as a new event with another stake: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.bet(501).gets(R3)
@@ -87,31 +87,31 @@ async def placed_bet_with_another_stake(scene: Scene) -> None:
 
 
 @case("6")
-async def declined_bet_stays_declined(scene: Scene) -> None:
+async def declined_bet_stays_declined(context: CaseContext) -> None:
     """R4, then the money arrives: the same event is R4 again."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(player.has + 100)
     await bet.gets(R4)
-    await player.wins(200)
+    await player.win(200)
     await bet.gets(R4)
     await bet.gets(R4)
 
 
 @case("6")
-async def declined_bet_under_another_id(scene: Scene) -> None:
+async def declined_bet_under_another_id(context: CaseContext) -> None:
     """R4, then the money arrives: a new event with the same bet is R0."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(player.has + 100)
     await bet.gets(R4)
-    await player.wins(200)
+    await player.win(200)
     await bet.renewed().gets(R0, moves=-player.has + 100)
     await bet.gets(R4)
 
 
 @case("6")
-async def declined_bet_with_other_content(scene: Scene) -> None:
+async def declined_bet_with_other_content(context: CaseContext) -> None:
     """The transaction_id of an R4 with another amount: R3, though the balance covers it (row 2)."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     bet = game.bet(player.has + 100)
     await bet.gets(R4)
@@ -119,7 +119,7 @@ async def declined_bet_with_other_content(scene: Scene) -> None:
     await game.bet(50).gets(R0, moves=-50)
 
 
-async def refused_for_its_state(player: Player) -> Event:
+async def refused_for_its_state(player: CasePlayer) -> CaseEvent:
     """A bet that was R3, for it had been placed and cancelled before."""
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
@@ -130,33 +130,33 @@ async def refused_for_its_state(player: Player) -> Event:
 
 
 @case("6")
-async def bet_refused_for_its_state_stays_refused(scene: Scene) -> None:
+async def bet_refused_for_its_state_stays_refused(context: CaseContext) -> None:
     """R3 because the bet was cancelled: the same event is R3 again."""
-    refused = await refused_for_its_state(await scene.player())
+    refused = await refused_for_its_state(await context.player())
     await refused.gets(R3)
 
 
 @case("6")
-async def refusal_for_its_state_is_remembered(scene: Scene) -> None:
+async def refusal_for_its_state_is_remembered(context: CaseContext) -> None:
     """A bet that was R3 for its state keeps its id: another bet under that id is R3 (row 2)."""
-    player = await scene.player()
+    player = await context.player()
     refused = await refused_for_its_state(player)
     await player.round().bet(500).put("transaction_id", refused.fields["transaction_id"]).gets(R3)
 
 
 @case("2")
-async def conflict_with_a_login(scene: Scene) -> None:
+async def conflict_with_a_login(context: CaseContext) -> None:
     """A bet under the id of a login: R3."""
-    player = await scene.player()
+    player = await context.player()
     login = player.login()
     await login.gets(R0)
     await player.round().bet(100).put("transaction_id", login.fields["transaction_id"]).gets(R3)
 
 
 @case("8")
-async def old_bet_again_under_another_id(scene: Scene) -> None:
+async def old_bet_again_under_another_id(context: CaseContext) -> None:
     """A bet stamped hours ago, and once more with a new id: taken once."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500).stamped(COLD_S)
     await bet.gets(R0, moves=-500)
     await bet.gets(R0)
@@ -164,9 +164,9 @@ async def old_bet_again_under_another_id(scene: Scene) -> None:
 
 
 @case("8")
-async def old_events_of_a_round(scene: Scene) -> None:
+async def old_events_of_a_round(context: CaseContext) -> None:
     """Result and cancel that are stamped hours ago find their bets, and move once."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500, 300).gets(R0, moves=-800)
     result, cancel = game.result((500, 475)).stamped(COLD_S), game.cancel(300, at=2).stamped(COLD_S)
@@ -177,10 +177,10 @@ async def old_events_of_a_round(scene: Scene) -> None:
 
 
 @case("identity")
-async def identities_do_not_run_together(scene: Scene) -> None:
+async def identities_do_not_run_together(context: CaseContext) -> None:
     """Ids that are equal when written one after the other are still different bets."""
-    player = await scene.player()
-    base = scene.unique()
+    player = await context.player()
+    base = context.unique_id()
     pairs = ((f"{base}1", "23"), (f"{base}12", "3"), (f"{base}:1", "2"), (base, "1:2"), (f"{base}|1", "2"))
     for game_no, index in (*pairs, (base, "1|2"), (f"{base} 1", "2"), (base, "1 2")):
         bet = player.round(game_no).bet(7).put("data.bets.0.bet_index", index, f"round {game_no}, index {index}")
@@ -188,9 +188,9 @@ async def identities_do_not_run_together(scene: Scene) -> None:
 
 
 @case("identity")
-async def players_and_events_do_not_run_together(scene: Scene) -> None:
+async def players_and_events_do_not_run_together(context: CaseContext) -> None:
     """The ends of a user_id and the beginning of a transaction_id make no common event."""
-    base, number = f"conf-{scene.unique()}", scene.unique()
-    player, other = await scene.new_player(base, 1000), await scene.new_player(f"{base}1", 1000)
+    base, number = f"conf-{context.unique_id()}", context.unique_id()
+    player, other = await context.new_player(base, 1000), await context.new_player(f"{base}1", 1000)
     await player.round().bet(100).put("transaction_id", f"1{number}").gets(R0, moves=-100)
     await other.round().bet(200).put("transaction_id", number).gets(R0, moves=-200)

@@ -4,107 +4,107 @@ from __future__ import annotations
 
 import msgspec
 
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, R3, Event, literal
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.commands import ID_CHARS_MAX
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_events import R0, R3, CaseEvent, literal
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.IDENTITY)
 
-CHARS_MAX = 128
 PLACES = ("transaction_id", "user_id", "data.game_no", "data.bets.0.bet_index", "data.bets.0.bet_type")
 
 
-def bet_with(player: Player, place: str, value: object) -> Event:
+def bet_with(player: CasePlayer, place: str, value: object) -> CaseEvent:
     """A good bet but for one id."""
     shown = bytes(value).decode() if isinstance(value, msgspec.Raw) else f"{value!a}"
     return player.round().bet(10).put(place, value, f"{place} = {shown[:40]}")
 
 
 @case("identity")
-async def ids_of_128_characters(scene: Scene) -> None:
+async def ids_of_128_characters(context: CaseContext) -> None:
     """The longest ids are accepted, also beyond ASCII: characters count, not bytes."""
-    player = await scene.player()
+    player = await context.player()
     for letter in ("x", "한", "🂡"):
-        start = scene.unique()
-        longest = start + letter * (CHARS_MAX - len(start))
+        start = context.unique_id()
+        longest = start + letter * (ID_CHARS_MAX - len(start))
         for place in ("transaction_id", "data.game_no", "data.bets.0.bet_index"):
             await bet_with(player, place, longest).gets(R0, moves=-10)
 
 
 @case("identity")
-async def ids_of_129_characters(scene: Scene) -> None:
+async def ids_of_129_characters(context: CaseContext) -> None:
     """An id of one character too many: R3."""
-    player = await scene.player()
+    player = await context.player()
     for place in PLACES:
-        await bet_with(player, place, "x" * (CHARS_MAX + 1)).refused()
+        await bet_with(player, place, "x" * (ID_CHARS_MAX + 1)).refused()
 
 
 @case("identity")
-async def ids_without_a_character(scene: Scene) -> None:
+async def ids_without_a_character(context: CaseContext) -> None:
     """An empty id of any kind: R3."""
-    player = await scene.player()
+    player = await context.player()
     for place in PLACES:
         await bet_with(player, place, "").refused()
 
 
 @case("identity")
-async def ids_with_control_characters(scene: Scene) -> None:
+async def ids_with_control_characters(context: CaseContext) -> None:
     """Control characters of ASCII and of Latin-1: R3."""
-    player = await scene.player()
+    player = await context.player()
     for char in ("\0", "\n", "\x1b", "\x7f", "\x85"):
         for place in PLACES:
             await bet_with(player, place, f"a{char}b").refused()
 
 
 @case("identity")
-async def ids_with_lone_surrogates(scene: Scene) -> None:
+async def ids_with_lone_surrogates(context: CaseContext) -> None:
     r"""`"\ud800"` is no character: R3."""
-    player = await scene.player()
+    player = await context.player()
     for place in PLACES:
         await bet_with(player, place, literal(r'"a\ud800b"')).refused()
 
 
 @case("identity")
-async def alike_rounds_are_different(scene: Scene) -> None:
+async def alike_rounds_are_different(context: CaseContext) -> None:
     """Rounds that look alike are different rounds: case, width, composed and decomposed letters, white space."""
-    player = await scene.player()
-    base = scene.unique()
+    player = await context.player()
+    base = context.unique_id()
     for tail in ("é", "e\u0301", "É", "ｅ", "e", "e ", " e", "e\u200b", "е"):  # noqa: RUF001 - they look alike
         await player.round(base + tail).bet(10).gets(R0, moves=-10)
 
 
 @case("identity")
-async def alike_indexes_are_different(scene: Scene) -> None:
+async def alike_indexes_are_different(context: CaseContext) -> None:
     """1, 01, 1.0 and a full-width 1 are different bets of a round."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     for index in ("1", "01", "1.0", "1 ", "１", "+1", "1e0"):  # noqa: RUF001 - they look alike
         await game.bet(10).put("data.bets.0.bet_index", index).gets(R0, moves=-10)
 
 
 @case("identity")
-async def alike_transactions_are_different(scene: Scene) -> None:
+async def alike_transactions_are_different(context: CaseContext) -> None:
     """Ids of events that look alike are different events."""
-    player = await scene.player()
-    base = scene.unique()
+    player = await context.player()
+    base = context.unique_id()
     for tail in ("a", "A", "a ", "ａ", "а", "á", "a\u0301"):  # noqa: RUF001 - they look alike
         await bet_with(player, "transaction_id", base + tail).gets(R0, moves=-10)
 
 
 @case("21")
-async def alike_players_are_unknown(scene: Scene) -> None:
+async def alike_players_are_unknown(context: CaseContext) -> None:
     """A user_id that only looks like that of a player: R3."""
-    player = await scene.player()
+    player = await context.player()
     name = player.user_id
     for alike in (f"{name} ", f" {name}", f"{name}\u200b", f"\ufeff{name}", f"{name}\u0301"):
-        await scene.stranger(alike).round().bet(10).gets(R3)
+        await context.unknown_player(alike).round().bet(10).gets(R3)
 
 
 @case("identity")
-async def alike_players_have_their_own_money(scene: Scene) -> None:
+async def alike_players_have_their_own_money(context: CaseContext) -> None:
     """A composed and a decomposed letter make two players."""
-    base = f"conf-{scene.unique()}"
-    composed, decomposed = await scene.new_player(base + "é", 1000), await scene.new_player(base + "e\u0301", 500)
+    base = f"conf-{context.unique_id()}"
+    composed, decomposed = await context.new_player(base + "é", 1000), await context.new_player(base + "e\u0301", 500)
     await composed.round().bet(100).gets(R0, moves=-100)
     await decomposed.round().bet(500).gets(R0, moves=-500)

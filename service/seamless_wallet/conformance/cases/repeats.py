@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.IDENTITY)
 
 
 @case("1")
-async def repeated_bet(scene: Scene) -> None:
+async def repeated_bet(context: CaseContext) -> None:
     """The same bet comes three times: R0 each time, taken once."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500, 20)
     await bet.gets(R0, moves=-520)
     await bet.gets(R0)
@@ -20,9 +20,9 @@ async def repeated_bet(scene: Scene) -> None:
 
 
 @case("1")
-async def repeated_cancel(scene: Scene) -> None:
+async def repeated_cancel(context: CaseContext) -> None:
     """The same cancel three times: R0 each time, refunded once."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     cancel = game.cancel(500)
@@ -32,9 +32,9 @@ async def repeated_cancel(scene: Scene) -> None:
 
 
 @case("1")
-async def repeated_result(scene: Scene) -> None:
+async def repeated_result(context: CaseContext) -> None:
     """The same result three times: R0 each time, credited once."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     result = game.result((500, 475))
@@ -44,9 +44,9 @@ async def repeated_result(scene: Scene) -> None:
 
 
 @case("1")
-async def repeated_change(scene: Scene) -> None:
+async def repeated_change(context: CaseContext) -> None:
     """The same change three times, down and up: R0 each time, applied once."""
-    player = await scene.player()
+    player = await context.player()
     for before, after in ((475, -500), (-500, 475)):
         game = player.round()
         await game.bet(500).gets(R0, moves=-500)
@@ -58,18 +58,18 @@ async def repeated_change(scene: Scene) -> None:
 
 
 @case("1")
-async def repeated_login_and_logout(scene: Scene) -> None:
+async def repeated_login_and_logout(context: CaseContext) -> None:
     """The same login and the same logout twice: R0."""
-    player = await scene.player()
+    player = await context.player()
     for event in (player.login(), player.logout()):
         await event.gets(R0)
         await event.gets(R0)
 
 
 @case("1")
-async def retry_tells_the_balance_of_now(scene: Scene) -> None:
+async def retry_tells_the_balance_of_now(context: CaseContext) -> None:
     """What has happened since shows in the balance of a retry, and nothing else does."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
     await player.round().bet(33).gets(R0, moves=-33)
@@ -77,9 +77,9 @@ async def retry_tells_the_balance_of_now(scene: Scene) -> None:
 
 
 @case("1")
-async def retry_after_the_round_is_over(scene: Scene) -> None:
+async def retry_after_the_round_is_over(context: CaseContext) -> None:
     """A bet and a cancel that come again when their bet is cancelled or settled: R0, as the first time."""
-    player = await scene.player()
+    player = await context.player()
     game, other = player.round(), player.round()
     bet, cancel = game.bet(500), game.cancel(500)
     await bet.gets(R0, moves=-500)
@@ -94,9 +94,9 @@ async def retry_after_the_round_is_over(scene: Scene) -> None:
 
 
 @case("1")
-async def retry_with_another_timestamp_and_more_fields(scene: Scene) -> None:
+async def retry_with_another_timestamp_and_more_fields(context: CaseContext) -> None:
     """A retry may be stamped anew, gain fields and describe its bets otherwise: it is the same event."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
     await bet.stamped(3).gets(R0)
@@ -106,19 +106,19 @@ async def retry_with_another_timestamp_and_more_fields(scene: Scene) -> None:
 
 
 @case("1")
-async def retry_with_its_items_in_another_order(scene: Scene) -> None:
+async def retry_with_its_items_in_another_order(context: CaseContext) -> None:
     """The order of the items is no part of what an event says."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(500, 70)
     await bet.gets(R0, moves=-570)
     await bet.put("data.bets", bet.fields["data"]["bets"][::-1], "items in another order").gets(R0)
 
 
 @case("1")
-async def retry_with_its_amounts_written_otherwise(scene: Scene) -> None:
+async def retry_with_its_amounts_written_otherwise(context: CaseContext) -> None:
     """5, 5.0 and 0.5e1 are the same amount."""
-    unit = 10**scene.scale
-    player = await scene.player(100 * unit)
+    unit = 10**context.scale
+    player = await context.player(100 * unit)
     bet = player.round().bet(5 * unit)
     await bet.gets(R0, moves=-5 * unit)
     for text in ("5.0", "0.5e1", "50E-1"):
@@ -126,9 +126,9 @@ async def retry_with_its_amounts_written_otherwise(scene: Scene) -> None:
 
 
 @case("2")
-async def conflict_of_amounts(scene: Scene) -> None:
+async def conflict_of_amounts(context: CaseContext) -> None:
     """The same transaction_id with another amount: R3; what is stored stays, and the first event is still R0."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     bet = game.bet(500)
     await bet.gets(R0, moves=-500)
@@ -138,9 +138,9 @@ async def conflict_of_amounts(scene: Scene) -> None:
 
 
 @case("2")
-async def conflict_of_rounds(scene: Scene) -> None:
+async def conflict_of_rounds(context: CaseContext) -> None:
     """The same transaction_id for another round, index or number of bets: R3, and none of them is placed."""
-    player = await scene.player()
+    player = await context.player()
     game, other = player.round(), player.round()
     bet = game.bet(500)
     await bet.gets(R0, moves=-500)
@@ -150,9 +150,9 @@ async def conflict_of_rounds(scene: Scene) -> None:
 
 
 @case("2")
-async def conflict_of_kinds(scene: Scene) -> None:
+async def conflict_of_kinds(context: CaseContext) -> None:
     """The transaction_id of a bet on a cancel, a result or a logout: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     bet = game.bet(500)
     await bet.gets(R0, moves=-500)
@@ -162,9 +162,9 @@ async def conflict_of_kinds(scene: Scene) -> None:
 
 
 @case("2")
-async def conflict_of_results(scene: Scene) -> None:
+async def conflict_of_results(context: CaseContext) -> None:
     """The transaction_id of a result with another winloss: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     result = game.result((500, 475))
@@ -174,9 +174,9 @@ async def conflict_of_results(scene: Scene) -> None:
 
 
 @case("2")
-async def conflict_of_values_before(scene: Scene) -> None:
+async def conflict_of_values_before(context: CaseContext) -> None:
     """The transaction_id of a change of which only `winloss_before` is another: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)

@@ -2,63 +2,63 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 from seamless_wallet.money import AMOUNT_MAX
 
 case = cases_of(Phase.RESULTS)
 
 
 @case("50")
-async def win_credits_stake_and_winloss(scene: Scene) -> None:
+async def win_credits_stake_and_winloss(context: CaseContext) -> None:
     """A win of 95 on 100 credits 195: `winloss` is net of the stake."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(10_000).gets(R0, moves=-10_000)
     await game.result((10_000, 9_500)).gets(R0, moves=19_500)
 
 
 @case("50")
-async def loss_credits_nothing(scene: Scene) -> None:
+async def loss_credits_nothing(context: CaseContext) -> None:
     """A winloss of minus the stake: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(10_000).gets(R0, moves=-10_000)
     await game.result((10_000, -10_000)).gets(R0)
 
 
 @case("50")
-async def push_credits_the_stake(scene: Scene) -> None:
+async def push_credits_the_stake(context: CaseContext) -> None:
     """A winloss of 0: the stake comes back."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(10_000).gets(R0, moves=-10_000)
     await game.result((10_000, 0)).gets(R0, moves=10_000)
 
 
 @case("50")
-async def part_of_a_stake_is_lost(scene: Scene) -> None:
+async def part_of_a_stake_is_lost(context: CaseContext) -> None:
     """A winloss between minus the stake and 0 credits the rest; fractions are exact."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(1001).gets(R0, moves=-1001)
     await game.result((1001, -334)).gets(R0, moves=667)
 
 
 @case("50")
-async def batch_of_results(scene: Scene) -> None:
+async def batch_of_results(context: CaseContext) -> None:
     """Wins and losses of one event are credited as their sum."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 200, 300).gets(R0, moves=-600)
     await game.result((100, -100), (200, 190), (300, 0)).gets(R0, moves=690)
 
 
 @case("50")
-async def results_one_by_one(scene: Scene) -> None:
+async def results_one_by_one(context: CaseContext) -> None:
     """The bets of a round may be settled by several events."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 200).gets(R0, moves=-300)
     await game.result((200, 200), at=2).gets(R0, moves=400)
@@ -66,9 +66,9 @@ async def results_one_by_one(scene: Scene) -> None:
 
 
 @case("51")
-async def result_of_another_stake(scene: Scene) -> None:
+async def result_of_another_stake(context: CaseContext) -> None:
     """`bet_amount` is not the stored stake: R3; the right one settles afterwards."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((600, 600)).gets(R3)
@@ -77,9 +77,9 @@ async def result_of_another_stake(scene: Scene) -> None:
 
 
 @case("51")
-async def winloss_below_the_stake(scene: Scene) -> None:
+async def winloss_below_the_stake(context: CaseContext) -> None:
     """More is lost than was staked: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, -501)).gets(R3)
@@ -87,9 +87,9 @@ async def winloss_below_the_stake(scene: Scene) -> None:
 
 
 @case("52")
-async def result_again_under_another_id(scene: Scene) -> None:
+async def result_again_under_another_id(context: CaseContext) -> None:
     """Settled with this winloss already: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -97,9 +97,9 @@ async def result_again_under_another_id(scene: Scene) -> None:
 
 
 @case("52")
-async def result_with_an_earlier_winloss(scene: Scene) -> None:
+async def result_with_an_earlier_winloss(context: CaseContext) -> None:
     """After a change, the first result and the changed one are both known: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -109,9 +109,9 @@ async def result_with_an_earlier_winloss(scene: Scene) -> None:
 
 
 @case("52")
-async def result_with_a_winloss_in_between(scene: Scene) -> None:
+async def result_with_a_winloss_in_between(context: CaseContext) -> None:
     """After two changes, a result with what the first of them made: R0, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -121,9 +121,9 @@ async def result_with_a_winloss_in_between(scene: Scene) -> None:
 
 
 @case("52")
-async def batch_with_a_settled_bet(scene: Scene) -> None:
+async def batch_with_a_settled_bet(context: CaseContext) -> None:
     """Only the bet that is still open is credited."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500, 100).gets(R0, moves=-600)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -131,9 +131,9 @@ async def batch_with_a_settled_bet(scene: Scene) -> None:
 
 
 @case("53")
-async def another_result_is_no_change(scene: Scene) -> None:
+async def another_result_is_no_change(context: CaseContext) -> None:
     """Settled with a winloss that it never had: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.result((500, 475)).gets(R0, moves=975)
@@ -142,9 +142,9 @@ async def another_result_is_no_change(scene: Scene) -> None:
 
 
 @case("54")
-async def result_before_its_bet(scene: Scene) -> None:
+async def result_before_its_bet(context: CaseContext) -> None:
     """The bet is unknown: R1; once it has come, the same event settles it."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     result = game.result((500, 475))
     await result.gets(R1)
@@ -153,9 +153,9 @@ async def result_before_its_bet(scene: Scene) -> None:
 
 
 @case("54")
-async def one_unknown_bet_holds_up_the_batch(scene: Scene) -> None:
+async def one_unknown_bet_holds_up_the_batch(context: CaseContext) -> None:
     """A batch with an unknown bet: R1, and nothing of it is credited until that bet is there."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     result = game.result((500, 475), (100, 100))
     await game.bet(500).gets(R0, moves=-500)
@@ -165,9 +165,9 @@ async def one_unknown_bet_holds_up_the_batch(scene: Scene) -> None:
 
 
 @case("54")
-async def the_worst_item_decides(scene: Scene) -> None:
+async def the_worst_item_decides(context: CaseContext) -> None:
     """One bet is unknown (R1), another has another stake (R3): in any order the batch is R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game, other = player.round(), player.round()
     await game.bet(500, 300).gets(R0, moves=-800)
     await game.result((500, 475), (301, 0), (100, 100)).gets(R3)
@@ -178,9 +178,9 @@ async def the_worst_item_decides(scene: Scene) -> None:
 
 
 @case("55")
-async def result_of_a_cancelled_bet(scene: Scene) -> None:
+async def result_of_a_cancelled_bet(context: CaseContext) -> None:
     """Nothing is paid for a bet that was cancelled: R3."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(500).gets(R0, moves=-500)
     await game.cancel(500).gets(R0, moves=500)
@@ -189,19 +189,19 @@ async def result_of_a_cancelled_bet(scene: Scene) -> None:
 
 
 @case("55")
-async def result_of_a_tombstone(scene: Scene) -> None:
+async def result_of_a_tombstone(context: CaseContext) -> None:
     """Nothing is paid for a bet that was cancelled before it came: R3."""
-    scene.needs("cancel_unknown", "tombstone")
-    player = await scene.player()
+    context.needs("cancel_unknown", "tombstone")
+    player = await context.player()
     game = player.round()
     await game.cancel(500).gets(R0)
     await game.result((500, 475)).gets(R3)
 
 
 @case("always")
-async def credit_over_the_limit(scene: Scene) -> None:
+async def credit_over_the_limit(context: CaseContext) -> None:
     """A credit that would lift the balance over 2^53 − 1 minor units: R1, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
     await game.result((100, AMOUNT_MAX - player.has - 99)).gets(R1)
@@ -209,9 +209,9 @@ async def credit_over_the_limit(scene: Scene) -> None:
 
 
 @case("always")
-async def batch_over_the_limit(scene: Scene) -> None:
+async def batch_over_the_limit(context: CaseContext) -> None:
     """A batch whose own sum is over 2^53 − 1 minor units: R3, nothing moves."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 100).gets(R0, moves=-200)
     await game.result((100, AMOUNT_MAX), (100, AMOUNT_MAX)).gets(R3)

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from seamless_wallet.conformance.case_context import Scene
-from seamless_wallet.conformance.case_events import R0, R3, Event, literal
-from seamless_wallet.conformance.case_player import Player
-from seamless_wallet.conformance.case_result import CaseFailed
-from seamless_wallet.conformance.raw_webhook import excerpt
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.clients.error_text import excerpt
+from seamless_wallet.conformance.case_context import CaseContext
+from seamless_wallet.conformance.case_events import R0, R3, CaseEvent, check_code, literal
+from seamless_wallet.conformance.case_player import CasePlayer
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.SCHEMA)
 
@@ -23,7 +22,7 @@ NUMBERS = ("timestamp", "data.total_bet_amount", "data.bets.0.bet_amount")
 class Amount:
     """An amount of an event with one item, and the total that is the same."""
 
-    event: Event
+    event: CaseEvent
     path: str
     total: str
     value: Decimal
@@ -39,7 +38,7 @@ class Amount:
 class Money:
     """A good event that was not sent yet, with one item, and what it will move."""
 
-    event: Event
+    event: CaseEvent
     moves: int
 
     @property
@@ -64,7 +63,7 @@ class Money:
         await self.event.gets(R0, moves=self.moves)
 
 
-async def money_of(player: Player) -> list[Money]:
+async def money_of(player: CasePlayer) -> list[Money]:
     """A good bet, cancel, result and change, each for a bet of its own."""
     game = player.round()
     await game.bet(100, 100, 100).gets(R0, moves=-300)
@@ -77,71 +76,68 @@ async def money_of(player: Player) -> list[Money]:
     ]
 
 
-async def text_is_refused(scene: Scene, text: bytes) -> None:
+async def text_is_refused(context: CaseContext, text: bytes) -> None:
     """A sealed text that is no event: a sealed R3."""
-    reply = scene.wire.read(scene.wire.opened(await scene.wire.post(scene.wire.seal(text))))
-    if reply.code is not R3:
-        raise CaseFailed(f"{excerpt(text)}: expected R3; got {reply.code.value}")
+    check_code(await context.webhook.exchange(text), excerpt(text), R3)
 
 
 @case("11")
-async def not_json(scene: Scene) -> None:
+async def not_json(context: CaseContext) -> None:
     """What is not JSON at all: R3, and a login is still R0."""
-    player = await scene.player()
+    player = await context.player()
     for text in (b"", b" ", b"hello", b"{", b'{"event_type":"login"', b"{'event_type':'login'}", b"\x00" * 32):
-        await text_is_refused(scene, text)
+        await text_is_refused(context, text)
     await player.login().gets(R0)
 
 
 @case("11")
-async def json_that_is_no_object(scene: Scene) -> None:
+async def json_that_is_no_object(context: CaseContext) -> None:
     """JSON, but an array, a string, a number or null: R3, and a login is still R0."""
-    player = await scene.player()
+    player = await context.player()
     for text in (b"[]", b'"login"', b"1", b"null", b"true", b"{}", b'[{"event_type":"login"}]'):
-        await text_is_refused(scene, text)
+        await text_is_refused(context, text)
     await player.login().gets(R0)
 
 
 @case("11")
-async def json_with_something_behind(scene: Scene) -> None:
+async def json_with_something_behind(context: CaseContext) -> None:
     """An event and more behind it: R3, and the event does not happen."""
-    player = await scene.player()
+    player = await context.player()
     for tail in (b"x", b"{}", b"]", b"\x00"):
-        await text_is_refused(scene, player.round().bet(100).text + tail)
+        await text_is_refused(context, player.round().bet(100).text + tail)
 
 
 @case("11")
-async def not_utf8(scene: Scene) -> None:
+async def not_utf8(context: CaseContext) -> None:
     """Bytes that are not UTF-8, in a string that nobody needs: R3."""
-    player = await scene.player()
+    player = await context.player()
     for broken in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80"):
         text = player.round().bet(100).put("feedback_data", "?broken?").text
-        await text_is_refused(scene, text.replace(b"?broken?", broken))
+        await text_is_refused(context, text.replace(b"?broken?", broken))
 
 
 @case("11")
-async def nested_without_end(scene: Scene) -> None:
+async def nested_without_end(context: CaseContext) -> None:
     """Ten thousand brackets: R3 if they are all there is, and no fault if they stand in a field nobody needs."""
-    player = await scene.player()
-    await text_is_refused(scene, b"[" * 10_000)
+    player = await context.player()
+    await text_is_refused(context, b"[" * 10_000)
     deep = literal("[" * 10_000 + "]" * 10_000)
     reply = await player.login().put("more", deep, "10000 brackets").deliver()
-    if reply.code not in {R0, R3}:
-        raise CaseFailed(f"10000 brackets in an unknown field: expected R0 or R3; got {reply.code.value}")
+    check_code(reply, "10000 brackets in an unknown field", R0, R3)
 
 
 @case("11")
-async def fields_that_are_missing(scene: Scene) -> None:
+async def fields_that_are_missing(context: CaseContext) -> None:
     """Without any one of its fields, a bet is R3."""
-    player = await scene.player()
+    player = await context.player()
     for path in (*TEXTS, *NUMBERS, "data", "data.bets", "data.game_type", "data.table_no", "data.bets.0.bet_type"):
         await player.round().bet(100).drop(path).refused()
 
 
 @case("11")
-async def numbers_in_place_of_texts(scene: Scene) -> None:
+async def numbers_in_place_of_texts(context: CaseContext) -> None:
     """A number, null, a list or an object where a text belongs: R3 for every kind of event."""
-    player = await scene.player()
+    player = await context.player()
     wrong: tuple[Any, ...] = (1, None, [], {}, True)
     for money in await money_of(player):
         for path in TEXTS:
@@ -151,9 +147,9 @@ async def numbers_in_place_of_texts(scene: Scene) -> None:
 
 
 @case("11")
-async def texts_in_place_of_numbers(scene: Scene) -> None:
+async def texts_in_place_of_numbers(context: CaseContext) -> None:
     """A number as a text, a boolean, null or a list where a number belongs: R3 for every kind of event."""
-    player = await scene.player()
+    player = await context.player()
     wrong: tuple[Any, ...] = ("1", "1.00", " 1 ", True, None, [1], {})
     for money in await money_of(player):
         for value in (*wrong, str(money.event.fields["timestamp"])):
@@ -165,9 +161,9 @@ async def texts_in_place_of_numbers(scene: Scene) -> None:
 
 
 @case("11")
-async def amounts_as_texts_throughout(scene: Scene) -> None:
+async def amounts_as_texts_throughout(context: CaseContext) -> None:
     """All amounts and totals of an event are texts: R3 for every kind of event, though they agree."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         texts = {path: f'"{each.value:f}"' for each in money.amounts for path in (each.path, each.total)}
         await money.event.renewed().literally(texts).refused()
@@ -175,9 +171,9 @@ async def amounts_as_texts_throughout(scene: Scene) -> None:
 
 
 @case("11")
-async def wrong_shapes(scene: Scene) -> None:
+async def wrong_shapes(context: CaseContext) -> None:
     """An object where a list belongs and the other way round: R3 for every kind of event."""
-    player = await scene.player()
+    player = await context.player()
     for money in await money_of(player):
         data, items = money.event.fields["data"], f"data.{money.items}"
         item = data[money.items][0]
@@ -189,18 +185,18 @@ async def wrong_shapes(scene: Scene) -> None:
 
 
 @case("11")
-async def timestamps_that_are_none(scene: Scene) -> None:
+async def timestamps_that_are_none(context: CaseContext) -> None:
     """A timestamp with a fraction, below 0 or after the year 9999: R3."""
-    player = await scene.player()
+    player = await context.player()
     values: tuple[Any, ...] = (Decimal("1.5"), -1, literal("1e400"), 253_402_300_800_000, literal("9" * 40))
     for value in values:
         await player.round().bet(100).put("timestamp", value).refused()
 
 
 @case("11")
-async def keys_that_are_there_twice(scene: Scene) -> None:
+async def keys_that_are_there_twice(context: CaseContext) -> None:
     """A key twice, at any level and also spelt with an escape: R3, whichever value is the right one."""
-    player = await scene.player()
+    player = await context.player()
     for old, new in (
         (b'"total_bet_amount"', b'"total_bet_amount":9,"total_bet_amount"'),
         (b'"bet_amount"', b'"bet_amount":9,"bet_amount"'),
@@ -211,29 +207,29 @@ async def keys_that_are_there_twice(scene: Scene) -> None:
         (b'"data"', b'"data":{},"data"'),
         (b'"timestamp"', b'"more":{"a":1,"a":1},"timestamp"'),
     ):
-        await text_is_refused(scene, player.round().bet(100).text.replace(old, new))
+        await text_is_refused(context, player.round().bet(100).text.replace(old, new))
 
 
 @case("11")
-async def unknown_events(scene: Scene) -> None:
+async def unknown_events(context: CaseContext) -> None:
     """An event that does not exist, or is spelt otherwise: R3."""
-    player = await scene.player()
+    player = await context.player()
     for name in ("deposit", "Bet", "BET", "bet ", "", "betcancel", "bet_results"):
         await player.round().bet(100).put("event_type", name).refused()
 
 
 @case("11")
-async def data_of_another_event(scene: Scene) -> None:
+async def data_of_another_event(context: CaseContext) -> None:
     """A bet called a cancel or a result, without what those have: R3."""
-    player = await scene.player()
+    player = await context.player()
     for name in ("bet_cancel", "bet_result", "bet_result_change"):
         await player.round().bet(100).put("event_type", name).refused()
 
 
 @case("12")
-async def fields_that_nobody_knows(scene: Scene) -> None:
+async def fields_that_nobody_knows(context: CaseContext) -> None:
     """More fields, of any type and at every level: accepted."""
-    player = await scene.player()
+    player = await context.player()
     values: tuple[Any, ...] = ("x", 1, 1.5, None, True, [1, {"a": [None]}], {"b": {"c": []}})
     for value in values:
         bet = player.round().bet(100).put("more", value).put("data.more", value).put("data.bets.0.more", value)
@@ -242,9 +238,9 @@ async def fields_that_nobody_knows(scene: Scene) -> None:
 
 
 @case("wire")
-async def feedback_that_is_missing(scene: Scene) -> None:
+async def feedback_that_is_missing(context: CaseContext) -> None:
     """Without `feedback_data`, with null, or empty: accepted."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(100).drop("feedback_data").gets(R0, moves=-100)
     await player.round().bet(100).put("feedback_data", None).gets(R0, moves=-100)
     await player.round().bet(100).put("feedback_data", "").gets(R0, moves=-100)

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from seamless_wallet.commands import Kind
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.SESSIONS)
 
 
 @case("33", waits=True)
-async def bet_without_a_session(scene: Scene) -> None:
+async def bet_without_a_session(context: CaseContext) -> None:
     """Nobody has logged in: R1; after a login the same event is R0 (with --session off: R0 at once)."""
-    player = await scene.outsider()
+    player = await context.player_without_session()
     bet = player.round().bet(100)
-    if scene.expected.session == "required":
+    if context.choices.session == "required":
         await bet.gets(R1)
         await player.login().gets(R0)
     await bet.gets(R0, moves=-100)
 
 
 @case("33")
-async def bet_just_after_the_logout(scene: Scene) -> None:
+async def bet_just_after_the_logout(context: CaseContext) -> None:
     """A bet within the grace after a logout: R0."""
-    scene.needs_grace()
-    player = await scene.player()
+    context.needs_grace()
+    player = await context.player()
     await player.logout().gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)
 
 
 @case("33", waits=True)
-async def bet_long_after_the_logout(scene: Scene) -> None:
+async def bet_long_after_the_logout(context: CaseContext) -> None:
     """A bet after the grace: R1; after another login, the same event is R0."""
-    scene.needs("session", "required")
-    player = await scene.player()
-    await player.leaves()
+    context.needs("session", "required")
+    player = await context.player()
+    await player.leave()
     bet = player.round().bet(100)
     await bet.gets(R1)
     await player.login().gets(R0)
@@ -43,125 +43,125 @@ async def bet_long_after_the_logout(scene: Scene) -> None:
 
 
 @case("33", waits=True)
-async def bet_in_the_grace_opens_nothing(scene: Scene) -> None:
+async def bet_in_the_grace_opens_nothing(context: CaseContext) -> None:
     """A bet within the grace is taken; it does not open the session again: after the grace, R1."""
-    scene.needs("session", "required")
-    scene.needs_grace()
-    player = await scene.player()
+    context.needs("session", "required")
+    context.needs_grace()
+    player = await context.player()
     await player.logout().gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)
-    await player.waits_for_grace()
+    await player.wait_for_grace()
     await player.round().bet(100).gets(R1)
     await player.login().gets(R0)
 
 
 @case("33", waits=True)
-async def session_comes_before_funds(scene: Scene) -> None:
+async def session_comes_before_funds(context: CaseContext) -> None:
     """Without a session and without the money: R1, not R4, and it is decided afresh later."""
-    scene.needs("session", "required")
-    player = await scene.outsider()
+    context.needs("session", "required")
+    player = await context.player_without_session()
     bet = player.round().bet(player.has + 100)
     await bet.gets(R1)
     await player.login().gets(R0)
-    await player.wins(200)
+    await player.win(200)
     await bet.gets(R0, moves=-player.has + 100)
 
 
 @case("33", waits=True)
-async def a_cancelled_bet_comes_before_the_session(scene: Scene) -> None:
+async def a_cancelled_bet_comes_before_the_session(context: CaseContext) -> None:
     """Without a session, a bet that was cancelled: R3, not R1."""
-    scene.needs("cancel_unknown", "tombstone")
-    player = await scene.outsider()
+    context.needs("cancel_unknown", "tombstone")
+    player = await context.player_without_session()
     game = player.round()
     await game.cancel(100).gets(R0)
     await game.bet(100).gets(R3)
 
 
 @case("33", waits=True)
-async def what_follows_a_bet_needs_no_session(scene: Scene) -> None:
+async def what_follows_a_bet_needs_no_session(context: CaseContext) -> None:
     """Long after the logout, a result, a change and a cancel are R0."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100, 40).gets(R0, moves=-140)
-    await player.leaves()
+    await player.leave()
     await game.result((100, 95)).gets(R0, moves=195)
     await game.change((100, 95, -100)).gets(R0, moves=-195)
     await game.cancel(40, at=2).gets(R0, moves=40)
 
 
 @case("33", waits=True)
-async def a_placed_bet_needs_no_session(scene: Scene) -> None:
+async def a_placed_bet_needs_no_session(context: CaseContext) -> None:
     """Long after the logout, the retry of a bet, and the same bet as a new event, are R0."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(100)
     await bet.gets(R0, moves=-100)
-    await player.leaves()
+    await player.leave()
     await bet.gets(R0)
     await bet.renewed().gets(R0)
 
 
 @case("24", waits=True)
-async def a_late_logout_closes_nothing(scene: Scene) -> None:
+async def a_late_logout_closes_nothing(context: CaseContext) -> None:
     """A logout that is not newer than the newest login: R0, and bets are taken long after it."""
-    player = await scene.player()
+    player = await context.player()
     await player.logout(after_s=0).gets(R0)
     await player.logout(after_s=-30).gets(R0)
-    await player.waits_for_grace()
+    await player.wait_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
 
 
 @case("24", waits=True)
-async def login_after_logout_opens_again(scene: Scene) -> None:
+async def login_after_logout_opens_again(context: CaseContext) -> None:
     """Out and in again: bets are taken when the grace of that logout is over."""
-    player = await scene.player()
+    player = await context.player()
     await player.logout().gets(R0)
     await player.login().gets(R0)
-    await player.waits_for_grace()
+    await player.wait_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
 
 
 @case("1", waits=True)
-async def a_repeated_login_opens_nothing(scene: Scene) -> None:
+async def a_repeated_login_opens_nothing(context: CaseContext) -> None:
     """A login that is sent again after the logout: R0, and a bet is R1: it was executed once."""
-    scene.needs("session", "required")
-    player = await scene.player()
+    context.needs("session", "required")
+    player = await context.player()
     login = player.login()
     await login.gets(R0)
-    await player.leaves()
+    await player.leave()
     await login.gets(R0)
     await player.round().bet(100).gets(R1)
     await player.login().gets(R0)
 
 
 @case("1", waits=True)
-async def a_repeated_logout_closes_nothing(scene: Scene) -> None:
+async def a_repeated_logout_closes_nothing(context: CaseContext) -> None:
     """A logout that is sent again after the next login, with a newer timestamp: R0, and the session stays open."""
-    player = await scene.player()
+    player = await context.player()
     logout = player.logout()
     await logout.gets(R0)
     await player.login().gets(R0)
     await logout.stamped(30).gets(R0)
-    await player.waits_for_grace()
+    await player.wait_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
 
 
 @case("24", waits=True)
-async def an_old_login_sets_nothing_back(scene: Scene) -> None:
+async def an_old_login_sets_nothing_back(context: CaseContext) -> None:
     """A login that comes late is R0; a logout older than the newest login still closes nothing."""
-    player = await scene.player()
-    newest_s = scene.newest_login_s(player.user_id, renew=False)
+    player = await context.player()
+    newest_s = context.run.newest_login_s(player.user_id, renew=False)
     await player.event(Kind.LOGIN, at_s=newest_s - 60).gets(R0)
     await player.logout(after_s=-30).gets(R0)
-    await player.waits_for_grace()
+    await player.wait_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
 
 
 @case("23", waits=True)
-async def a_second_logout_renews_no_grace(scene: Scene) -> None:
+async def a_second_logout_renews_no_grace(context: CaseContext) -> None:
     """Long after the logout another one: R0, and a bet after it is R1."""
-    scene.needs("session", "required")
-    player = await scene.player()
-    await player.leaves()
+    context.needs("session", "required")
+    player = await context.player()
+    await player.leave()
     await player.logout(after_s=2).gets(R0)
     await player.round().bet(100).gets(R1)
     await player.login().gets(R0)

@@ -1,4 +1,4 @@
-"""What happened in a run: counted as it goes, summed up at the end."""
+"""What happened in a simulation: counted as it goes, summed up at the end."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Mismatch(msgspec.Struct, frozen=True):
     row: str = ""
 
 
-class Tally:
-    """The counts of one run. `acks`: a text file that gets a JSON line for each acknowledged event."""
+class SimulationReport:
+    """The counts of one simulation. `acks`: a text file that gets a JSON line for each acknowledged event."""
 
     def __init__(self, acks: IO[str] | None = None) -> None:
         self.events: Counter[tuple[str, str]] = Counter()
@@ -42,7 +42,7 @@ class Tally:
 
     @property
     def disturbed(self) -> bool:
-        """Whether some event had to be sent again: processes may have been restarted, and Redis with them."""
+        """Whether an event had to be sent again: Redis may have been restarted, and have lost what only it knows."""
         return self.retries > 0
 
     def answered(self, event_type: str, code: Code, seconds: float) -> None:
@@ -51,7 +51,7 @@ class Tally:
         self._latencies_s.append(seconds)
 
     def acknowledge(self, event_type: str, command: Command, balance: str) -> None:
-        """An R0, on record at once: whatever happens afterwards, this must stay."""
+        """Write down an R0 at once: whatever happens afterwards, the wallet has to keep what it says."""
         if self._acks is None:
             return
         line = {
@@ -64,7 +64,7 @@ class Tally:
         self._acks.flush()
 
     def mismatch(self, mismatch: Mismatch) -> None:
-        """Something is wrong."""
+        """Count what is wrong, and keep the first ten."""
         self.mismatch_count += 1
         if len(self.mismatches) < MISMATCHES_SHOWN:
             self.mismatches.append(mismatch)

@@ -1,18 +1,17 @@
-"""The list of cases: a case is a function that plays one row of the semantics, and fails or returns."""
+"""What a case is: a function that plays one row of the semantics, and fails or returns; and the register of all."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 
-Play = Callable[["Scene"], Awaitable[None]]
+Play = Callable[[CaseContext], Awaitable[None]]
 
 
 class Phase(StrEnum):
@@ -25,15 +24,15 @@ class Phase(StrEnum):
     ENVELOPE = "5 envelope"
     SCHEMA = "6 schema"
     SESSIONS = "7 sessions and blocked players"
-    DEBT = "8 debt and the cash desk"
+    DEBT = "8 debt and the back office"
     CONCURRENCY = "9 concurrency"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `row` is that of the semantics; `wire` and `always` are their paragraphs without a number.
+    """One case. `row` is that of docs/semantics.md; `identity` and `always` are its paragraphs without a number.
 
-    `waits`: it takes the grace of a logout, and then some.
+    `wire` stands for docs/wire.md. `waits`: the case waits until the grace after a logout is over.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Case:
 _cases: dict[str, Case] = {}
 
 
-class Decorator(Protocol):
+class CaseDecorator(Protocol):
     """Makes cases of one phase."""
 
     def __call__(self, row: str, *, waits: bool = False) -> Callable[[Play], Play]:
@@ -60,7 +59,7 @@ class Decorator(Protocol):
         ...
 
 
-def cases_of(phase: Phase) -> Decorator:
+def cases_of(phase: Phase) -> CaseDecorator:
     """The decorator of one phase: `@case("30")` makes a case of row 30, named and explained by its function."""
 
     def case(row: str, *, waits: bool = False) -> Callable[[Play], Play]:
@@ -77,14 +76,6 @@ def cases_of(phase: Phase) -> Decorator:
     return case
 
 
-def all_cases() -> list[Case]:
-    """Every case, in the order of phases and of their text."""
-    from seamless_wallet.conformance import cases  # noqa: F401, PLC0415 - importing them registers them
-
-    return sorted(_cases.values(), key=lambda case: case.phase)
-
-
-def select(patterns: Iterable[str]) -> list[Case]:
-    """The cases that any pattern means; all, without one."""
-    wanted = list(patterns)
-    return [case for case in all_cases() if not wanted or any(case.matches(pattern) for pattern in wanted)]
+def registered_cases() -> list[Case]:
+    """The cases of all modules that were imported so far; within a module in the order of its text."""
+    return list(_cases.values())

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.PLAYERS)
 
 
 @case("20")
-async def login_tells_the_balance(scene: Scene) -> None:
+async def login_tells_the_balance(context: CaseContext) -> None:
     """A known player logs in: R0 with the balance."""
-    player = await scene.player()
+    player = await context.player()
     await player.login().gets(R0)
 
 
 @case("20")
-async def login_again_changes_nothing(scene: Scene) -> None:
+async def login_again_changes_nothing(context: CaseContext) -> None:
     """A player who is in logs in again: R0 with the same balance."""
-    player = await scene.player()
+    player = await context.player()
     await player.login().gets(R0)
     await player.login().gets(R0)
 
 
 @case("20")
-async def login_tells_the_balance_of_now(scene: Scene) -> None:
+async def login_tells_the_balance_of_now(context: CaseContext) -> None:
     """After a bet, a login tells what is left."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(1234).gets(R0, moves=-1234)
     await player.login().gets(R0)
 
 
 @case("20")
-async def players_have_balances_of_their_own(scene: Scene) -> None:
+async def players_have_balances_of_their_own(context: CaseContext) -> None:
     """What one player bets and wins never shows in the balance of another."""
-    player, other = await scene.player(), await scene.player()
+    player, other = await context.player(), await context.player()
     game = player.round()
     await game.bet(777).gets(R0, moves=-777)
     await other.login().gets(R0)
@@ -45,9 +45,9 @@ async def players_have_balances_of_their_own(scene: Scene) -> None:
 
 
 @case("21")
-async def events_of_an_unknown_player(scene: Scene) -> None:
+async def events_of_an_unknown_player(context: CaseContext) -> None:
     """Nobody knows the player: R3 for every kind of event, and no balance; who is known is let in meanwhile."""
-    player, stranger = await scene.player(), scene.stranger()
+    player, stranger = await context.player(), context.unknown_player()
     game = stranger.round()
     for event in (
         stranger.login(),
@@ -62,42 +62,42 @@ async def events_of_an_unknown_player(scene: Scene) -> None:
 
 
 @case("21")
-async def an_unknown_player_leaves_nothing_behind(scene: Scene) -> None:
+async def an_unknown_player_leaves_nothing_behind(context: CaseContext) -> None:
     """What was R3 for an unknown player is decided afresh when there is such a player."""
-    user_id = f"conf-{scene.unique()}"
-    stranger = scene.stranger(user_id)
+    user_id = f"conf-{context.unique_id()}"
+    stranger = context.unknown_player(user_id)
     bet = stranger.round().bet(100)
     await bet.gets(R3)
-    player = await scene.new_player(user_id, 1000)
-    bet.player = player
+    player = await context.new_player(user_id, 1000)
+    bet.account = player
     await bet.gets(R0, moves=-100)
 
 
 @case("23")
-async def logout_tells_the_balance(scene: Scene) -> None:
+async def logout_tells_the_balance(context: CaseContext) -> None:
     """A player who is in logs out: R0 with the balance."""
-    player = await scene.player()
+    player = await context.player()
     await player.logout().gets(R0)
 
 
 @case("23")
-async def logout_twice(scene: Scene) -> None:
+async def logout_twice(context: CaseContext) -> None:
     """Who is out already logs out again: R0."""
-    player = await scene.player()
+    player = await context.player()
     await player.logout().gets(R0)
     await player.logout(after_s=2).gets(R0)
 
 
 @case("23")
-async def logout_without_a_session(scene: Scene) -> None:
+async def logout_without_a_session(context: CaseContext) -> None:
     """Who never came in logs out: R0."""
-    player = await scene.player(login=False)
+    player = await context.player(login=False)
     await player.logout().gets(R0)
 
 
 @case("24")
-async def an_old_logout_is_accepted(scene: Scene) -> None:
+async def an_old_logout_is_accepted(context: CaseContext) -> None:
     """A logout that is older than the newest login: R0, whatever it closes."""
-    player = await scene.player()
+    player = await context.player()
     await player.logout(after_s=-60).gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)

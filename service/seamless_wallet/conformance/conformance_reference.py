@@ -1,4 +1,4 @@
-"""Writes docs/conformance.md: `python -m seamless_wallet.conformance.reference > docs/conformance.md`."""
+"""Writes docs/conformance.md: `python -m seamless_wallet.conformance.conformance_reference > docs/conformance.md`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import sys
 from itertools import groupby
 from typing import Final
 
-from seamless_wallet.conformance.registry import Case, all_cases
+from seamless_wallet.conformance.case_registry import Case
+from seamless_wallet.conformance.case_selection import all_cases
 
 INTRODUCTION: Final = """\
 # Conformance
@@ -15,7 +16,7 @@ INTRODUCTION: Final = """\
 [semantics.md](semantics.md) hold. It knows nothing of the wallet but its webhook, so it serves for any implementation
 of [wire.md](wire.md): this one, or one of your own in any language.
 
-This page is made from the code: `python -m seamless_wallet.conformance.reference > docs/conformance.md`.
+This page is made from the code: `python -m seamless_wallet.conformance.conformance_reference > docs/conformance.md`.
 
 ## Our own service
 Beside a running `wallet up`, with the same settings, everything is known already:
@@ -31,7 +32,7 @@ The webhook, its credentials, and where players come from:
 wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
     --currency KRW --player ann --player bob
 wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
-    --currency KRW --hook ./cash-desk
+    --currency KRW --hook ./back-office-hook
 ```
 - `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other, and some
   cases wait until the grace after a logout is over, so this takes over two minutes at 10 s of grace. Nobody else may
@@ -62,7 +63,7 @@ more cases with players are played. To create a player who exists is no error. E
 several calls may run at the same time. A user has ASCII letters, digits and hyphens, but in the cases on ids that look
 alike, where there are others.
 
-[cash-desk.sh](cash-desk.sh) is a hook for our own admin API, in a few lines of curl.
+[back-office-hook.sh](back-office-hook.sh) is a hook for our own admin API, in a few lines of curl.
 
 ### What you chose
 Rows marked (cfg) have a default, and are otherwise as you say. So are the limits:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A hook for `wallet conformance` (conformance.md): the cash desk is the admin API of this project (admin-api.md).
-#   ADMIN_URL=http://127.0.0.1:8081 TOKEN_FILE=var/admin.token wallet conformance URL ... --hook docs/cash-desk.sh
+# A hook for `wallet conformance` (conformance.md): it speaks to the admin API of this project (admin-api.md).
+#   ADMIN_URL=http://127.0.0.1:8081 TOKEN_FILE=var/admin.token wallet conformance URL ... --hook docs/back-office-hook.sh
 set -eu
 action=$1 user=$2
 encoded=$(printf %s "$user" | od -An -v -tx1 | tr -d '\n' | tr ' ' %)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seamless_wallet.conformance.case_context import Scene
+from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3, R4
-from seamless_wallet.conformance.registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.BETS)
 
@@ -12,30 +12,30 @@ HOUR_S = 3600
 
 
 @case("30")
-async def bet_takes_its_stake(scene: Scene) -> None:
+async def bet_takes_its_stake(context: CaseContext) -> None:
     """The balance covers the stake: R0, and it is taken once."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(1050).gets(R0, moves=-1050)
 
 
 @case("30")
-async def bet_of_the_whole_balance(scene: Scene) -> None:
+async def bet_of_the_whole_balance(context: CaseContext) -> None:
     """The balance equals the stake: R0, and nothing is left."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(player.has).gets(R0, moves=-player.has)
 
 
 @case("30")
-async def batch_is_taken_as_its_sum(scene: Scene) -> None:
+async def batch_is_taken_as_its_sum(context: CaseContext) -> None:
     """Several bets of one event are taken together."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(100, 250, 1).gets(R0, moves=-351)
 
 
 @case("30")
-async def rounds_and_indexes_are_bets_of_their_own(scene: Scene) -> None:
+async def rounds_and_indexes_are_bets_of_their_own(context: CaseContext) -> None:
     """The same stake on another index, or in another round, is another bet."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(100).gets(R0, moves=-100)
     await game.bet(100, at=2).gets(R0, moves=-100)
@@ -43,50 +43,50 @@ async def rounds_and_indexes_are_bets_of_their_own(scene: Scene) -> None:
 
 
 @case("16")
-async def stake_of_zero(scene: Scene) -> None:
+async def stake_of_zero(context: CaseContext) -> None:
     """A stake of 0 is a bet: R0, recorded, and it may win."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(0).gets(R0)
     await game.result((0, 500)).gets(R0, moves=500)
 
 
 @case("16")
-async def stake_of_zero_without_money(scene: Scene) -> None:
+async def stake_of_zero_without_money(context: CaseContext) -> None:
     """A stake of 0 is covered by a balance of 0."""
-    player = await scene.player()
-    await player.loses_all()
+    player = await context.player()
+    await player.lose_all()
     await player.round().bet(0).gets(R0)
 
 
 @case("31")
-async def bet_over_the_balance(scene: Scene) -> None:
+async def bet_over_the_balance(context: CaseContext) -> None:
     """One minor unit too much: R4 with the balance, and nothing is taken."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(player.has + 1).gets(R4)
 
 
 @case("31")
-async def batch_over_the_balance_takes_nothing(scene: Scene) -> None:
+async def batch_over_the_balance_takes_nothing(context: CaseContext) -> None:
     """Each bet is covered, their sum is not: R4, and none is taken; one of them alone passes afterwards."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(player.has, 1).gets(R4)
     await game.bet(1, at=2).gets(R0, moves=-1)
 
 
 @case("31")
-async def bet_without_money(scene: Scene) -> None:
+async def bet_without_money(context: CaseContext) -> None:
     """A balance of 0 covers no stake: R4."""
-    player = await scene.player()
-    await player.loses_all()
+    player = await context.player()
+    await player.lose_all()
     await player.round().bet(1).gets(R4)
 
 
 @case("34")
-async def bet_after_its_cancel(scene: Scene) -> None:
+async def bet_after_its_cancel(context: CaseContext) -> None:
     """A bet that was placed and cancelled comes as a new event: R3, nothing is taken."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(300).gets(R0, moves=-300)
     await game.cancel(300).gets(R0, moves=300)
@@ -94,9 +94,9 @@ async def bet_after_its_cancel(scene: Scene) -> None:
 
 
 @case("34")
-async def one_cancelled_bet_refuses_the_batch(scene: Scene) -> None:
+async def one_cancelled_bet_refuses_the_batch(context: CaseContext) -> None:
     """A batch with a cancelled bet: R3 for all of it; the other bet may come alone."""
-    player = await scene.player()
+    player = await context.player()
     game = player.round()
     await game.bet(300).gets(R0, moves=-300)
     await game.cancel(300).gets(R0, moves=300)
@@ -105,32 +105,32 @@ async def one_cancelled_bet_refuses_the_batch(scene: Scene) -> None:
 
 
 @case("35")
-async def bet_stamped_in_the_past(scene: Scene) -> None:
+async def bet_stamped_in_the_past(context: CaseContext) -> None:
     """A timestamp of an hour and more ago: accepted, and echoed as it came."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(100).stamped(-HOUR_S).gets(R0, moves=-100)
     await player.round().bet(100).stamped(-400 * 24 * HOUR_S).gets(R0, moves=-100)
 
 
 @case("35")
-async def bet_stamped_in_the_future(scene: Scene) -> None:
+async def bet_stamped_in_the_future(context: CaseContext) -> None:
     """A timestamp of an hour ahead: accepted, and echoed as it came."""
-    player = await scene.player()
+    player = await context.player()
     await player.round().bet(100).stamped(HOUR_S).gets(R0, moves=-100)
 
 
 @case("wire")
-async def timestamp_in_milliseconds(scene: Scene) -> None:
+async def timestamp_in_milliseconds(context: CaseContext) -> None:
     """A timestamp in milliseconds: accepted, and echoed as it came."""
-    player = await scene.player()
+    player = await context.player()
     bet = player.round().bet(100)
     await bet.put("timestamp", bet.fields["timestamp"] * 1000 + 7).gets(R0, moves=-100)
 
 
 @case("always")
-async def amounts_are_exact(scene: Scene) -> None:
+async def amounts_are_exact(context: CaseContext) -> None:
     """Ten stakes of 0.1 and their like leave just what a decimal calculation leaves."""
-    player = await scene.player()
+    player = await context.player()
     for _ in range(10):
         await player.round().bet(10).gets(R0, moves=-10)
     for stake in (1, 3, 7, 29, 57, 115):
@@ -138,11 +138,11 @@ async def amounts_are_exact(scene: Scene) -> None:
 
 
 @case("always")
-async def large_balances_are_exact(scene: Scene) -> None:
+async def large_balances_are_exact(context: CaseContext) -> None:
     """A balance of more than 2^52 minor units loses no unit."""
-    player = await scene.player()
+    player = await context.player()
     rest, large = player.has, 2**52 + 3
-    await player.wins(large)
+    await player.win(large)
     await player.round().bet(1).gets(R0, moves=-1)
     await player.round().bet(2**51 + 1).gets(R0, moves=-(2**51) - 1)
-    await player.loses_all(but=rest)
+    await player.lose_all(but=rest)

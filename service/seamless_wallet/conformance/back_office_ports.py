@@ -1,6 +1,7 @@
-"""Where players, money and blocks come from: our admin API, a command of the operator, or nowhere.
+"""What no provider can do: create players, move their money, block them. The operator's back office does it.
 
-A webhook only ever moves what bets move. Whatever a case needs beside it is asked of a port.
+A webhook only ever moves what bets move. Whatever a case needs beside it is asked of a port: our admin API, a command
+of the operator, or nothing at all.
 """
 
 from __future__ import annotations
@@ -11,39 +12,34 @@ import shlex
 from typing import Final, Literal, Protocol
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused
-from seamless_wallet.conformance.case_result import CaseFailed, CaseSkipped
-from seamless_wallet.errors import WalletError
+from seamless_wallet.conformance.case_errors import BackOfficeRefused, CaseFailed, CaseSkipped
 
 Action = Literal["create", "deposit", "withdraw", "block", "unblock", "balance"]
 
-CANNOT: Final = os.EX_UNAVAILABLE
+NO_SUCH_ACTION: Final = os.EX_UNAVAILABLE
 """Exit status (69) of a hook that has no such action: what needs it is skipped."""
 
 HOOK_LIMIT_S: Final = 30.0
 _OUTPUT_SHOWN: Final = 200
 
 
-class NotDone(WalletError):
-    """The port's other side said no."""
-
-
-class Port(Protocol):
+class BackOfficePort(Protocol):
     """`amount` is a decimal string in major units. `balance` gives one; the others give nothing."""
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """Raises NotDone, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
+        """Raises BackOfficeRefused, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
         ...
 
 
-class NoPort:
-    """Nothing beside the webhook."""
+class AbsentPort:
+    """There is no back office: every case that needs one is skipped."""
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:  # noqa: ARG002
-        """Nothing is done here."""
-        raise CaseSkipped(f"needs the cash desk or back office ({action}): say --admin-url or --hook")
+        """Raises CaseSkipped."""
+        raise CaseSkipped(f"needs the back office ({action}): pass --admin-url or --hook")
 
 
-class AdminPort:
+class AdminApiPort:
     """The admin API of this project (docs/admin-api.md)."""
 
     def __init__(self, admin: AdminClient) -> None:
@@ -54,7 +50,7 @@ class AdminPort:
         try:
             return await self._do(action, user_id, currency, amount)
         except AdminRefused as error:
-            raise NotDone(f"the back office refused to {action}: {error}") from None
+            raise BackOfficeRefused(f"the back office refused to {action}: {error}") from None
         except AdminError as error:
             raise CaseFailed(f"the back office: {error}") from None
 
@@ -81,7 +77,7 @@ class HookPort:
         self._words = shlex.split(command)
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """Run it once. Exit status 0: done, 69: no such action here, else: refused."""
+        """Run it once. Exit status 0: done, 69: no such action here, any other: refused."""
         words = [user_id] if action in {"block", "unblock"} else [user_id, *filter(None, [amount]), currency]
         pipe = asyncio.subprocess.PIPE
         try:
@@ -95,11 +91,11 @@ class HookPort:
             process.kill()
             await process.wait()
             raise CaseFailed(f"the hook took longer than {HOOK_LIMIT_S:g} s to {action}") from None
-        if process.returncode == CANNOT:
+        if process.returncode == NO_SUCH_ACTION:
             raise CaseSkipped(f"the hook cannot {action}")
         if process.returncode:
-            told = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it says nothing"
-            raise NotDone(f"the hook refused to {action} (exit status {process.returncode}): {told}")
+            printed = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it printed nothing"
+            raise BackOfficeRefused(f"the hook refused to {action} (exit status {process.returncode}): {printed}")
         return out.decode(errors="replace").strip()
 
 

@@ -1,0 +1,26 @@
+"""Words for people: why a connection failed, and what stood in an answer that nobody can trust."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+EXCERPT_BYTES: Final = 120
+
+
+def connection_fault(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    number = getattr(getattr(error, "os_error", error), "errno", None)
+    return os.strerror(number).lower() if number else str(error) or type(error).__name__
+
+
+def excerpt(text: bytes) -> str:
+    """The first 120 bytes, printable."""
+    return printable(text[:EXCERPT_BYTES].decode(errors="replace"))
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what XML cannot hold and of what a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)

@@ -1,0 +1,28 @@
+"""Why a case, or a whole run, ends before its end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from seamless_wallet.clients.webhook import WebhookError
+from seamless_wallet.errors import WalletError
+
+
+class CaseFailed(WalletError):
+    """The wallet did something else: what was expected, and what came."""
+
+
+class CaseSkipped(WalletError):
+    """The case needs something that is not there: what is missing."""
+
+
+class BackOfficeRefused(WalletError):
+    """The back office did not do what it was asked to do."""
+
+
+class ConformanceError(WalletError):
+    """The run cannot begin. One line that says why."""
+
+
+FAILURES: Final = (CaseFailed, BackOfficeRefused, WebhookError)
+"""What ends a case as failed."""

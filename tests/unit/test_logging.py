@@ -5,10 +5,30 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass, field
 
 import pytest
+from pydantic import SecretStr
+from structlog.processors import JSONRenderer
+
+from seamless_wallet.observability.logs import render
 
 KEY = "k3y-of-32-bytes-for-tests-only!!"
+
+
+@dataclass
+class WithSecret:
+    """A value with a part that its repr leaves out."""
+
+    name: str
+    key: str = field(repr=False)
+
+
+class WithoutRepr:
+    """A value that cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
 
 
 def logged(script: str, **environ: str) -> list[dict]:
@@ -129,3 +149,46 @@ def test_a_line_is_one_write():
         PYTHONUNBUFFERED="1",
     )
     assert (one["event"], two["event"]) == ("one", "two")
+
+
+def rendered(**event) -> dict:
+    """What stands in the log of one event: one line, of valid UTF-8 and JSON."""
+    line = JSONRenderer(render)(None, "info", event)
+    assert isinstance(line, bytes)
+    assert b"\n" not in line
+    return json.loads(line)
+
+
+CIRCULAR: dict = {}
+CIRCULAR["itself"] = CIRCULAR
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"\xff", repr(b"\xff")),
+        ({1}, "{1}"),
+        (ValueError("x"), "ValueError('x')"),
+        (2**64, str(2**64)),
+        ("a\ud800z", "a\\ud800z"),
+        (["a\ud800z"], "['a\\ud800z']"),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        (CIRCULAR, "{'itself': {...}}"),
+        (WithoutRepr(), "<WithoutRepr>"),
+        ([WithoutRepr()], "<list>"),
+        ("two\nlines", "two\nlines"),
+        (None, None),
+        ({"a": [1, 2.5, True]}, {"a": [1, 2.5, True]}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_value_can_be_logged_and_costs_no_other_field(value, shown):
+    """What JSON cannot hold becomes text, and nothing is raised."""
+    assert rendered(event="e", value=value, other=[1]) == {"event": "e", "value": shown, "other": [1]}
+
+
+def test_what_a_repr_hides_stays_hidden():
+    """A dataclass is not taken apart, and a secret text is not shown."""
+    shown = rendered(event="e", provider=WithSecret("acme", KEY), token=SecretStr(KEY), surrogate="\ud800")
+    assert shown["provider"] == "WithSecret(name='acme')"
+    assert KEY not in str(shown)

@@ -1,1 +1,7 @@
-"""Room."""
+"""What operators see of a running service: metrics and the log.
+
+It knows prometheus-client, structlog and `logging`, and no other room, so that every room may use it. Modules:
+`metrics` (every metric, declared once), `metrics_reference` (writes docs/metrics.md), `logs` (the form of a log line),
+`rate_limited_log` (for faults that come in bursts). Nothing is imported here: prometheus-client decides at its import
+whether processes share their counters.
+"""

@@ -1,4 +1,4 @@
-"""One line at a time for a fault that everything meets: the metric has the number, the log the reason."""
+"""A log for faults that come in bursts: one line has the reason, and a metric has the number."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ log = structlog.get_logger(__name__)
 
 
 class RateLimitedLog:
-    """Logs the first of a burst, and then how many there were, every `every_s` seconds at most."""
+    """Logs an event at most once in `every_s` seconds. `suppressed` counts those that were left out before."""
 
     def __init__(self, every_s: float = 1.0) -> None:
         self._every_s = every_s
         self._since_s: dict[str, float] = {}
-        self._unsaid: dict[str, int] = {}
+        self._suppressed: dict[str, int] = {}
 
     def error(self, name: str, **fields: Any) -> None:
-        """Log `name`, unless it was logged a moment ago."""
+        """Log the event `name`, unless it was logged less than `every_s` ago."""
         now_s = time.monotonic()
         if now_s - self._since_s.get(name, float("-inf")) < self._every_s:
-            self._unsaid[name] = self._unsaid.get(name, 0) + 1
+            self._suppressed[name] = self._suppressed.get(name, 0) + 1
             return
         self._since_s[name] = now_s
-        log.error(name, **fields, suppressed=self._unsaid.pop(name, 0))
+        log.error(name, **fields, suppressed=self._suppressed.pop(name, 0))
 
     def exception(self, name: str, **fields: Any) -> None:
-        """The same, with the traceback of the exception that is being handled."""
+        """As `error`, with the traceback of the exception that is being handled."""
         self.error(name, exc_info=True, **fields)

@@ -98,7 +98,7 @@ def test_the_file_in_the_data_directory_cannot_point_elsewhere(tmp_path, monkeyp
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "wallet.toml").write_text('data_dir = "elsewhere"')
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="points away"):
+    with pytest.raises(SettingsError, match="names another directory"):
         load_settings({})
 
 
@@ -145,8 +145,8 @@ def test_keys_in_hex_and_base64(load, encoding, text):
     [
         (None, {"WALLET_WORKERS": "many"}, ["WALLET_WORKERS:", "integer", "'many'", "default (1)"]),
         ("workers = 0", {}, ["workers in ", "given.toml:", "greater than or equal to 1", "not '0'"]),
-        (None, {"WALLET_WORKER": "2"}, ["WALLET_WORKER: no such setting", "did you mean WALLET_WORKERS?"]),
-        ("worker = 2", {}, ["worker in ", "no such setting", "did you mean workers?"]),
+        (None, {"WALLET_WORKER": "2"}, ["WALLET_WORKER: there is no such setting", "did you mean WALLET_WORKERS?"]),
+        ("worker = 2", {}, ["worker in ", "there is no such setting", "did you mean workers?"]),
         (PROVIDER + "cypher = 1", {}, ["providers.acme.cypher in", "did you mean cipher?"]),
         (PROVIDER.replace(KEY, KEY[1:]), {}, ["providers.acme.api_key in", "31 bytes", "exactly 32"]),
         (PROVIDER + 'key_encoding = "hex"', {}, ["providers.acme.api_key in", "16 bytes"]),
@@ -168,7 +168,7 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         ("providers = {a = 1}", {}, ["providers.a in"]),
         ("x = ", {}, ["WALLET_CONFIG:", "is not TOML"]),
         (None, {"WALLET_CONFIG": "/nowhere.toml"}, ["WALLET_CONFIG: cannot read /nowhere.toml"]),
-        (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: a table", "TOML"]),
+        (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: is a table", "TOML"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
         (None, {"WALLET_LEDGER_URL": "sqlite:///"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
         (None, {"WALLET_REDIS_URL": "http://u:hunter2@h"}, ["WALLET_REDIS_URL:", "redis://"]),
@@ -190,14 +190,18 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (None, {"WALLET_WEBHOOK_HOST": "nope..x"}, ["WALLET_WEBHOOK_HOST: should be an address", "not 'nope..x'"]),
         (None, {"WALLET_ADMIN_HOST": "http://h"}, ["WALLET_ADMIN_HOST: should be an address", "not 'http://h'"]),
         ('webhook_host = "a\\u0000b"', {}, ["webhook_host in", "should be an address"]),
-        (None, {"WALLET_ADMIN_PORT": "8080"}, ["admin_port: 8080 is webhook_port, too", "choose another"]),
+        (None, {"WALLET_ADMIN_PORT": "8080"}, ["admin_port: 8080 is also webhook_port", "choose another"]),
         ("webhook_port = true", {}, ["webhook_port in", "valid integer, not 'True'", "default (8080)"]),
         ("workers = true", {}, ["workers in", "valid integer, not 'True'"]),
         ("[currencies]\nKRW = true", {}, ["currencies.KRW in", "valid integer"]),
-        (PROVIDER + "currencies = []", {}, ["providers.acme.currencies in", "names none", "leave it out for all"]),
+        (PROVIDER + "currencies = []", {}, ["providers.acme.currencies in", "is empty", "leave it out for all"]),
         (None, {"WALLET_ADMIN_TOKEN": "hunter2"}, ["WALLET_ADMIN_TOKEN: is shorter than 16", "openssl rand -hex 32"]),
-        (None, {"WALLET_ADMIN_TOKEN": "hunter2 hunter2 hunter2"}, ["WALLET_ADMIN_TOKEN: may hold", "without spaces"]),
-        (None, {"WALLET_ADMIN_TOKEN": "hunter2-hunter2-é"}, ["WALLET_ADMIN_TOKEN: may hold", "ASCII"]),
+        (
+            None,
+            {"WALLET_ADMIN_TOKEN": "hunter2 hunter2 hunter2"},
+            ["WALLET_ADMIN_TOKEN: may contain", "without spaces"],
+        ),
+        (None, {"WALLET_ADMIN_TOKEN": "hunter2-hunter2-é"}, ["WALLET_ADMIN_TOKEN: may contain", "ASCII"]),
         (
             None,
             {"WALLET_ADMIN_TOKEN_FILE": "/nowhere"},

@@ -1,6 +1,10 @@
-"""What the operator may set: read once, validated at start, frozen afterwards.
+"""The settings: what the operator may set, read once at the start, validated, and frozen afterwards.
 
-`load_settings` is the only way in; every refusal is a `SettingsError` of one line.
+It knows the environment, TOML files and secret files. It opens no port, no database and no connection. Load settings by
+`load_settings` only; whatever is wrong is a `SettingsError` of one line. Modules: `model` (every setting, its default
+and bounds), `provider_settings` (those of one provider), `field_types` and `urls` (kinds of value), `sources`
+(environment and file), `secret_files`, `explain` (error messages), `demo_settings`, `settings_reference` (writes
+docs/settings.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A set-up to try the wallet with: one provider with a random key, in the data directory."""
+"""The configuration of `wallet up --demo`: one provider with a random key, written to the data directory."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 DEMO_PROVIDER: Final = "demo"
 DEMO_TOML: Final = """\
-# Written by `wallet up --demo`: a set-up to try the wallet with. Yours to edit: it is never overwritten;
-# delete it to get a new one. An environment variable (WALLET_WORKERS=2 …) wins over what stands here.
+# Written by `wallet up --demo`, to try the wallet with. You may edit this file: it is never overwritten. Delete it to
+# get a new one. An environment variable (such as WALLET_WORKERS=2) overrides the setting in this file.
 # docs/settings.md explains every setting.
 
 # workers = 2
 # webhook_port = 8080
 # admin_port = 8081
 
-# Decimal places of each currency. Never change those of a currency in use.
+# Decimal places of each currency. Never change them for a currency that is in use.
 [currencies]
 KRW = 2
 USD = 2
@@ -33,23 +33,23 @@ JPY = 2
 PHP = 2
 EUR = 2
 
-# A game provider; add a table [providers.<name>] for each.
+# A game provider. Add a table [providers.<name>] for each further one.
 [providers.demo]
 profile = "dowinn-v3"
 api_id = "demo"
 api_key_file = "demo.key"       # 32 random characters, beside this file
 # session = "off"               # accept bets without a login
-# cancel_unknown = "r3"         # refuse the cancel of a bet never seen
+# cancel_unknown = "r3"         # refuse the cancel of a bet that was never seen
 # change_overdraw = "reject"    # refuse a result change that takes more than the balance
-# currencies = ["USD"]          # what it may send; default: all of the above
-# allow = ["192.0.2.0/24"]      # where it may call from; default: anywhere
+# currencies = ["USD"]          # the currencies it may send; default: all of the above
+# allow = ["192.0.2.0/24"]      # the networks it may call from; default: any
 """
 
 
 def ensure_demo(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Write the demo's files, unless there is a configuration already: then None.
+    """Write the demo's files and return the path of the TOML file. None if there is a configuration already.
 
-    The TOML file comes last: where it is, the rest is. Raises SettingsError.
+    The TOML file is written last: if it exists, the others do, too. Raises SettingsError.
     """
     directory = data_dir_of(environ)
     config = directory / CONFIG_FILE

@@ -1,4 +1,4 @@
-"""One line for the operator out of a validation error: which setting, what is wrong, what to do."""
+"""Turns a validation error into one line for the operator: which setting, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 SHOWN_MAX: Final = 60
-"""Characters of a wrong value that are repeated."""
+"""A wrong value with more characters is not repeated."""
 
 
 def explain(error: ValidationError, env_names: Mapping[str, str], origin: str) -> str:
-    """The first error's line. `env_names` tells what came from the environment; the rest is `origin`'s."""
+    """The line for the first error. `env_names`: setting → variable that set it. `origin` names the file."""
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
     if not path:
@@ -30,7 +30,7 @@ def explain(error: ValidationError, env_names: Mapping[str, str], origin: str) -
 
 
 def _message(error: ErrorDetails) -> str:
-    """Pydantic's words, shortened to what follows the name of a setting."""
+    """Pydantic's message, changed to follow the name of a setting."""
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "missing":
@@ -42,12 +42,12 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _named(path: list[str]) -> list[str]:
-    """Without the parts that pydantic adds for keys, positions and union members."""
+    """The path without the parts that pydantic adds for keys, positions and union members."""
     return [part for part in path if part != "[key]" and not part.isdigit() and "[" not in part]
 
 
 def _field(path: list[str]) -> FieldInfo | None:
-    """The setting at fault, if it is one with a description."""
+    """The wrong setting, if it has a description."""
     if path[0] == "providers" and len(path) > 2:
         return ProviderSettings.model_fields.get(path[2])
     return Settings.model_fields.get(path[0]) if path[0] != "providers" else None
@@ -64,7 +64,7 @@ def _shown(error: ErrorDetails, field: FieldInfo | None) -> str:
 
 def _remedy(error: ErrorDetails, field: FieldInfo | None) -> str:
     if field is None:
-        return "docs/settings.md says what may stand here"
+        return "see docs/settings.md for what it may be"
     if error["type"] == "value_error":
         return ""
     if field.is_required():
@@ -73,7 +73,7 @@ def _remedy(error: ErrorDetails, field: FieldInfo | None) -> str:
 
 
 def default_text(field: FieldInfo) -> str:
-    """A default as an operator would write it."""
+    """A default value as an operator would write it."""
     default = field.get_default()
     if default is None or default in ((), {}):
         return "none"

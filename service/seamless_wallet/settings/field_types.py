@@ -1,4 +1,4 @@
-"""The kinds of value a setting may have. A refusal says what to do and never repeats a secret."""
+"""The kinds of value that a setting may have. Error messages say what to do, and never repeat a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _split(value: Any) -> Any:
-    """A list in an environment variable is separated by commas."""
+    """The items of a list that an environment variable separates by commas."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -26,11 +26,11 @@ def _network(value: Any) -> Network:
     try:
         return ipaddress.ip_network(str(value))
     except ValueError as error:
-        raise ValueError(f"should list networks like 10.0.0.0/8 or single addresses; {error}") from None
+        raise ValueError(f"should be networks such as 10.0.0.0/8 or single addresses; {error}") from None
 
 
 def _checked(check: Callable[[str], None]) -> AfterValidator:
-    """A secret text that `check` raises no ValueError for."""
+    """Validates a secret text: `check` raises ValueError if it is wrong."""
 
     def validate(value: SecretStr) -> SecretStr:
         check(value.get_secret_value())
@@ -40,7 +40,7 @@ def _checked(check: Callable[[str], None]) -> AfterValidator:
 
 
 def _no_boolean(value: Any) -> Any:
-    """TOML's true is not the number 1."""
+    """Refuse a boolean: TOML's true is not the number 1."""
     if isinstance(value, bool):
         raise PydanticKnownError("int_type")
     return value
@@ -48,7 +48,7 @@ def _no_boolean(value: Any) -> Any:
 
 def _not_empty(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
-        raise ValueError("names none; name some, or leave it out for all of [currencies]")
+        raise ValueError("is empty; name at least one, or leave it out for all of [currencies]")
     return value
 
 

@@ -1,6 +1,6 @@
-"""The settings themselves: names, defaults, bounds, and the paths that follow from them.
+"""Every setting: its name, default and bounds, and the paths that follow from the settings.
 
-A field's description is what `docs/settings.md` says about it.
+The description of a field is what `docs/settings.md` says about it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ from seamless_wallet.settings.provider_settings import ProviderSettings
 from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX
 
 HOT_WINDOWS_DEADLINES: Final = 10
-"""A look-up in SQL trusts that what was written since it began is still in Redis."""
-
+"""The hot window must be this many deadlines long: during a look-up in SQL, Redis must not forget what it learns."""
 
 METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client finds the directory that processes share."""
@@ -48,83 +47,89 @@ SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own i
 
 
 class SettingsError(WalletError):
-    """A setting is wrong. One line: which one, what is wrong, what to do; never a secret's value."""
+    """A setting is wrong. One line: which one, what is wrong, what to do. Never the value of a secret."""
 
 
 class Settings(BaseModel):
-    """Everything that may be set. Units stand last in the names."""
+    """Everything that may be set. A name ends with its unit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     config: Path | None = Field(
         None,
-        description="TOML file with further settings. Left out: `wallet.toml` in the data directory.",
+        description="TOML file with settings. Default: `wallet.toml` in the data directory, if it is there.",
     )
     data_dir: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         Path("var"),
         validate_default=True,
-        description="Holds the ledger, locks, sockets and generated secrets. Created with mode 0700.",
+        description="Directory of the ledger, locks, sockets and generated secrets. Created with mode 0700.",
     )
     redis_url: RedisUrl | None = Field(
         None,
-        description="`redis://`, `rediss://` or `unix://`. Left out: an embedded Valkey on a unix socket.",
+        description="URL of Redis or Valkey: `redis://`, `rediss://` or `unix://`. Default: an embedded Valkey on a "
+        "unix socket.",
     )
     ledger_url: LedgerUrl | None = Field(
         None,
-        description="`sqlite:///relative/path` or `sqlite:////absolute/path`. Its directory must "
-        "exist. Left out: `ledger.sqlite3` in the data directory. Only SQLite is supported so far.",
+        description="URL of the ledger: `sqlite:///relative/path` or `sqlite:////absolute/path`. The directory must "
+        "exist. Default: `ledger.sqlite3` in the data directory. Only SQLite is supported.",
     )
-    workers: Whole = Field(1, ge=1, le=256, description="Processes that answer webhooks.")
-    shards: Whole = Field(16, ge=1, le=1024, description="Logical shards. Fixed once the ledger exists.")
-    webhook_host: Host = Field("127.0.0.1", description="Address that listens for webhooks.")
-    webhook_port: Port = Field(8080, description="Its port; 0 takes any free one.")
-    admin_host: Host = Field("127.0.0.1", description="Address of the back office, health and metrics.")
-    admin_port: Port = Field(8081, description="Its port; 0 takes any free one.")
+    workers: Whole = Field(1, ge=1, le=256, description="Number of processes that answer webhooks.")
+    shards: Whole = Field(
+        16, ge=1, le=1024, description="Number of logical shards. It cannot be changed once the ledger exists."
+    )
+    webhook_host: Host = Field("127.0.0.1", description="Address to listen on for webhooks.")
+    webhook_port: Port = Field(8080, description="Port to listen on for webhooks. 0 takes any free port.")
+    admin_host: Host = Field("127.0.0.1", description="Address to listen on for the back office, health and metrics.")
+    admin_port: Port = Field(8081, description="Port of the back office, health and metrics. 0 takes any free port.")
     admin_token: Token | None = Field(
         None,
         description="Bearer token of the back office: at least 16 characters, printable ASCII without spaces. "
-        "Left out: generated into `admin.token` in the data directory.",
+        "Default: generated, and kept in `admin.token` in the data directory.",
     )
     deadline_ms: Whole = Field(
         2000,
         ge=10,
         le=60_000,
-        description="After this a webhook is answered R1. Stay below the provider's time-out.",
+        description="A webhook that takes longer is answered R1. Set it below the provider's time-out.",
     )
     hot_window_s: Whole = Field(
         3600,
         ge=1,
         le=30 * 86_400,
-        description="How long Redis remembers events; older ones are looked up in SQL. At least 10 deadlines.",
+        description="How long Redis remembers events. Older ones are looked up in SQL. At least 10 times "
+        "`WALLET_DEADLINE_MS`.",
     )
-    body_bytes_max: Whole = Field(65_536, ge=1024, le=16 * 2**20, description="Longest request body.")
-    session_s: Whole = Field(28_800, ge=1, le=30 * 86_400, description="A session ends this long after its last use.")
+    body_bytes_max: Whole = Field(65_536, ge=1024, le=16 * 2**20, description="A longer request body is refused.")
+    session_s: Whole = Field(28_800, ge=1, le=30 * 86_400, description="How long after its last use a session ends.")
     session_grace_ms: Whole = Field(
-        10_000, ge=0, le=3_600_000, description="Bets still accepted this long after a logout."
+        10_000, ge=0, le=3_600_000, description="How long after a logout bets are still accepted."
     )
     pending_max: Whole = Field(
         10_000,
         ge=1,
         le=10_000_000,
-        description="Uncommitted entries of a shard past which bets get R1; other events: twice that.",
+        description="Uncommitted entries of a shard from which on bets are answered R1. Other events: twice as many.",
     )
     in_flight_max: Whole = Field(
         4096,
         ge=1,
         le=1_000_000,
-        description="Commands a worker has under way in Redis, past which it answers R1.",
+        description="Commands that a worker may have under way in Redis. Beyond that it answers R1.",
     )
-    stream_tail: Whole = Field(
-        1000, ge=0, le=1_000_000, description="Entries of a shard kept in Redis after they were committed."
+    stream_tail: Whole = Field(1000, ge=0, le=1_000_000, description="Committed entries of a shard that stay in Redis.")
+    batch_max: Whole = Field(
+        1000, ge=1, le=100_000, description="Entries that the writer commits in one transaction, at most."
     )
-    batch_max: Whole = Field(1000, ge=1, le=100_000, description="Entries the writer commits in one transaction.")
-    trusted_proxies: Networks = Field((), description="Networks whose `X-Forwarded-For` is believed. Left out: none.")
-    log_level: LogLevel = Field("INFO", description="`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.")
+    trusted_proxies: Networks = Field(
+        (), description="Networks of proxies whose `X-Forwarded-For` is trusted. Default: none."
+    )
+    log_level: LogLevel = Field("INFO", description="Lowest level that is logged.")
     currencies: Mapping[Currency, Scale] = Field(
         {"KRW": 2, "USD": 2, "JPY": 2, "PHP": 2, "EUR": 2},
         min_length=1,
-        description="Table of name = decimal places (0 to 8). Given, it replaces the default. Never change "
-        "the scale of a currency in use.",
+        description="Table of name = decimal places (0 to 8). It replaces the default as a whole. Never change "
+        "the decimal places of a currency that is in use.",
     )
     providers: Mapping[ProviderName, ProviderSettings] = Field({}, description="One table per game provider.")
 
@@ -140,7 +145,9 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _listeners_are_two(self) -> Settings:
         if self.admin_port and (self.admin_host, self.admin_port) == (self.webhook_host, self.webhook_port):
-            raise ValueError(f"admin_port: {self.admin_port} is webhook_port, too, on the same host; choose another")
+            raise ValueError(
+                f"admin_port: {self.admin_port} is also webhook_port on the same host; choose another port"
+            )
         return self
 
     @model_validator(mode="after")
@@ -148,7 +155,7 @@ class Settings(BaseModel):
         if self.hot_window_s * 1000 < HOT_WINDOWS_DEADLINES * self.deadline_ms:
             raise ValueError(
                 f"hot_window_s: {self.hot_window_s} s is less than {HOT_WINDOWS_DEADLINES} times deadline_ms; "
-                "Redis must remember an event much longer than its answer may take: raise it"
+                "raise it, as Redis must remember an event much longer than its answer may take"
             )
         return self
 
@@ -171,9 +178,9 @@ class Settings(BaseModel):
 
     @property
     def redis_socket_path(self) -> Path:
-        """Socket of the embedded Valkey: in the data directory if its path is short enough for a socket.
+        """The socket of the embedded Valkey: in the data directory, if the path is short enough for a socket.
 
-        Else in a private temporary directory, the same for this data directory and user every time.
+        Otherwise in a private temporary directory, always the same one for this data directory and user.
         """
         inside = self.data_dir / "redis.sock"
         if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES_MAX:
@@ -182,19 +189,19 @@ class Settings(BaseModel):
 
     @property
     def lock_path(self) -> Path:
-        """Locked by the one `wallet up` of this data directory."""
+        """The lock file of the one `wallet up` that may use this data directory."""
         return self.data_dir / "up.lock"
 
     @property
     def pid_dir(self) -> Path:
-        """One file per running child."""
+        """Has one file for each running child."""
         return self.data_dir / "pids"
 
     @property
     def metrics_dir(self) -> Path:
-        """PROMETHEUS_MULTIPROC_DIR of all processes; emptied by each `wallet up`.
+        """The directory of all processes' counters (PROMETHEUS_MULTIPROC_DIR). Each `wallet up` empties it.
 
-        In memory where there is a place for it: a write to a mapped file on a full disk would kill the process.
+        In memory if possible: on a full disk, a write to a mapped file would kill the process.
         """
         if os.access(SHARED_MEMORY, os.W_OK):
             return SHARED_MEMORY / f"wallet-{os.getuid()}-{self._digest}"
@@ -202,10 +209,10 @@ class Settings(BaseModel):
 
     @property
     def _digest(self) -> str:
-        """A name for this data directory elsewhere."""
+        """Names this data directory in other directories."""
         return hashlib.blake2b(os.fsencode(self.data_dir), digest_size=8).hexdigest()
 
     @property
     def admin_token_path(self) -> Path:
-        """The generated token, if none is set."""
+        """The file of the generated token, if no token is set."""
         return self.data_dir / "admin.token"

@@ -1,4 +1,4 @@
-"""What may be set for one game provider."""
+"""The settings of one game provider."""
 
 from __future__ import annotations
 
@@ -23,32 +23,39 @@ class ProviderSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    profile: str = Field(description="Wire format it speaks, such as `dowinn-v3`.")
-    api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(description="Its `Api-Id` header.")
-    key_encoding: KeyEncoding = Field("utf8", description="How `api_key` spells the 32 bytes of the AES key.")
-    api_key: SecretStr = Field(description="Its `Api-Key` header; decoded, its AES key of exactly 32 bytes.")
+    profile: str = Field(description="Wire format of the provider, such as `dowinn-v3`.")
+    api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+        description="The provider's `Api-Id` header."
+    )
+    key_encoding: KeyEncoding = Field("utf8", description="How `api_key` is written: as text, hexadecimal or base64.")
+    api_key: SecretStr = Field(
+        description="The provider's `Api-Key` header. Decoded, it is the AES key of exactly 32 bytes."
+    )
     previous_api_key: SecretStr | None = Field(
-        None, description="Also accepted while a key is being changed. Remove it afterwards."
+        None, description="Accepted besides `api_key` while a key is being changed. Remove it afterwards."
     )
     cipher: CipherName = Field(
-        "aes-256-ecb", description="`aes-256-gcm` where the provider offers it: ECB has no integrity."
+        "aes-256-ecb", description="Choose `aes-256-gcm` if the provider offers it: ECB does not detect changes."
     )
     reply_body: Literal["bare", "json-string"] = Field(
         "bare",
-        description="How the encrypted reply is wrapped: bare base64 text, or quoted as a JSON string.",
+        description="Form of the encrypted reply: bare base64 text, or a JSON string.",
     )
     session: Literal["required", "off"] = Field("required", description="Whether a bet needs an open session.")
     cancel_unknown: Literal["tombstone", "r3"] = Field(
         "tombstone",
-        description="Cancel of a bet never seen: `tombstone` answers R0 and refuses that bet for ever; `r3`.",
+        description="Cancel of a bet that was never seen. `tombstone` answers R0 and refuses that bet for ever. `r3` "
+        "answers R3.",
     )
     change_overdraw: Literal["debt", "reject"] = Field(
         "debt",
-        description="A result change that takes more than the balance: `debt` takes what is there, and the "
-        "rest becomes the player's debt; `reject` answers R4.",
+        description="A result change that takes more than the balance. `debt` takes the balance, and the rest becomes "
+        "the player's debt. `reject` answers R4.",
     )
-    currencies: Currencies | None = Field(None, description="Currencies it may send. Left out: all of `[currencies]`.")
-    allow: Networks = Field((), description="Networks it may call from. Left out: any.")
+    currencies: Currencies | None = Field(
+        None, description="Currencies that the provider may send. Default: all of `[currencies]`."
+    )
+    allow: Networks = Field((), description="Networks that the provider may call from. Default: any.")
 
     @field_validator("api_key", "previous_api_key")
     @classmethod
@@ -64,7 +71,7 @@ class ProviderSettings(BaseModel):
 
     @property
     def previous_aes_key(self) -> bytes | None:
-        """32 bytes, while there is a previous key."""
+        """32 bytes, or None if there is no previous key."""
         if self.previous_api_key is None:
             return None
         return decode_key(self.previous_api_key.get_secret_value(), self.key_encoding)

@@ -1,4 +1,4 @@
-"""Secrets in files: read with care, and generated once, readable by their owner alone."""
+"""Secrets in files: reading them, and generating them once, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ TOKEN_BYTES: Final = 32
 
 
 def read_secret(path: Path, setting: str) -> str:
-    """The file's text without the line end that editors add. Raises SettingsError, naming `setting`.
+    """The file's text without the line end that editors add. Raises SettingsError, which names `setting`.
 
-    The path is not repeated: somebody may have written the secret there.
+    The message does not repeat the path: somebody may have written the secret itself there.
     """
     try:
         with path.open("rb") as file:
             raw = file.read(SECRET_BYTES_MAX + 1)
         text = raw.decode().rstrip("\r\n")
     except OSError as error:
-        raise SettingsError(f"{setting}: cannot read that file ({error.strerror}); correct its path or mode") from None
+        raise SettingsError(f"{setting}: cannot read the file ({error.strerror}); correct its path or mode") from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{setting}: that file is not UTF-8 text; write the secret as text") from None
+        raise SettingsError(f"{setting}: the file is not UTF-8 text; write the secret as text") from None
     if not text or len(raw) > SECRET_BYTES_MAX:
-        raise SettingsError(f"{setting}: that file is empty or too long; it holds the secret and nothing else")
+        raise SettingsError(f"{setting}: the file is empty or too long; write the secret into it, and nothing else")
     return text
 
 
 def create_private(path: Path, text: str) -> bool:
-    """Write a file that is at once complete, mode 0600 and never an overwritten one; False if there was one.
+    """Write a file of mode 0600 that is complete as soon as it is there. False if there is one already: it stays.
 
     Raises OSError.
     """
@@ -60,7 +60,7 @@ def create_private(path: Path, text: str) -> bool:
 
 
 def create_data_dir(path: Path) -> None:
-    """Make the data directory, mode 0700 if it is new. Raises SettingsError."""
+    """Create the data directory with mode 0700, unless it is there. Raises SettingsError."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -72,7 +72,7 @@ def create_data_dir(path: Path) -> None:
 
 
 def create_secret(path: Path, text: str) -> None:
-    """As `create_private`, for a setting's generated secret. Raises SettingsError."""
+    """Write a generated secret, unless the file is there. Raises SettingsError."""
     try:
         create_private(path, text)
     except OSError as error:
@@ -82,7 +82,7 @@ def create_secret(path: Path, text: str) -> None:
 
 
 def admin_token(settings: Settings) -> SecretStr:
-    """The back office's token: the one set, else the one in the data directory, made by the first caller.
+    """The back office's token: the one that is set, else the one in the data directory, which the first call creates.
 
     Raises SettingsError.
     """
@@ -96,5 +96,5 @@ def admin_token(settings: Settings) -> SecretStr:
     try:
         check_token(token)
     except ValueError as error:
-        raise SettingsError(f"WALLET_ADMIN_TOKEN: what stands in {path} {error}") from None
+        raise SettingsError(f"WALLET_ADMIN_TOKEN: the token in {path} {error}") from None
     return SecretStr(token)

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 INTRODUCTION: Final = """\
 # Settings
 
-Every setting is an environment variable, or stands in a TOML file under the same name in lower case and
-without `WALLET_` (`WALLET_WEBHOOK_PORT=8080` is `webhook_port = 8080`). The environment wins. `WALLET_CONFIG`
-names the file; without it, `wallet.toml` in the data directory is read if it is there. An empty variable
-counts as not set. Lists are separated by commas in a variable and are arrays in TOML.
+Every setting is an environment variable, or a key of a TOML file: the same name in lower case and without
+`WALLET_` (`WALLET_WEBHOOK_PORT=8080` is `webhook_port = 8080`). The environment wins. `WALLET_CONFIG` names the
+file. Without it, `wallet.toml` in the data directory is read, if it is there. An empty variable counts as not
+set. Separate the items of a list by commas in a variable; in TOML, write an array.
 
-Secrets may stand in a file of their own: the same name and `_FILE` (in TOML `_file`). In the TOML file, a
-relative `data_dir` or `…_file` starts at that file's directory.
+A secret may have a file of its own: add `_FILE` to the name of the setting (in TOML `_file`). In the TOML file,
+a relative `data_dir` or `…_file` starts at the directory of that file.
 
-Settings are read once, at start. A wrong value or an unknown name stops the start with one line that says
-which setting it is, what is wrong and what to do. (What Kubernetes adds for a service called `wallet`, such
-as `WALLET_SERVICE_HOST` and `WALLET_PORT`, is overlooked.)
+Settings are read once, at the start. A wrong value or an unknown name stops the start, with one line that says
+which setting it is, what is wrong and what to do. (Variables that Kubernetes adds for a service called `wallet`,
+such as `WALLET_SERVICE_HOST` and `WALLET_PORT`, are ignored.)
 
 This page is made from the code: `python -m seamless_wallet.settings.settings_reference > docs/settings.md`.
 """
 PROVIDERS: Final = """
 ## Providers
 
-In the TOML file only. One table `[providers.<name>]` each; a name is made of `a-z`, `0-9` and `-`, and is
-kept in the ledger with every entry: do not change it later.
+In the TOML file only: one table `[providers.<name>]` for each provider. A name consists of `a-z`, `0-9` and `-`.
+The ledger keeps it with every entry, so do not change it later.
 
 ```toml
 [providers.acme]

@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, then a TOML file, then the defaults."""
+"""Reads settings from the environment, then from a TOML file; the rest are defaults."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 PREFIX: Final = "WALLET_"
 CONFIG_FILE: Final = "wallet.toml"
 TABLES: Final = frozenset({"currencies", "providers"})
-"""Settings that are tables: in TOML only."""
+"""Settings that are tables: they can stand in the TOML file only."""
 SECRETS: Final = frozenset({"redis_url", "ledger_url", "admin_token"})
-"""Settings that may also stand in a file of their own, named by the same name and `_file`."""
+"""Settings that may have a file of their own, which the setting with `_file` at its end names."""
 PROVIDER_SECRETS: Final = frozenset({"api_key", "previous_api_key"})
 PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {f"{name}_file" for name in PROVIDER_SECRETS}
 KEYS: Final = (frozenset(Settings.model_fields) - {"config"}) | {f"{name}_file" for name in SECRETS}
 SERVICE_LINK: Final = re.compile(r"WALLET_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
-"""What Kubernetes puts into the environment of every pod beside a service called `wallet…`."""
+"""Variables that Kubernetes adds to the environment of every pod beside a service called `wallet…`."""
 SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check everything once. Raises SettingsError."""
+    """Read and check all settings. Raises SettingsError."""
     config = _config_path(environ)
     given = _environment(environ)
     written = _toml(config) if config else {}
@@ -46,12 +46,14 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     except ValidationError as error:
         raise SettingsError(explain(error, {key: PREFIX + key.upper() for key in given}, origin)) from None
     if config and "WALLET_CONFIG" not in environ and config.parent != settings.data_dir:
-        raise SettingsError(f"data_dir{origin}: points away from this directory; set WALLET_DATA_DIR instead")
+        raise SettingsError(
+            f"data_dir{origin}: names another directory than that of this file; set WALLET_DATA_DIR instead"
+        )
     return settings
 
 
 def data_dir_of(environ: Mapping[str, str]) -> Path:
-    """The data directory as far as the environment says."""
+    """The data directory by the environment alone."""
     return Path(environ.get("WALLET_DATA_DIR") or Settings.model_fields["data_dir"].default).absolute()
 
 
@@ -64,7 +66,7 @@ def _config_path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Our variables, by setting. An empty one counts as not set: compose files write those."""
+    """Setting → value of its variable. An empty variable counts as not set, as compose files write those."""
     known = {PREFIX + key.upper(): key for key in KEYS}
     given: dict[str, Any] = {}
     for name, value in environ.items():
@@ -73,15 +75,15 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and SERVICE_ADDRESS.fullmatch(value)):
             continue
         if name.removeprefix(PREFIX).lower() in TABLES:
-            raise SettingsError(f"{name}: a table; write it into the TOML file that WALLET_CONFIG names")
+            raise SettingsError(f"{name}: is a table; write it into the TOML file that WALLET_CONFIG names")
         if name not in known:
-            raise SettingsError(f"{name}: no such setting; {_nearest(name, known)}")
+            raise SettingsError(f"{name}: there is no such setting; {_nearest(name, known)}")
         given[known[name]] = value
     return given
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    """The file's settings, every name checked."""
+    """The settings in the file. Every name is known."""
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -90,20 +92,20 @@ def _toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"WALLET_CONFIG: {path} is not TOML ({error}); correct the file") from None
     for key in written:
         if key not in KEYS | TABLES:
-            raise SettingsError(f"{key} in {path}: no such setting; {_nearest(key, KEYS | TABLES)}")
+            raise SettingsError(f"{key} in {path}: there is no such setting; {_nearest(key, KEYS | TABLES)}")
     providers = written.get("providers", {})
     for name, provider in providers.items() if isinstance(providers, dict) else ():
         for key in provider if isinstance(provider, dict) else ():
             if key not in PROVIDER_KEYS:
                 place = f"providers.{name}.{key} in {path}"
-                raise SettingsError(f"{place}: no such setting; {_nearest(key, PROVIDER_KEYS)}")
+                raise SettingsError(f"{place}: there is no such setting; {_nearest(key, PROVIDER_KEYS)}")
     if "data_dir" in written:
         written["data_dir"] = path.parent / str(written["data_dir"])
     return written
 
 
 def _read_files(source: Mapping[str, Any], base: Path, place: str) -> dict[str, Any]:
-    """The source with each `…_file` replaced by what the file holds; relative paths start at `base`."""
+    """The source with each `…_file` replaced by the content of that file. Relative paths start at `base`."""
     values = _replace_files(source, SECRETS, base, place)
     providers = values.get("providers")
     if isinstance(providers, dict):
@@ -125,7 +127,7 @@ def _replace_files(table: Mapping[str, Any], secrets: Collection[str], base: Pat
         name = f"{key}_file".upper() if place.startswith(PREFIX) else f"{key}_file"
         setting = place.replace("{}", name)
         if key in values:
-            raise SettingsError(f"{setting}: stands beside {key}; keep one of the two")
+            raise SettingsError(f"{setting}: {key} is set, too; keep one of the two")
         if not isinstance(path, str):
             raise SettingsError(f"{setting}: should be the path of a file; write it as a string")
         values[key] = read_secret(base / path, setting)
@@ -134,4 +136,4 @@ def _replace_files(table: Mapping[str, Any], secrets: Collection[str], base: Pat
 
 def _nearest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else "docs/settings.md lists them all"
+    return f"did you mean {close[0]}?" if close else "see docs/settings.md for all settings"

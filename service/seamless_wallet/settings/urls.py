@@ -1,4 +1,4 @@
-"""Addresses and tokens: whether they can be used at all, before anything tries to. No refusal repeats a secret."""
+"""Checks of addresses and tokens, before anything uses them. No message repeats a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 SQLITE_PREFIX: Final = "sqlite:///"
 TOKEN_CHARACTERS_MIN: Final = 16
 SOCKET_PATH_BYTES_MAX: Final = 107
-"""What a unix socket's address holds, less its closing zero."""
+"""The address of a unix socket holds 108 bytes (unix(7)), of which the last is zero."""
 
 TLS_OPTIONS: Final = frozenset(
     {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
@@ -22,18 +22,18 @@ _TOKEN: Final = re.compile(r"[!-~]+")
 
 
 def check_host(host: str) -> str:
-    """A name or an address that can be looked up, or ValueError."""
+    """The host, if it is an address or a name that can be looked up. Raises ValueError."""
     if not _is_host(host):
-        raise ValueError("should be an address such as 127.0.0.1, or the name of a host")
+        raise ValueError("should be an address such as 127.0.0.1, or a host name")
     return host
 
 
 def check_redis_url(url: str) -> None:
-    """Raises ValueError unless redis-py can connect with all of the URL, and would overlook none of it."""
+    """Raises ValueError unless redis-py can connect to the URL, and would ignore no part of it."""
     if not url.startswith(REDIS_SCHEMES):
         raise ValueError(f"should start with {', '.join(REDIS_SCHEMES)}; leave it out for the embedded Valkey")
     if not url.isprintable() or " " in url:
-        raise ValueError("has a space or a control character; correct it, or percent-encode it")
+        raise ValueError("has a space or a control character; remove it, or percent-encode it")
     parts = _split(url)
     if parts.scheme == "unix":
         _check_socket(parts)
@@ -43,22 +43,24 @@ def check_redis_url(url: str) -> None:
 
 
 def check_ledger_url(url: str) -> None:
-    """Raises ValueError unless it is the URL of a ledger that is supported."""
+    """Raises ValueError unless it is the URL of a supported ledger."""
     if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX or "\0" in url:
-        raise ValueError("only SQLite is supported so far; say sqlite:///path, or leave it out")
+        raise ValueError(
+            "is not the URL of a SQLite file, and only SQLite is supported; set it to sqlite:///path, or leave it out"
+        )
 
 
 def check_token(token: str) -> None:
-    """Raises ValueError unless a header can carry it as it is, and nobody guesses it soon."""
+    """Raises ValueError unless a header can carry the token, and it is long enough not to be guessed."""
     if not _TOKEN.fullmatch(token):
         raise ValueError(
-            "may hold printable ASCII without spaces only, as it is sent in a header; "
-            "take the output of `openssl rand -hex 32`, or leave it out to have one made"
+            "may contain only printable ASCII without spaces, as a header carries it; "
+            "use the output of `openssl rand -hex 32`, or leave it out to have a token generated"
         )
     if len(token) < TOKEN_CHARACTERS_MIN:
         raise ValueError(
             f"is shorter than {TOKEN_CHARACTERS_MIN} characters; "
-            "take the output of `openssl rand -hex 32`, or leave it out to have one made"
+            "use the output of `openssl rand -hex 32`, or leave it out to have a token generated"
         )
 
 
@@ -84,13 +86,13 @@ def _check_server(parts: SplitResult) -> None:
         port = 0
     if port == 0:
         raise ValueError(
-            "has no valid port: a number from 1 to 65535, such as redis://host:6379/0; "
-            "percent-encode special characters of the password"
+            "has no valid port; write a number from 1 to 65535, as in redis://host:6379/0, "
+            "and percent-encode special characters of the password"
         )
     if not parts.hostname or not _is_host(parts.hostname):
-        raise ValueError("has no valid host; say it, as in redis://host:6379/0")
+        raise ValueError("has no valid host; write it as in redis://host:6379/0")
     if not _DATABASE.fullmatch(parts.path):
-        raise ValueError("has a path that is not the number of a database; say it as in redis://host:6379/0")
+        raise ValueError("has a path that is not the number of a database; write it as in redis://host:6379/0")
 
 
 def _check_socket(parts: SplitResult) -> None:
@@ -101,10 +103,10 @@ def _check_socket(parts: SplitResult) -> None:
 
 
 def _check_options(parts: SplitResult) -> None:
-    """What stands behind the question mark goes before what the service itself asks of a connection."""
+    """Options after the question mark would override those that the service sets for its connections."""
     allowed = TLS_OPTIONS | {"db"} if parts.scheme == "rediss" else {"db"}
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in allowed:
-            raise ValueError(f"may have no options but {', '.join(sorted(allowed))}; leave the others out")
+            raise ValueError(f"may have no options but {', '.join(sorted(allowed))}; remove the others")
         if name == "db" and not _NUMBER.fullmatch(value):
-            raise ValueError("has a db that is not the number of a database; say it as in ?db=0")
+            raise ValueError("has a db that is not the number of a database; write it as in ?db=0")

@@ -102,7 +102,7 @@ class Confirmations:
         self._numbers = count(1)
         self._attempts: dict[str, Attempt] = {}
         self._by_digest: dict[bytes, Attempt] = {}
-        self._watermarks: set[_Watermark] = set()
+        self._watermarks: dict[_Watermark, None] = {}  # in order
 
     def register(self, event: PreparedEvent, epoch: int) -> Attempt:
         """A new attempt. `forget` it in any case."""
@@ -147,11 +147,11 @@ class Confirmations:
     async def reached(self, shard: int, epoch: int, seq: int) -> AttemptOutcome:
         """Wait until SQL has committed `seq` of this epoch, or the epoch is over."""
         watermark = _Watermark(shard, epoch, seq)
-        self._watermarks.add(watermark)
+        self._watermarks[watermark] = None
         try:
             return await watermark.reached
         finally:
-            self._watermarks.discard(watermark)
+            self._watermarks.pop(watermark, None)
 
     async def run(self) -> None:
         """Listen to the writer and sweep what it did not confirm, for ever."""

@@ -1,0 +1,148 @@
+"""A Redis in this process: fakeredis runs the real scripts at once, and a test stalls or replaces it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import fakeredis
+from hiredis import Reader
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from seamless_wallet.engine.ports import Message
+from seamless_wallet.ports import Randomness
+
+Reply = asyncio.Future[Any]
+
+
+class InProcessRedis:
+    """A RedisAddress. Its keys expire by the machine's clock: none that matters lives so short."""
+
+    def __init__(self, randomness: Randomness) -> None:
+        self.stalled = False
+        self.published: list[Message] = []
+        self._randomness = randomness
+        self._connections: list[InProcessConnection] = []
+        self._subscribers: dict[asyncio.Queue[Message | None], Sequence[str]] = {}
+        self._waiting: list[tuple[list[bytes], Reply]] = []  # for the end of a stall, or for an entry
+        self.replace()
+
+    def replace(self) -> None:
+        """Another server, which is empty, takes the place of this one. Every connection breaks."""
+        self.server = fakeredis.FakeServer()
+        self._client = fakeredis.FakeRedis(server=self.server, protocol=2)
+        self._client.response_callbacks.clear()
+        self._info = f"run_id:{self._randomness.token(20)}\r\nmaster_replid:{self._randomness.token(20)}\r\n"
+        for _, reply in self._waiting:
+            settle(reply, _gone())
+        self._waiting.clear()
+        for connection in self._connections:
+            connection.end()
+        self._connections.clear()
+        for messages in self._subscribers:
+            messages.put_nowait(None)
+
+    def resume(self) -> None:
+        """End a stall: all that was received is executed now, also for those who have given up."""
+        self.stalled = False
+        self._take_up()
+
+    async def connect(self) -> InProcessConnection:
+        self._connections.append(InProcessConnection(self))
+        return self._connections[-1]
+
+    async def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
+        messages: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._subscribers[messages] = channels
+        try:
+            while message := await messages.get():
+                yield message
+            raise _gone()
+        finally:
+            del self._subscribers[messages]
+
+    def receive(self, command: list[bytes], reply: Reply) -> None:
+        """Execute a command, unless it has to wait."""
+        match command:
+            case _ if self.stalled:
+                self._waiting.append((command, reply))
+            case [b"INFO", _]:
+                settle(reply, f"{self._info}role:master\r\nmaxmemory_policy:noeviction\r\n".encode())
+            case [b"PUBLISH", channel, text]:
+                settle(reply, self._publish(Message(channel.decode(), text.decode())))
+            case [b"XREAD", b"COUNT", _, b"BLOCK", ms, *streams]:
+                found = self._execute([*command[:3], *streams])
+                if found:
+                    settle(reply, found)
+                elif not reply.done():
+                    self._waiting.append((command, reply))
+                    asyncio.get_running_loop().call_later(int(ms) / 1000, settle, reply, None)
+            case _:
+                settle(reply, self._execute(command))
+                self._take_up()
+
+    def _take_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for command, reply in waiting:
+            self.receive(command, reply)
+
+    def _execute(self, command: Sequence[bytes]) -> Any:
+        try:
+            return self._client.execute_command(*command)
+        except RedisError as error:
+            return error
+
+    def _publish(self, message: Message) -> int:
+        self.published.append(message)
+        listeners = [messages for messages, channels in self._subscribers.items() if message.channel in channels]
+        for messages in listeners:
+            messages.put_nowait(message)
+        return len(listeners)
+
+
+class InProcessConnection:
+    """A Connection. Replies come in the order of their commands."""
+
+    def __init__(self, redis: InProcessRedis) -> None:
+        self._redis = redis
+        self._parser = Reader()
+        self._replies: asyncio.Queue[Reply] = asyncio.Queue()
+        self._broken = False
+
+    async def send(self, commands: Sequence[bytes]) -> None:
+        if self._broken:
+            raise _gone()
+        for command in commands:
+            self._parser.feed(command)
+            self._redis.receive(self._parser.gets(), self._expect())
+
+    def _expect(self) -> Reply:
+        reply: Reply = asyncio.get_running_loop().create_future()
+        self._replies.put_nowait(reply)
+        return reply
+
+    async def read_reply(self) -> Any:
+        reply = await (await self._replies.get())
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def end(self) -> None:
+        """The server is gone, and whoever reads learns it."""
+        self._broken = True
+        settle(self._expect(), _gone())
+
+    async def close(self) -> None:
+        self._broken = True
+
+
+def settle(reply: Reply, value: object) -> None:
+    """Unless whoever waited has given up."""
+    if not reply.done():
+        reply.set_result(value)
+
+
+def _gone() -> RedisConnectionError:
+    return RedisConnectionError("the server is gone")

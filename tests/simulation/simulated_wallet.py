@@ -1,0 +1,93 @@
+"""Workers, a writer, the ledger and Redis in one process, where time, chance and faults are those of a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from seamless_wallet.commands import Answer, Code, Command, Policy
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.processes.assembly import Core, wallet_core
+from seamless_wallet.processes.writer import build_writer
+from seamless_wallet.settings import load_settings
+from seamless_wallet.stores.sqlite import SqliteLedger, init
+from tests.simulation.in_process_redis import InProcessRedis
+from tests.simulation.virtual_time import InlineExecutor, LoopClock, SeededRandomness
+
+DEADLINE_S = 2
+RETRY_S = 0.1
+SETTINGS = {"WALLET_REDIS_URL": "redis://nowhere", "WALLET_SHARDS": "3", "WALLET_DEADLINE_MS": str(DEADLINE_S * 1000)}
+
+
+class SimulatedWallet:
+    """Use `simulated_wallet(seed, directory)`, on a VirtualLoop."""
+
+    def __init__(self, seed: str, directory: Path) -> None:
+        self.settings = load_settings({**SETTINGS, "WALLET_DATA_DIR": str(directory)})
+        self.rng = random.Random(seed)
+        self.randomness = SeededRandomness(seed)
+        self.clock = LoopClock()
+        self.redis = InProcessRedis(self.randomness)
+        self.workers: list[Core] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    def open_ledger(self) -> SqliteLedger:
+        return SqliteLedger.open(self.settings.ledger_path, make_executor=InlineExecutor)
+
+    async def start_writer(self) -> None:
+        async def write() -> None:
+            async with self.open_ledger() as ledger:
+                ledger.acquire_lease()
+                scripts = {script.sha: script.text for script in load_scripts().values()}
+                await ledger.register_scripts(scripts, self.clock.now_ms())
+                await build_writer(self.settings, ledger, self.clock, redis=self.redis).run()
+
+        self._writing = asyncio.create_task(write())
+
+    async def kill_writer(self) -> None:
+        """Cancelled at whatever it awaits."""
+        if self._writing:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+
+    async def add_worker(self, stack: AsyncExitStack) -> None:
+        ledger = await stack.enter_async_context(self.open_ledger())
+        core = wallet_core(self.settings, ledger, self.clock, redis=self.redis, randomness=self.randomness)
+        self.workers.append(await stack.enter_async_context(core))
+        await self.workers[-1].ready()
+
+    async def apply(self, command: Command) -> Answer:
+        """By some worker."""
+        worker = self.rng.choice(self.workers)
+        return await worker.wallet.apply(command, Policy(session_required=False))
+
+    async def settle(self, command: Command) -> None:
+        """Send it, and again while the answer is R1, as a provider would."""
+        answer = await self.apply(command)
+        while answer.code is Code.R1:
+            await asyncio.sleep(RETRY_S)
+            answer = await self.apply(command)
+        assert answer.code is Code.R0, (answer, command)
+
+    def chains(self) -> list[tuple[int, int, bytes]]:
+        """Epoch, seq and chain of every shard: equal chains are ledgers of equal bytes."""
+        with sqlite3.connect(self.settings.ledger_path) as connection:
+            return connection.execute("SELECT epoch, seq, chain FROM shard ORDER BY shard").fetchall()
+
+
+@asynccontextmanager
+async def simulated_wallet(seed: str, directory: Path, workers: int = 2) -> AsyncIterator[SimulatedWallet]:
+    """A wallet that is ready."""
+    wallet = SimulatedWallet(seed, directory)
+    settings = wallet.settings
+    init(settings.ledger_path, settings.shards, settings.currencies, new_uuid=wallet.randomness.token(16))
+    async with AsyncExitStack() as stack:
+        await wallet.start_writer()
+        stack.push_async_callback(wallet.kill_writer)
+        for _ in range(workers):
+            await wallet.add_worker(stack)
+        yield wallet

@@ -68,7 +68,7 @@ async def test_another_server_takes_over_the_address_while_the_old_one_lives(mov
             elif moved == "worker":
                 w.workers[0]._pipeline.drop()
             else:
-                (w.writer._pipeline if moved == "its pipeline" else w.writer._reading_pipeline).drop()
+                (w.writer.pipelines.commands if moved == "its pipeline" else w.writer.pipelines.reads).drop()
             answers = await gather(*(w.settle(w.bet(user, f"g{n}", 10)) for n in range(5)))
             assert {answer.code for answer in answers} == {Code.R0}
             epochs = await w.epochs()

@@ -81,7 +81,7 @@ class Town:
         target_ms = clock.now_ms() + ms
         while (ends_ms := await self._first_end()) <= target_ms:
             clock.shift_ms += max(0, ends_ms - clock.now_ms())
-            w.writer._tick_due_s = 0.0
+            w.writer._confirming._tick_due_s = 0.0
             await until(self._periods_run, "a new period")
         clock.shift_ms += target_ms - clock.now_ms()
         if ms > self.window_ms:

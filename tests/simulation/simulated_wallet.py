@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from seamless_wallet.commands import Answer, Code, Command, Policy
-from seamless_wallet.engine.scripts import load_scripts
-from seamless_wallet.processes.assembly import Core, wallet_core
+from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
+from seamless_wallet.processes.ledger_connection import register_scripts
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.settings import load_settings
 from seamless_wallet.stores.sqlite import SqliteLedger, init
@@ -32,7 +32,7 @@ class SimulatedWallet:
         self.randomness = SeededRandomness(seed)
         self.clock = LoopClock()
         self.redis = InProcessRedis(self.randomness)
-        self.workers: list[Core] = []
+        self.workers: list[AssembledWallet] = []
         self._writing: asyncio.Task[None] | None = None
 
     def open_ledger(self) -> SqliteLedger:
@@ -42,8 +42,7 @@ class SimulatedWallet:
         async def write() -> None:
             async with self.open_ledger() as ledger:
                 ledger.acquire_lease()
-                scripts = {script.sha: script.text for script in load_scripts().values()}
-                await ledger.register_scripts(scripts, self.clock.now_ms())
+                await register_scripts(ledger, self.clock)
                 await build_writer(self.settings, ledger, self.clock, redis=self.redis).run()
 
         self._writing = asyncio.create_task(write())
@@ -56,9 +55,9 @@ class SimulatedWallet:
 
     async def add_worker(self, stack: AsyncExitStack) -> None:
         ledger = await stack.enter_async_context(self.open_ledger())
-        core = wallet_core(self.settings, ledger, self.clock, redis=self.redis, randomness=self.randomness)
-        self.workers.append(await stack.enter_async_context(core))
-        await self.workers[-1].ready()
+        worker = assembled_wallet(self.settings, ledger, self.clock, redis=self.redis, randomness=self.randomness)
+        self.workers.append(await stack.enter_async_context(worker))
+        await self.workers[-1].wait_until_ready()
 
     async def apply(self, command: Command) -> Answer:
         """By some worker."""

@@ -30,4 +30,4 @@ class LedgerConflict(WalletError):
 
 
 class EpochMoved(WalletError):
-    """Another writer has opened a newer epoch: this one has nothing to say any more."""
+    """SQL names another epoch than the entries: a newer one was opened, and these can never be committed."""

@@ -24,7 +24,7 @@ from seamless_wallet.wallet.loader import Loader
 from seamless_wallet.wallet.self_test import SelfTestFailed, self_test, wait_for_scripts
 from seamless_wallet.wallet.service import WalletService
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
-from seamless_wallet.writer import HEARTBEAT_MS
+from seamless_wallet.writer.confirm_stage import HEARTBEAT_MS
 
 
 class AssembledWallet:

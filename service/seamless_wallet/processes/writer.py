@@ -17,7 +17,9 @@ from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.errors import LeaseHeld
 from seamless_wallet.stores.sqlite import SqliteLedger
-from seamless_wallet.writer import BLOCK_MS, Writer, WriterLimits
+from seamless_wallet.writer.cycle import Writer, WriterLimits
+from seamless_wallet.writer.pipelines import Pipelines
+from seamless_wallet.writer.read_stage import BLOCK_MS
 
 LEASE_WAIT_S: Final = 15.0
 """How long to wait for the lease. A writer whose parent has just ended may still be finishing."""
@@ -56,8 +58,10 @@ def build_writer(
         ledger=ledger,
         ledger_uuid=ledger.uuid,
         redis=redis,
-        pipeline=Pipeline(redis, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
-        reading_pipeline=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
+        pipelines=Pipelines(
+            commands=Pipeline(redis, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
+            reads=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
+        ),
         clock=clock,
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
     )

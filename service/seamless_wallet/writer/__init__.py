@@ -1,11 +1,11 @@
-"""The writer: one lease-holder that moves the entries of all shards from Redis into SQL, exactly once, in order.
+"""The writer: the one process that moves the entries of all shards from Redis into SQL, exactly once, in order.
 
-A cycle reads each shard's stream after the seq that SQL holds (`reading`), commits everything in one transaction
-(`committing`), raises the watermarks, and only then tells the workers which of their attempts are committed
-(`confirming`). What it believes (`shard_states`) can be read from SQL again at any time, so a restart misses nothing.
+`cycle` says in which order things happen. A cycle first settles what is in doubt (`doubts`), loads new scripts
+(`script_loader`) and opens the epochs that are due (`epoch_opener`). Then it reads each shard's stream after the seq
+that SQL holds (`read_stage`), commits everything in one transaction (`commit_stage`), raises the watermarks, and only
+then tells the workers which of their attempts are committed (`confirm_stage`). `server_probe` and `recovery_requests`
+run beside it and do no more than raise doubts.
+
+The writer knows Redis through the engine and SQL through `ledger.ports`; it decides nothing about money. What it
+remembers (`shard_states`) can be read from SQL again at any time, so a restart misses nothing.
 """
-
-from seamless_wallet.writer.cycle import HEARTBEAT_MS, Writer, WriterLimits
-from seamless_wallet.writer.read_stage import BLOCK_MS
-
-__all__ = ["BLOCK_MS", "HEARTBEAT_MS", "Writer", "WriterLimits"]

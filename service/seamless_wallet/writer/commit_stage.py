@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collection[Batch]) -> None:
-    """Commit; afterwards each batch holds just what was committed, and a shard that could not be is a suspect.
+    """Commit; afterwards each batch holds just what was committed, and a shard that could not be needs a new epoch.
 
     Raises EpochMoved or a store error: then the outcome is unknown, and SQL has to be asked.
     """
@@ -29,23 +29,23 @@ async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collec
         return
     try:
         with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
-            await ledger.commit([batch.anchored(batch.entries) for batch in batches])
+            await ledger.commit([batch.to_commit() for batch in batches])
     except LedgerConflict:
         for batch in batches:
             await _commit_alone(ledger, shard_states, batch)
     else:
         for batch in batches:
-            _committed(shard_states, batch)
+            _record(shard_states, batch)
 
 
 async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: Batch) -> None:
     try:
-        await ledger.commit([batch.anchored(batch.entries)])
+        await ledger.commit([batch.to_commit()])
     except LedgerConflict as conflict:
         storable = conflict.cause in _STORABLE_BEFORE
         batch.entries = [entry for entry in batch.entries if storable and entry.seq < conflict.seq]
         if batch.entries:
-            await ledger.commit([batch.anchored(batch.entries)])
+            await ledger.commit([batch.to_commit()])
         log.error(
             "ledger_conflict",
             cause=conflict.cause,
@@ -54,11 +54,11 @@ async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: B
             detail=str(conflict),
             remedy="the shard starts a new epoch; nothing acknowledged is lost. Repeated: see docs/operations.md",
         )
-        shard_states.suspects[conflict.shard] = conflict.cause
-    _committed(shard_states, batch)
+        shard_states.epochs_due[conflict.shard] = conflict.cause
+    _record(shard_states, batch)
 
 
-def _committed(shard_states: ShardStates, batch: Batch) -> None:
+def _record(shard_states: ShardStates, batch: Batch) -> None:
     if batch.entries:
-        shard_states.committed(batch.entries)
+        shard_states.record_commit(batch.entries)
         metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))

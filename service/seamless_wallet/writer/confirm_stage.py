@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs
@@ -16,7 +17,16 @@ from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ports import Clock
+from seamless_wallet.writer.doubts import Doubts
+from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
+
+TICK_EVERY_S: Final = 0.25
+"""How often the watermarks of all shards are set again, busy or not; periods advance there, too."""
+
+HEARTBEAT_MS: Final = 3_000
+"""A writer without a whole cycle for so long is not at work."""
 
 
 class Retention(NamedTuple):
@@ -26,62 +36,80 @@ class Retention(NamedTuple):
     hot_window_ms: int
 
 
-async def confirm(
-    pipeline: Pipeline,
-    shard_states: ShardStates,
-    committed: Mapping[int, Sequence[Entry]],
-    *,
-    channel: str,
-    now_ms: int,
-    retention: Retention,
-) -> bool:
-    """Confirm the shards named, also those with no new entry. False if the server has lost the script.
+class ConfirmStage:
+    """Confirms the shards of a cycle, and on a tick all shards."""
 
-    `channel` is where all workers hear of watermarks.
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        ledger_uuid: str,
+        clock: Clock,
+        retention: Retention,
+        shard_states: ShardStates,
+        doubts: Doubts,
+    ) -> None:
+        self._pipeline = pipeline
+        self._committed_channel = keys.committed_channel(ledger_uuid)
+        self._heartbeat = keys.heartbeat(ledger_uuid)
+        self._clock = clock
+        self._retention = retention
+        self._shard_states = shard_states
+        self._doubts = doubts
+        self._tick_due_s = 0.0
 
-    A shard whose head is of another epoch, or knows less than SQL, becomes a suspect. Raises RedisUnavailable.
-    """
-    watermarks = [_raise_watermark(pipeline, shard_states, shard, now_ms, retention) for shard in committed]
-    messages = _tell_workers(pipeline, shard_states, committed, channel)
-    replies = await asyncio.gather(*watermarks, return_exceptions=True)
-    await asyncio.gather(*messages)
-    has_script = True
-    for shard, reply in zip(committed, replies, strict=True):
-        if isinstance(reply, NoScriptError):
-            has_script = False
-        elif isinstance(reply, BaseException):
-            raise reply
-        elif reply[0].decode() == ReplyStatus.FENCED:
-            shard_states.suspect(shard, EpochCause.HEAD)
-        else:
-            shard_states.written(shard, int(reply[1]))
-    return has_script
+    async def confirm(self, batches: Mapping[int, Batch]) -> None:
+        """Confirm what was committed of each shard. Raises RedisUnavailable.
 
+        A shard whose head is of another epoch, or knows less than SQL, needs a new epoch. A heartbeat that a full
+        server refuses is left out: then this is no whole cycle.
+        """
+        committed: dict[int, Sequence[Entry]] = {shard: batch.entries for shard, batch in batches.items()}
+        tick = self._clock.monotonic_s() >= self._tick_due_s
+        if tick:
+            self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
+            committed = {shard: committed.get(shard, ()) for shard in range(len(self._shard_states.heads))}
+        await self._confirm(committed)
+        if tick and not self._shard_states.epochs_due:
+            with contextlib.suppress(ResponseError):
+                await self._pipeline.execute("SET", self._heartbeat, "1", "PX", HEARTBEAT_MS)
 
-def _raise_watermark(
-    pipeline: Pipeline, shard_states: ShardStates, shard: int, now_ms: int, retention: Retention
-) -> asyncio.Future[Any]:
-    head = shard_states.heads[shard]
-    args = ConfirmArgs(head.epoch, head.seq, retention.stream_tail, now_ms, retention.hot_window_ms)
-    return pipeline.execute(
-        *load_scripts()["confirm"].command((keys.head(shard), keys.stream(shard, head.epoch)), args)
-    )
+    async def _confirm(self, committed: Mapping[int, Sequence[Entry]]) -> None:
+        """Confirm the shards named, also those with no new entry."""
+        now_ms = self._clock.now_ms()
+        watermarks = [self._raise_watermark(shard, now_ms) for shard in committed]
+        messages = self._tell_workers(committed)
+        replies = await asyncio.gather(*watermarks, return_exceptions=True)
+        await asyncio.gather(*messages)
+        lost_script = False
+        for shard, reply in zip(committed, replies, strict=True):
+            if isinstance(reply, NoScriptError):
+                lost_script = True
+            elif isinstance(reply, BaseException):
+                raise reply
+            elif reply[0].decode() == ReplyStatus.FENCED:
+                self._shard_states.require_epoch(shard, EpochCause.HEAD)
+            else:
+                self._shard_states.record_written(shard, int(reply[1]))
+        self._doubts.scripts |= lost_script
 
+    def _raise_watermark(self, shard: int, now_ms: int) -> asyncio.Future[Any]:
+        head, retention = self._shard_states.heads[shard], self._retention
+        args = ConfirmArgs(head.epoch, head.seq, retention.stream_tail, now_ms, retention.hot_window_ms)
+        names = (keys.head(shard), keys.stream(shard, head.epoch))
+        return self._pipeline.execute(*load_scripts()["confirm"].command(names, args))
 
-def _tell_workers(
-    pipeline: Pipeline, shard_states: ShardStates, committed: Mapping[int, Sequence[Entry]], channel: str
-) -> list[asyncio.Future[Any]]:
-    """One message a worker with the tokens of its attempts, and one for all with the watermarks."""
-    tokens: dict[str, list[str]] = defaultdict(list)
-    for entry in (entry for entries in committed.values() for entry in entries):
-        tokens[entry.token.partition(".")[0]].append(entry.token)
-    if not tokens:
-        return []
-    heads = " ".join(f"{s}:{shard_states.heads[s].epoch}:{shard_states.heads[s].seq}" for s in committed)
-    return [
-        *(
-            pipeline.execute("PUBLISH", keys.confirm_channel(worker), " ".join(theirs))
-            for worker, theirs in tokens.items()
-        ),
-        pipeline.execute("PUBLISH", channel, heads),
-    ]
+    def _tell_workers(self, committed: Mapping[int, Sequence[Entry]]) -> list[asyncio.Future[Any]]:
+        """One message a worker with the tokens of its attempts, and one for all with the watermarks."""
+        tokens: dict[str, list[str]] = defaultdict(list)
+        for entry in (entry for entries in committed.values() for entry in entries):
+            tokens[entry.token.partition(".")[0]].append(entry.token)
+        if not tokens:
+            return []
+        heads = self._shard_states.heads
+        watermarks = " ".join(f"{shard}:{heads[shard].epoch}:{heads[shard].seq}" for shard in committed)
+        execute = self._pipeline.execute
+        return [
+            *(execute("PUBLISH", keys.confirm_channel(worker), " ".join(theirs)) for worker, theirs in tokens.items()),
+            execute("PUBLISH", self._committed_channel, watermarks),
+        ]

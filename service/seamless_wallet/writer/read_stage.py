@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.shard_states import ShardStates
 
 BLOCK_MS: Final = 100
@@ -21,47 +21,44 @@ PER_STREAM_MIN: Final = 64
 
 
 class Batch:
-    """Entries of one shard, gapless; behind an anchor if the entry before them has to be compared with SQL's."""
+    """Entries of one shard, gapless. `preceding` is the entry before them, if the ledger has to compare it."""
 
-    def __init__(self, entries: list[Entry], anchor: Entry | None = None) -> None:
+    def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
-        self.anchor = anchor
+        self.preceding: Entry | None = None
 
-    def anchored(self, entries: list[Entry]) -> list[Entry]:
-        """These entries as they are to be committed."""
-        return [self.anchor, *entries] if self.anchor else entries
+    def to_commit(self) -> list[Entry]:
+        """The entries as they are to be committed: behind the preceding one, which the ledger then compares."""
+        return [self.preceding, *self.entries] if self.preceding else self.entries
 
 
 class StreamReader:
-    """Reads all shards at once, on a pipeline of its own, since a read that waits holds the pipeline up."""
+    """Reads all shards at once."""
 
-    def __init__(
-        self, shard_states: ShardStates, pipeline: Pipeline, reading_pipeline: Pipeline, batch_max: int
-    ) -> None:
+    def __init__(self, shard_states: ShardStates, pipelines: Pipelines, batch_max: int) -> None:
         self._shard_states = shard_states
-        self._pipeline = pipeline
-        self._reading_pipeline = reading_pipeline
+        self._pipelines = pipelines
         self._batch_max = batch_max
 
     async def read(self) -> dict[int, Batch]:
-        """New entries by shard. What cannot follow from SQL makes its shard a suspect and is left out."""
+        """New entries by shard. What cannot follow from SQL is left out, and its shard needs a new epoch."""
         shard_states, heads = self._shard_states, list(self._shard_states.heads)
         names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in enumerate(heads)}
         positions = (f"{head.epoch}-{head.seq}" for head in heads)
         per_stream = max(PER_STREAM_MIN, self._batch_max // len(names))
-        reply = await self._reading_pipeline.execute(
+        reply = await self._pipelines.reads.execute(
             "XREAD", "COUNT", per_stream, "BLOCK", BLOCK_MS, "STREAMS", *names, *positions
         )
         found = {names[name]: Batch([_entry(names[name], *row) for row in rows]) for name, rows in reply or ()}
-        for shard in shard_states.missing(found, heads):
-            shard_states.suspect(shard, EpochCause.GAP)
+        for shard in shard_states.lacking_entries(found, heads):
+            shard_states.require_epoch(shard, EpochCause.GAP)
         for shard in [s for s, batch in found.items() if any(e.epoch != heads[s].epoch for e in batch.entries)]:
-            shard_states.suspect(shard, EpochCause.FORK)
+            shard_states.require_epoch(shard, EpochCause.FORK)
             del found[shard]
-        await self._anchor(heads, found)
+        await self._compare_preceding(heads, found)
         return found
 
-    async def _anchor(self, heads: Sequence[ShardHead], found: dict[int, Batch]) -> None:
+    async def _compare_preceding(self, heads: Sequence[ShardHead], found: dict[int, Batch]) -> None:
         """See that Redis and SQL have the same entry before the new ones.
 
         A Redis that was rolled back and has gone on beyond SQL's seq would join its history to another one, where
@@ -70,14 +67,15 @@ class StreamReader:
         SQL had then.
         """
         at = [(keys.stream(shard, heads[shard].epoch), f"{heads[shard].epoch}-{heads[shard].seq}") for shard in found]
-        rows = await asyncio.gather(*(self._pipeline.execute("XRANGE", stream, seq, seq) for stream, seq in at))
+        execute = self._pipelines.commands.execute
+        rows = await asyncio.gather(*(execute("XRANGE", stream, seq, seq) for stream, seq in at))
         for shard, row in zip(tuple(found), rows, strict=True):
             if not row:
-                self._shard_states.suspect(shard, EpochCause.GAP)
+                self._shard_states.require_epoch(shard, EpochCause.GAP)
                 del found[shard]
             elif row[0][1][0] != b"gate":
-                before = _entry(shard, *row[0])
-                found[shard].anchor = None if self._shard_states.is_newest(before) else before
+                preceding = _entry(shard, *row[0])
+                found[shard].preceding = None if self._shard_states.is_last_committed(preceding) else preceding
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:

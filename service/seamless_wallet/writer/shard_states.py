@@ -1,4 +1,4 @@
-"""What the writer believes of each shard, and which of it is in doubt."""
+"""What the writer remembers of each shard, and which shards need a new epoch."""
 
 from __future__ import annotations
 
@@ -11,65 +11,66 @@ from seamless_wallet.ledger.records import ShardHead
 
 
 class ShardStates:
-    """Heads as SQL has them, the newest committed entries, how far Redis has written, and the suspects."""
+    """Heads as SQL has them, the entries committed last, how far Redis has written, and the epochs that are due."""
 
     def __init__(self) -> None:
         self.heads: list[ShardHead] = []
-        self.suspects: dict[int, EpochCause] = {}
-        self._newest: dict[int, Entry] = {}
+        self.epochs_due: dict[int, EpochCause] = {}
+        """Shard → why it needs a new epoch before anything else happens to it."""
+        self._last_committed: dict[int, Entry] = {}
         self._written: dict[int, int] = {}
 
-    def believe(self, heads: Iterable[ShardHead]) -> None:
-        """SQL was asked: forget the rest."""
+    def adopt(self, heads: Iterable[ShardHead]) -> None:
+        """SQL was asked: go by its heads, and forget the rest."""
         self.heads = list(heads)
-        self._newest.clear()
+        self._last_committed.clear()
         self._written.clear()
 
-    def compare(self, server: Server) -> None:
-        """ShardEpochs whose epoch runs on another server are suspect."""
+    def compare_server(self, server: Server) -> None:
+        """Shards whose epoch runs on another server need a new one."""
         for shard, head in enumerate(self.heads):
             if (head.run_id, head.replid) != server:
-                self.suspects[shard] = EpochCause.SERVER
+                self.epochs_due[shard] = EpochCause.SERVER
 
-    def suspect(self, shard: int, cause: EpochCause) -> None:
-        """Recover this shard before anything else; the first cause counts."""
-        self.suspects.setdefault(shard, cause)
+    def require_epoch(self, shard: int, cause: EpochCause) -> None:
+        """This shard needs a new epoch; the first cause counts."""
+        self.epochs_due.setdefault(shard, cause)
 
-    def suspect_all(self, cause: EpochCause) -> None:
-        """Recover every shard."""
-        self.suspects.update(dict.fromkeys(range(len(self.heads)), cause))
+    def require_epochs(self, cause: EpochCause) -> None:
+        """Every shard needs a new epoch, for this cause."""
+        self.epochs_due.update(dict.fromkeys(range(len(self.heads)), cause))
 
-    def committed(self, entries: Sequence[Entry]) -> None:
+    def record_commit(self, entries: Sequence[Entry]) -> None:
         """SQL has taken these entries of one shard."""
-        newest = entries[-1]
-        head = self.heads[newest.shard]
-        self.heads[newest.shard] = ShardHead(head.epoch, newest.seq, head.run_id, head.replid)
-        self._newest[newest.shard] = newest
+        last = entries[-1]
+        head = self.heads[last.shard]
+        self.heads[last.shard] = ShardHead(head.epoch, last.seq, head.run_id, head.replid)
+        self._last_committed[last.shard] = last
 
-    def is_newest(self, entry: Entry) -> bool:
+    def is_last_committed(self, entry: Entry) -> bool:
         """Whether this is, to the byte, the entry that was committed last in its shard."""
-        newest = self._newest.get(entry.shard)
-        return newest is not None and (newest.epoch, newest.seq, newest.payload, newest.decided) == (
+        last = self._last_committed.get(entry.shard)
+        return last is not None and (last.epoch, last.seq, last.payload, last.decided) == (
             entry.epoch,
             entry.seq,
             entry.payload,
             entry.decided,
         )
 
-    def written(self, shard: int, seq: int) -> None:
+    def record_written(self, shard: int, seq: int) -> None:
         """Redis has written up to `seq`. It must not know less than SQL."""
         self._written[shard] = seq
         if seq < self.heads[shard].seq:
-            self.suspect(shard, EpochCause.FORK)
+            self.require_epoch(shard, EpochCause.FORK)
 
-    def missing(self, found: Iterable[int], heads: Sequence[ShardHead]) -> list[int]:
-        """ShardEpochs that have written more than SQL's `heads`, although nothing of it was found."""
+    def lacking_entries(self, found: Iterable[int], heads: Sequence[ShardHead]) -> list[int]:
+        """Shards that have written more than SQL's `heads`, although nothing of it was found."""
         return [s for s in self._written.keys() - set(found) if self._written[s] > heads[s].seq]
 
-    def opened(self, shard: int, head: ShardHead) -> None:
+    def record_epoch(self, shard: int, head: ShardHead) -> None:
         """A new epoch begins where SQL ends."""
         self.heads[shard] = head
-        self._newest.pop(shard, None)
+        self._last_committed.pop(shard, None)
         self._written.pop(shard, None)
-        if self.suspects.get(shard) is EpochCause.FORK:  # asked for meanwhile, of the epoch that is over
-            del self.suspects[shard]
+        if self.epochs_due.get(shard) is EpochCause.FORK:  # asked for meanwhile, of the epoch that is over
+            del self.epochs_due[shard]

@@ -1,0 +1,103 @@
+"""New epochs: open those that are due, tell the operator, bring the scripts, and free what older epochs left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Final
+
+import structlog
+from redis.exceptions import ResponseError
+
+from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.ports import LedgerStore
+from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock
+from seamless_wallet.recovery import open_epoch, unlink_older_generations
+from seamless_wallet.writer.script_loader import ScriptLoader
+from seamless_wallet.writer.shard_states import ShardStates
+
+EXPECTED_CAUSES: Final = frozenset({EpochCause.SERVER, EpochCause.HEAD, EpochCause.NOSCRIPT})
+"""Of new epochs: they come with a Redis that was restarted, emptied or failed over."""
+
+log = structlog.get_logger(__name__)
+
+
+class EpochOpener:
+    """Opens epochs, one shard after the other."""
+
+    def __init__(
+        self,
+        *,
+        ledger: LedgerStore,
+        ledger_uuid: str,
+        pipeline: Pipeline,
+        clock: Clock,
+        shard_states: ShardStates,
+        scripts: ScriptLoader,
+    ) -> None:
+        self._ledger = ledger
+        self._ledger_uuid = ledger_uuid
+        self._pipeline = pipeline
+        self._clock = clock
+        self._shard_states = shard_states
+        self._scripts = scripts
+        self._opened: Counter[EpochCause] = Counter()
+        self._clean_up: asyncio.Task[None] | None = None
+        for cause in EpochCause:
+            metrics.EPOCHS_OPENED.labels(cause)  # begin at 0: of a series that appears late an alert sees no increase
+
+    async def open_due(self) -> None:
+        """Open the epochs that are due; what fails stays due. Raises ForeignRedis, RedisUnavailable, store errors."""
+        due = self._shard_states.epochs_due
+        while due:
+            await self._open(*due.popitem())
+            if not due:
+                self._report()
+                await self._scripts.load_all()
+                self._start_clean_up()
+
+    def close(self) -> None:
+        """End the clean-up; the next recovery takes it up."""
+        if self._clean_up:
+            self._clean_up.cancel()
+
+    async def _open(self, shard: int, cause: EpochCause) -> None:
+        """A new epoch for one shard, on the server that the pipeline is connected to."""
+        server = self._pipeline.server
+        if server is None:
+            raise AssertionError("a usable pipeline has shown its server")
+        try:
+            head = await open_epoch(
+                shard=shard,
+                cause=cause,
+                ledger=self._ledger,
+                ledger_uuid=self._ledger_uuid,
+                pipeline=self._pipeline,
+                server=server,
+                clock=self._clock,
+            )
+        except BaseException:
+            self._shard_states.require_epoch(shard, cause)
+            raise
+        self._shard_states.record_epoch(shard, head)
+        self._opened[cause] += 1
+
+    def _report(self) -> None:
+        """A restart or fail-over of Redis explains most causes; the others ought to be looked into."""
+        if self._opened.keys() <= EXPECTED_CAUSES:
+            log.info("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
+        else:
+            log.warning("epochs_opened", shards=dict(self._opened), remedy="look into it: docs/operations.md")
+        self._opened.clear()
+
+    def _start_clean_up(self) -> None:
+        if self._clean_up is None or self._clean_up.done():
+            self._clean_up = asyncio.create_task(self._unlink())
+
+    async def _unlink(self) -> None:
+        try:
+            await unlink_older_generations(self._pipeline, list(self._shard_states.heads))
+        except (RedisUnavailable, ResponseError) as error:
+            log.info("old_epoch_cleanup_interrupted", error=str(error))

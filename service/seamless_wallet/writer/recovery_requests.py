@@ -1,0 +1,46 @@
+"""What workers ask for: they see some faults before the writer does."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.ports import RedisAddress
+from seamless_wallet.engine.subscription import listen
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.writer.doubts import Doubts
+from seamless_wallet.writer.shard_states import ShardStates
+
+_REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
+
+
+class RecoveryRequests:
+    """Turns requests into doubts. Only a fork is taken on a worker's word: the worker has proven it."""
+
+    def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, doubts: Doubts) -> None:
+        self._redis = redis
+        self._channel = keys.recover_channel(ledger_uuid)
+        self._shard_states = shard_states
+        self._doubts = doubts
+
+    async def listen_for_ever(self) -> None:
+        """Whoever may publish in Redis is heard here: what is no request is passed over."""
+        async for _, text in listen(self._redis, self._channel):
+            self._take(text)
+
+    def _take(self, text: str) -> None:
+        """`<shard> <epoch> <cause>`, of the current epoch; another one is over."""
+        match = _REQUEST.fullmatch(text)
+        if match is None:
+            return
+        shard, epoch, cause = int(match[1]), int(match[2]), match[3]
+        heads = self._shard_states.heads
+        if shard >= len(heads) or epoch != heads[shard].epoch:
+            return
+        if cause == EpochCause.FORK:
+            self._shard_states.epochs_due[shard] = EpochCause.FORK
+        elif cause == EpochCause.NOSCRIPT:
+            self._doubts.scripts = True  # judged between cycles, never while a recovery is loading them
+        elif cause == EpochCause.SERVER:
+            self._doubts.server = True

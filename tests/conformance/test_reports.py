@@ -63,7 +63,7 @@ def test_failures_that_say_the_same_are_shown_together():
         ]
     )
     assert text.count("login: HTTP 500") == text.count("only this one") == 1
-    assert f"and {len(others) - 4} more that failed alike" in text
+    assert f"and {len(others) - 4} more with the same failure" in text
     assert "sent 0" in text
     assert "sent 1" not in text
     assert all(result.case.name in text for result in same[:4])

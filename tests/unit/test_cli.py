@@ -431,17 +431,18 @@ class TestSimulate:
     def test_tells_an_r1_that_was_due_from_a_retry(self, wallet):
         result = wallet("simulate", "--players", "2", "--rounds", "2", "--seed", "1", "--chaos", "1")
         assert result.exit_code == 0, result.output
-        assert "\nthe R1s are answers that were due; 0 retries were needed beyond them\n" in result.stdout
+        assert "\neach R1 in the table was the right answer\n0 retries because no decision came\n" in result.stdout
         result = wallet("simulate", "--players", "2", "--rounds", "2", "--chaos", "0", "--duplicates", "0")
-        assert "\n0 retries were needed\n" in result.stdout
+        assert "\n0 retries because no decision came\n" in result.stdout
+        assert "R1" not in result.stdout
 
     def test_shows_what_it_deposits(self, wallet, fake):
         fake.create("ann")
         words = ("simulate", "--user", "ann", "--rounds", "1", "--chaos", "0")
-        assert "deposited KRW 20000.00 for play: ann\n" in wallet(*words, "--verbose").stdout
+        assert "deposited KRW 20000.00 to play with: ann\n" in wallet(*words, "--verbose").stdout
         assert "deposited" not in wallet("simulate", "--players", "1", "--rounds", "0").stdout
         told = wallet("simulate", "--players", "1", "--rounds", "0", "--verbose").stdout
-        assert re.search(r"^deposited KRW 20000\.00 for play: sim-", told)
+        assert re.search(r"^deposited KRW 20000\.00 to play with: sim-", told)
 
     def test_ends_in_a_line_when_a_deposit_stays_unknown(self, wallet, fake):
         fake.before = _unknown_deposits

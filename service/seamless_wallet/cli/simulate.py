@@ -1,4 +1,4 @@
-"""`wallet simulate`: the provider, played against a running service."""
+"""`wallet simulate`: a game provider that plays against a running service."""
 
 from __future__ import annotations
 
@@ -16,39 +16,46 @@ from seamless_wallet.settings import load_settings
 from seamless_wallet.simulator import Chaos, Limits, Simulation
 from seamless_wallet.simulator import simulate as run_simulation
 
-Probability = Annotated[float, typer.Option(min=0, max=1)]
-
 
 def simulate(
-    players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to make.")] = 10,
-    rounds: Annotated[int, typer.Option(min=0, max=1_000_000, help="Rounds for each player.")] = 10,
+    players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to create.")] = 10,
+    rounds: Annotated[int, typer.Option(min=0, max=1_000_000, help="Rounds of each player.")] = 10,
     user: Annotated[
         str,
-        typer.Option(help="Play as this player instead of new ones; money is deposited as needed.", show_default=False),
+        typer.Option(
+            help="Existing player to play as, in place of new ones. Money is deposited as needed.", show_default=False
+        ),
     ] = "",
-    url: Annotated[str, typer.Option(help="The webhook. Default: as in the settings.", show_default=False)] = "",
-    provider: Annotated[str, typer.Option(help="Default: the only one.", show_default=False)] = "",
+    url: Annotated[str, typer.Option(help="URL of the webhook. Default: from the settings.", show_default=False)] = "",
+    provider: Annotated[
+        str, typer.Option(help="Provider of the settings. Default: the only one.", show_default=False)
+    ] = "",
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
-    currency: Annotated[str, typer.Option(help="Of new players. Default: the first.", show_default=False)] = "",
-    concurrency: Annotated[int, typer.Option(min=1, max=4096, help="Players at the same time.")] = 16,
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="How likely an event is repeated.")] = 0.1,
-    chaos: Annotated[
-        float, typer.Option(min=0, max=1, help="How likely each kind of trouble is, in every round.")
-    ] = 0.1,
-    retry_s: Annotated[float, typer.Option(min=0, help="How long an undecided event is repeated.")] = 30.0,
-    seed: Annotated[int | None, typer.Option(help="Play the same again. Default: random.", show_default=False)] = None,
+    currency: Annotated[
+        str, typer.Option(help="Currency of new players. Default: the first of the provider.", show_default=False)
+    ] = "",
+    concurrency: Annotated[int, typer.Option(min=1, max=4096, help="Players who play at the same time.")] = 16,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Probability that an event is sent once more.")] = 0.1,
+    chaos: Annotated[float, typer.Option(min=0, max=1, help="Probability of each kind of trouble in a round.")] = 0.1,
+    retry_s: Annotated[
+        float, typer.Option(min=0, help="Seconds for which an event without a decision is sent again.")
+    ] = 30.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed; the same one plays the same rounds. Default: random.", show_default=False)
+    ] = None,
     acks: Annotated[
-        Path | None, typer.Option(help="Append a JSON line for each acknowledged event.", show_default=False)
+        Path | None,
+        typer.Option(help="File to append a JSON line to for each event that got R0.", show_default=False),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show every deposit, and every request and answer, decrypted.")
+        bool, typer.Option("--verbose", "-v", help="Show every deposit, and every request and reply, decrypted.")
     ] = False,
 ) -> None:
-    """Play the game provider over HTTP with every kind of event, and check every answer to the last digit.
+    """Simulate a game provider: play rounds with every kind of event, and check every answer to the last digit.
 
-    Exit status 1 if anything was not as it ought to be.
+    Exit status 1 if an answer was wrong.
     """
     settings = load_settings()
     simulation_url = url or service_url(settings.webhook_host, settings.webhook_port, "--url")
@@ -99,7 +106,7 @@ def _print_exchange(request: bytes, reply: str, seconds: float, *, to_stderr: bo
 
 
 def _print_deposit(user_id: str, currency: str, amount: str, *, to_stderr: bool) -> None:
-    typer.echo(f"deposited {currency} {amount} for play: {user_id}\n", err=to_stderr)
+    typer.echo(f"deposited {currency} {amount} to play with: {user_id}\n", err=to_stderr)
 
 
 def _print_report(report: dict[str, Any]) -> None:
@@ -120,16 +127,15 @@ def _print_report(report: dict[str, Any]) -> None:
         f"\n{report['event_count']} events in {report['elapsed_s']:.1f} s ({report['events_per_s']:.0f}/s), "
         f"{report['rounds']} rounds; p50 {latency['p50']} ms, p99 {latency['p99']} ms, max {latency['max']} ms"
     )
-    retried = f"{report['retries']} retries were needed"
     if report["ok"] and "R1" in codes:
-        retried = f"the R1s are answers that were due; {retried} beyond them"
-    typer.echo(retried)
+        typer.echo("each R1 in the table was the right answer")
+    typer.echo(f"{report['retries']} retries because no decision came")
     if report["forgotten_declines"]:
-        typer.echo(f"{report['forgotten_declines']} stored declines were decided afresh (Redis had been lost)")
+        typer.echo(f"{report['forgotten_declines']} declines were decided afresh, because Redis had lost them")
     typer.echo(f"players {report['players']}, seed {report['seed']}")
     for mismatch in report["mismatches"]:
         row = f" (row {mismatch['row']})" if mismatch["row"] else ""
         typer.echo(f"  {mismatch['user_id']} {mismatch['what']} {mismatch['transaction_id']}{row}")
         typer.echo(f"    expected {mismatch['expected']}\n    got      {mismatch['got']}")
     count = report["mismatch_count"]
-    typer.echo("every answer was right" if report["ok"] else f"{count} MISMATCHES, of which the first are shown above")
+    typer.echo("every answer was right" if report["ok"] else f"{count} MISMATCHES; the first are shown above")

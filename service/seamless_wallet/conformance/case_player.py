@@ -35,6 +35,18 @@ class CasePlayer(PlayerAccount):
         """A round that never was, or the one of this number."""
         return Round(self, game_no or self.run.unique_id())
 
+    async def placed(self, *stakes: int) -> Round:
+        """A new round with these bets, which the wallet has taken."""
+        game = self.round()
+        await game.bet(*stakes).gets(R0, moves=-sum(stakes))
+        return game
+
+    async def settled(self, *bets: tuple[int, int]) -> Round:
+        """A new round with these bets, (stake, winloss) each, which the wallet has taken and settled."""
+        game = await self.placed(*(stake for stake, _ in bets))
+        await game.result(*bets).gets(R0, moves=sum(stake + winloss for stake, winloss in bets))
+        return game
+
     def event(
         self, kind: Kind, game_no: str = "", items: tuple[Item, ...] = (), at_s: int | None = None, name: str = ""
     ) -> CaseEvent:
@@ -89,16 +101,12 @@ class CasePlayer(PlayerAccount):
 
     async def win(self, minor: int) -> None:
         """Win a round without a stake."""
-        game = self.round()
-        await game.bet(0).gets(R0)
-        await game.result((0, minor)).gets(R0, moves=minor)
+        await self.settled((0, minor))
 
     async def lose_all(self, but: int = 0) -> None:
         """Lose a round that costs everything but a rest."""
         if stake := self.has - but:
-            game = self.round()
-            await game.bet(stake).gets(R0, moves=-stake)
-            await game.result((stake, -stake)).gets(R0)
+            await self.settled((stake, -stake))
 
     async def deposit(self, minor: int) -> None:
         """Have the back office pay money in."""

@@ -12,42 +12,42 @@ from seamless_wallet.conformance.case_selection import all_cases
 INTRODUCTION: Final = """\
 # Conformance
 
-`wallet conformance URL` tries a wallet from outside, as its provider would, and says which rows of
-[semantics.md](semantics.md) hold. It knows nothing of the wallet but its webhook, so it serves for any implementation
+`wallet conformance URL` tests a wallet from outside, as its provider would, and tells which rows of
+[semantics.md](semantics.md) hold. It knows nothing of the wallet but its webhook. So it serves for every implementation
 of [wire.md](wire.md): this one, or one of your own in any language.
 
 This page is made from the code: `python -m seamless_wallet.conformance.conformance_reference > docs/conformance.md`.
 
-## Our own service
-Beside a running `wallet up`, with the same settings, everything is known already:
+## This service
+Beside a running `wallet up`, with the same settings, no option is needed:
 ```sh
 wallet conformance
 ```
-`--provider` chooses an account if there are several, `--verbose` shows every case. New players called `conf-…` are
-made, play and stay: do this on a test installation.
+`--provider` chooses a provider if there are several. `--verbose` shows every case. The run makes new players called
+`conf-…`, who play and stay: do this on a test installation.
 
 ## Your own wallet
-The webhook, its credentials, and where players come from:
+Pass the webhook, its credentials, and where players come from:
 ```sh
 wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
     --currency KRW --player ann --player bob
 wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
     --currency KRW --hook ./back-office-hook
 ```
-- `--player`: one or two players who exist, are active and owe nothing. They serve one case after the other, and some
-  cases wait until the grace after a logout is over, so this takes over two minutes at 10 s of grace. Nobody else may
-  play with them meanwhile; what they have in the end is not what they had. If they have too little, they win it in a
-  round without a stake.
-- `--hook CMD`: a program of yours for what a webhook cannot do. With it, each case has new players, unless `--player`
-  says otherwise.
-- `--admin-url`, `--admin-token-file`: the same by way of our [admin API](admin-api.md).
-- `--cipher`, `--key-encoding`, `--reply-body` and `--scale` (of the currency, 2 unless said) are as in
-  [settings.md](settings.md#providers).
+- `--player`: one or two existing players who are active and owe nothing. They play one case after the other, and some
+  cases wait until the grace after a logout is over. With 10 s of grace this takes over two minutes. Nobody else may
+  play with them meanwhile, and their balances change. If they have too little money, they win it in a round without a
+  stake.
+- `--hook CMD`: a program of yours that does what a webhook cannot. With it, each case has new players, unless you pass
+  `--player`.
+- `--admin-url`, `--admin-token-file`: the same through our [admin API](admin-api.md).
+- `--cipher`, `--key-encoding`, `--reply-body` and `--scale` (decimal digits of the currency; default 2):
+  [settings.md](settings.md#providers) explains them.
 
-What needs something that is not there is skipped, with the reason.
+A case that needs something that is not there is skipped, and the report says why.
 
 ### The hook
-A command line, without a shell. It is run as
+The hook is a command line and runs without a shell:
 ```text
 CMD create USER CURRENCY
 CMD deposit USER AMOUNT CURRENCY
@@ -56,65 +56,75 @@ CMD block USER
 CMD unblock USER
 CMD balance USER CURRENCY          prints the balance
 ```
-`AMOUNT` is a decimal number of major units, such as `100.00`. Exit status 0 says that it is done and in force, 69 that
-there is no such action here (what needs it is skipped), any other that it was refused; then the end of what it printed,
-on stderr and stdout, is shown. `create` and `deposit` every case needs: if they are refused for an ordinary player, no
-more cases with players are played. To create a player who exists is no error. Each action happens once per call;
-several calls may run at the same time. A user has ASCII letters, digits and hyphens, but in the cases on ids that look
-alike, where there are others.
+- `AMOUNT` is a decimal number of major units, such as `100.00`.
+- Exit status 0: done, and in force. 69: the hook has no such action, and cases that need it are skipped. Any other:
+  refused; the report shows the end of what the hook printed on stderr and stdout.
+- Every case needs `create` and `deposit`. If they are refused for an ordinary player, no more cases with players are
+  played. To create an existing player is not an error.
+- Each call is one action, done once. Several calls may run at the same time.
+- A `USER` has ASCII letters, digits and hyphens. Only the cases about ids that look alike use other characters.
 
 [back-office-hook.sh](back-office-hook.sh) is a hook for our own admin API, in a few lines of curl.
 
-### What you chose
-Rows marked (cfg) have a default, and are otherwise as you say. So are the limits:
+### How the wallet is configured
+Rows marked (cfg) have a default. If your wallet is configured otherwise, pass it. The same goes for two limits:
 
 | option | default | row |
 |---|---|---|
 | `--session` | `required`; or `off` | 33 |
 | `--cancel-unknown` | `tombstone`; or `r3` | 43 |
 | `--change-overdraw` | `debt`; or `reject` | 66 |
-| `--grace-s` | 10: how long bets are taken after a logout. Some cases wait for it | 33 |
+| `--grace-s` | 10 seconds after a logout in which bets are taken. Some cases wait for its end | 33 |
 | `--body-bytes-max` | 65536 | 13 |
 
-## What comes out
-A line for each phase, and each failure with what was expected, what came, and the event; failures that say the same are
-shown together. `--json` prints
-`{"cases": [{"name", "row", "status", "detail"}], "summary": …}` with the status `pass`, `fail` or `skip`;
-`--junit FILE` writes what CI servers read. `--list` only lists the cases, `--only` plays some: `--only 'cancel-*'`,
-`--only row:66`.
+## The report
+The report has a line for each phase. For each failure it shows what was expected, what came, and the event that was
+sent. Failures with the same text are shown together.
 
-Exit status: 0 all passed, 1 something failed (or, with `--strict`, was skipped), 2 wrong usage, or nothing that could
-be tried: one line says what, before the first case. Nothing listens there, or no webhook does; it has other
-credentials, another cipher or profile; a player is not there; the hook does not run or makes no player; the report
-cannot be written.
+- `--json` prints `{"cases": [{"name", "row", "status", "detail"}], "summary": …}`; a status is `pass`, `fail` or
+  `skip`.
+- `--junit FILE` writes JUnit XML, which CI servers read.
+- `--list` lists the cases and plays none. `--only` plays some: `--only 'cancel-*'`, `--only row:66`.
 
-Every case uses rounds and ids of its own. Each answer is checked for its code, for `latest_balance` to the last digit,
-and for the echo of `event_type`, `timestamp` and `user_id`; and in the end, a login has to tell the same balance for
-everybody who took part. After an R1 that is not due, or a connection that ends without an answer, the event is sent
-again up to three times, as a provider does (row 7); the report says so. No redirection is followed: it would carry
-the key.
+| exit status | means |
+|---|---|
+| 0 | all cases passed |
+| 1 | a case failed, or with `--strict` was skipped |
+| 2 | wrong usage, or no wallet that can be tested |
+
+With exit status 2, one line says why, before the first case: nothing listens at the URL, or no webhook does; the
+credentials, the cipher or the profile are wrong; a player is unknown; the hook does not run or makes no player; the
+report cannot be written.
+
+Every case uses its own rounds and ids. Each answer is checked for its code, for `latest_balance` to the last digit, and
+for the echo of `event_type`, `timestamp` and `user_id`. At the end of a case, a login must tell the same balance for
+every player who took part.
+
+After an R1 that is not due, or a connection that ends without an answer, the event is sent again up to three times, as
+a provider does (row 7). The report says so. Redirections are not followed, because they would carry the key to another
+address.
 
 Phases 1 to 3 are the order in which the provider's overview has a wallet built: login and logout; bets, too little
-money, cancels; results and their changes. The others are what goes wrong in real life.
+money, cancels; results and their changes. The other phases are about what goes wrong in practice.
 
-## What cannot be seen from outside
+## What cannot be tested from outside
 | row | why |
 |---|---|
-| 2, 4, 53 … | that something is *counted* or *logged*: metrics and logs are the wallet's own |
-| 3 | another provider's event with the same id: needs a second account |
-| 7 | a transient failure: nobody can ask for one. That the retry decides is relied on throughout |
-| 8 | that idempotency *never* expires: only events that are stamped hours ago are tried |
-| 6 | that a decline is forgotten in the end |
-| 10 | the previous key while keys are changed, and comparison in constant time |
+| 2, 4, 53 … | that something is *counted* or *logged*: only the wallet sees its metrics and logs |
+| 3 | another provider's event with the same id: this needs a second provider |
+| 7 | a transient failure: nobody can cause one from outside. But every case relies on the retry |
+| 8 | that idempotency *never* expires: only events with timestamps of hours ago are tested |
+| 6 | that a decline is forgotten after a while |
+| 10 | the previous key during a change of keys, and comparison in constant time |
 | 13 | that memory stays bounded and the connection is closed: a proxy may stand between |
-| 18 | source addresses: ours is the one that it is |
+| 18 | source addresses: the test has only its own |
 | 33 | that a session ends hours after its last use |
-| 70 | the Idempotency-Key: an affair of the admin API |
+| 70 | the Idempotency-Key: it belongs to the admin API |
 | always | that an R0 is committed, that all accounts sum to 0, what a crash leaves |
 
 ## Cases
-`wire` and `always` stand for [wire.md](wire.md) and the last section of [semantics.md](semantics.md#always), `identity`
-for its [first](semantics.md#identity).
+A row is a number of [semantics.md](semantics.md), `identity` for its [first paragraph](semantics.md#identity), `always`
+for its [last](semantics.md#always), or `wire` for [wire.md](wire.md).
 """
 
 

@@ -79,7 +79,7 @@ def show(results: Sequence[CaseResult], console: Console, *, verbose: bool = Fal
 
 
 def _failed_alike(results: Sequence[CaseResult]) -> list[list[CaseResult]]:
-    """Failures, those together that say the same; the first line says it, the next what was sent."""
+    """Failures, grouped by the first line of what they say; the next line is what was sent."""
     reasons: dict[str, list[CaseResult]] = {}
     for each in results:
         if each.status is CaseStatus.FAIL:
@@ -88,12 +88,12 @@ def _failed_alike(results: Sequence[CaseResult]) -> list[list[CaseResult]]:
 
 
 def _show_failures(alike: Sequence[CaseResult], console: Console) -> None:
-    """The cases, what they have in common, and what the first of them sent."""
+    """The names of some cases, the failure that they share, and what the first of them sent."""
     console.print()
     for each in alike[:_ALIKE_SHOWN]:
         console.print(f"{_MARKS[each.status]}  {_title(each.case)}")
     if len(alike) > _ALIKE_SHOWN:
-        console.print(f"      and {len(alike) - _ALIKE_SHOWN} more that failed alike; --verbose names them")
+        console.print(f"      and {len(alike) - _ALIKE_SHOWN} more with the same failure; pass --verbose to see all")
     for line in alike[0].detail.splitlines():
         console.print(f"      {escape(printable(line))}")
 

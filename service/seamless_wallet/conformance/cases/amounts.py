@@ -1,4 +1,4 @@
-"""Rows 14, 15 and 17: too few and too many items, numbers that are no amounts, other currencies."""
+"""Rows 14, 15 and 17: too few or too many items, numbers that are no amounts, wrong currencies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bet_of(player: CasePlayer, text: str) -> CaseEvent:
 
 @case("14")
 async def batch_of_nothing(context: CaseContext) -> None:
-    """Bets, cancels, results and changes without an item, and totals of 0: R3."""
+    """A bet, cancel, result or change without items, with totals of 0: R3."""
     player = await context.player()
     for money in await money_of(player):
         empty = money.event.renewed().literally({amount.total: "0" for amount in money.amounts})
@@ -33,7 +33,7 @@ async def batch_of_nothing(context: CaseContext) -> None:
 
 @case("14")
 async def batch_of_501(context: CaseContext) -> None:
-    """501 bets, or cancels, results or changes of bets that are there: R3, and none is done."""
+    """501 items in a bet, cancel, result or change: R3, nothing moves."""
     unit, count = 10**context.scale, ITEMS_MAX + 1
     player = await context.player(3 * count * unit)
     cancelled, settled, changed = player.round(), player.round(), player.round()
@@ -56,7 +56,7 @@ async def batch_of_501(context: CaseContext) -> None:
 
 @case("15")
 async def negative_stakes(context: CaseContext) -> None:
-    """A stake below 0: R3 for every kind of event, and no money is made."""
+    """A stake below 0: R3 for every kind of event, nothing moves."""
     player = await context.player()
     for money in await money_of(player):
         stake = money.amounts[0]
@@ -66,7 +66,7 @@ async def negative_stakes(context: CaseContext) -> None:
 
 @case("15")
 async def negative_stake_within_a_batch(context: CaseContext) -> None:
-    """A negative stake hides behind a total that is right and positive: R3."""
+    """A negative stake in a batch whose total is right and positive: R3."""
     player = await context.player()
     bet = player.round().bet(500, 300)
     texts = {"data.bets.0.bet_amount": "5", "data.bets.1.bet_amount": "-3", "data.total_bet_amount": "2"}
@@ -75,7 +75,7 @@ async def negative_stake_within_a_batch(context: CaseContext) -> None:
 
 @case("15")
 async def not_a_number(context: CaseContext) -> None:
-    """NaN and Infinity, bare or as the strings that parsers take for them: R3 for every amount and total."""
+    """NaN and Infinity, as numbers or as texts, for any amount or total: R3."""
     player = await context.player()
     for money in await money_of(player):
         for amount in money.amounts:
@@ -85,7 +85,7 @@ async def not_a_number(context: CaseContext) -> None:
 
 @case("15")
 async def exponents_beyond_measure(context: CaseContext) -> None:
-    """1e400, which a double takes for infinite, and 1e999999, which takes minutes to write out: R3 at once."""
+    """1e400, which overflows a double, or 1e999999, which takes minutes to write out: R3 at once."""
     player = await context.player()
     for money in await money_of(player):
         for amount in money.amounts:
@@ -95,7 +95,7 @@ async def exponents_beyond_measure(context: CaseContext) -> None:
 
 @case("15")
 async def finer_than_the_currency(context: CaseContext) -> None:
-    """One digit more than the currency has: R3 for every amount and total, and it is not rounded."""
+    """An amount or total with one decimal digit more than the currency has: R3, and it is not rounded."""
     player = await context.player()
     finest = "0." + "0" * context.scale
     texts = (f"{finest}1", f"1{finest[1:]}5", f"10{finest[1:]}4", f"1e-{context.scale + 1}")
@@ -108,7 +108,7 @@ async def finer_than_the_currency(context: CaseContext) -> None:
 
 @case("15")
 async def zeros_at_the_end_are_no_finer(context: CaseContext) -> None:
-    """1.000000000 is 1, and 1e0, 10e-1 and 0.1e1 are, too."""
+    """1.000000000, 1e0, 10e-1 and 0.1E+1 are all 1: R0."""
     unit = 10**context.scale
     player = await context.player(100 * unit)
     for text in ("1.000000000", "1e0", "10e-1", "0.1E+1"):
@@ -117,7 +117,7 @@ async def zeros_at_the_end_are_no_finer(context: CaseContext) -> None:
 
 @case("15")
 async def largest_amount(context: CaseContext) -> None:
-    """2^53 − 1 minor units are an amount, though nobody has them (R4); 2^53 and more are none in any event (R3)."""
+    """2^53 − 1 minor units are an amount (here R4, for want of money); more is not: R3 in any event."""
     player = await context.player()
     await bet_of(player, json_number(AMOUNT_MAX, context.scale)).gets(R4)
     for money in await money_of(player):
@@ -130,7 +130,7 @@ async def largest_amount(context: CaseContext) -> None:
 
 @case("15")
 async def winloss_that_is_no_amount(context: CaseContext) -> None:
-    """NaN, 1e400, beyond the cap or too fine as a winloss of a result or a change, or the one before: R3."""
+    """NaN, 1e400, more than 2^53 − 1 or too many digits as the winloss of a result or a change: R3."""
     player = await context.player()
     finest = "0." + "0" * context.scale + "1"
     caps = [json_number(minor, context.scale) for minor in (AMOUNT_MAX + 1, -AMOUNT_MAX - 1)]
@@ -142,7 +142,7 @@ async def winloss_that_is_no_amount(context: CaseContext) -> None:
 
 @case("17")
 async def another_currency(context: CaseContext) -> None:
-    """A currency that is not the player's: R3, whatever the event."""
+    """The currency is not the player's: R3 for every kind of event."""
     player = await context.player()
     other = "USD" if context.currency != "USD" else "EUR"
     game = player.round()
@@ -155,7 +155,7 @@ async def another_currency(context: CaseContext) -> None:
 
 @case("17")
 async def unknown_currencies(context: CaseContext) -> None:
-    """A currency that does not exist, is spelt otherwise or is empty: R3."""
+    """The currency does not exist, is misspelt or empty: R3."""
     player = await context.player()
     for currency in ("XXX", context.currency.lower(), f"{context.currency} ", ""):
         await player.round().bet(100).put("data.currency", currency).refused()

@@ -1,4 +1,4 @@
-"""Row 14, and row 11 for every kind of event: batches that do not add up."""
+"""Row 14, and row 11 for the fields of a batch: totals, repeated bets, and the largest batch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,9 @@ from seamless_wallet.conformance.case_registry import Phase, cases_of
 case = cases_of(Phase.SCHEMA)
 
 
-def with_items(event: CaseEvent, path: str, count: int) -> CaseEvent:
-    """An event of so many items, each as its first one."""
-    data = event.fields["data"]
-    items = [data[path][0] | {"bet_index": str(number)} for number in range(count)]
-    made = event.put("data.total_bet_amount", data["total_bet_amount"] * count)
-    return made.put(f"data.{path}", items, f"{count} items")
-
-
-async def round_of_everything(player: CasePlayer) -> dict[str, CaseEvent]:
-    """A good event of each kind, for a round in which it would be R0 and move money."""
-    game, cancelled = player.round(), player.round()
-    await game.bet(100, 100).gets(R0, moves=-200)
-    await cancelled.bet(100, 100).gets(R0, moves=-200)
+async def good_events(player: CasePlayer) -> dict[str, CaseEvent]:
+    """A good event of each kind, not sent yet, by the name of its batch: it would be R0 and move money."""
+    game, cancelled = await player.placed(100, 100), await player.placed(100, 100)
     result = game.result((100, 0), (100, 0))
     await game.bet(100, at=3).gets(R0, moves=-100)
     await game.result((100, 50), at=3).gets(R0, moves=150)
@@ -37,7 +27,7 @@ async def round_of_everything(player: CasePlayer) -> dict[str, CaseEvent]:
 
 @case("14")
 async def totals_that_are_no_sums(context: CaseContext) -> None:
-    """A total that is more or less than its items: R3 for every kind of event."""
+    """A total is not the sum of its items: R3 for every kind of event."""
     player = await context.player()
     totals = {
         "bets": ("total_bet_amount",),
@@ -45,7 +35,7 @@ async def totals_that_are_no_sums(context: CaseContext) -> None:
         "bet_results": ("total_bet_amount", "total_winloss"),
         "change": ("total_bet_amount", "total_winloss", "total_winloss_before"),
     }
-    events = await round_of_everything(player)
+    events = await good_events(player)
     for kind, names in totals.items():
         for name in names:
             for wrong in (7, -7):
@@ -54,9 +44,9 @@ async def totals_that_are_no_sums(context: CaseContext) -> None:
 
 @case("14")
 async def one_bet_twice_in_a_batch(context: CaseContext) -> None:
-    """A bet_index twice in one event: R3 for every kind of event, and nothing counts once or twice."""
+    """A bet_index occurs twice in one event: R3 for every kind of event, nothing moves."""
     player = await context.player()
-    for event in (await round_of_everything(player)).values():
+    for event in (await good_events(player)).values():
         (name,) = [name for name in event.fields["data"] if name.startswith("bet")]
         items = event.fields["data"][name]
         await event.put(f"data.{name}", [items[0], items[0]], "one bet twice").refused()
@@ -64,16 +54,17 @@ async def one_bet_twice_in_a_batch(context: CaseContext) -> None:
 
 @case("14")
 async def batch_of_500(context: CaseContext) -> None:
-    """500 items, the largest batch: R0, and all of them are taken."""
+    """500 items, the most that a batch may have: R0, and all are taken."""
     player = await context.player()
-    await with_items(player.round().bet(3), "bets", ITEMS_MAX).gets(R0, moves=-3 * ITEMS_MAX)
+    bet = player.round().bet(*[3] * ITEMS_MAX).noted(f"{ITEMS_MAX} items")
+    await bet.gets(R0, moves=-3 * ITEMS_MAX)
 
 
 @case("11")
 async def fields_missing_in_other_events(context: CaseContext) -> None:
-    """Without what moves money, cancels, results and changes are R3."""
+    """A field that moves money is missing in a cancel, a result or a change: R3."""
     player = await context.player()
-    events = await round_of_everything(player)
+    events = await good_events(player)
     for path in ("data.total_bet_cancel_amount", "data.bet_cancels.0.bet_amount", "data.bet_cancels.0.bet_index"):
         await events["bet_cancels"].renewed().drop(path).refused()
     for path in ("data.total_bet_amount", "data.total_winloss", "data.bet_results.0.winloss", "data.bet_results"):

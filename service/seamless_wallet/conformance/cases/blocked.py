@@ -1,4 +1,4 @@
-"""Rows 22 and 32: a blocked player starts nothing, and what has begun is still settled."""
+"""Rows 22 and 32: a blocked player cannot log in or bet, but open bets are still settled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ case = cases_of(Phase.SESSIONS)
 
 @case("22")
 async def blocked_player_cannot_log_in(context: CaseContext) -> None:
-    """A login of a blocked player: R1; after the block is lifted, the same event is R0."""
+    """A blocked player logs in: R1. Once unblocked, the same event is R0."""
     player = await context.player()
     await player.block()
     login = player.login()
@@ -22,7 +22,7 @@ async def blocked_player_cannot_log_in(context: CaseContext) -> None:
 
 @case("32")
 async def blocked_player_cannot_bet(context: CaseContext) -> None:
-    """A bet of a blocked player: R1, nothing is taken; after the block is lifted, the same event is R0."""
+    """A blocked player bets: R1, nothing is taken. Once unblocked, the same event is R0."""
     player = await context.player()
     await player.block()
     bet = player.round().bet(100)
@@ -33,7 +33,7 @@ async def blocked_player_cannot_bet(context: CaseContext) -> None:
 
 @case("32")
 async def block_comes_before_funds(context: CaseContext) -> None:
-    """Blocked and without the money: R1, not R4."""
+    """A blocked player without enough money bets: R1, not R4."""
     player = await context.player()
     await player.block()
     await player.round().bet(player.has + 1).gets(R1)
@@ -41,10 +41,9 @@ async def block_comes_before_funds(context: CaseContext) -> None:
 
 @case("32")
 async def a_cancelled_bet_comes_before_the_block(context: CaseContext) -> None:
-    """Blocked, and the bet was cancelled: R3, not R1."""
+    """A blocked player bets what was cancelled before: R3, not R1."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await game.cancel(100).gets(R0, moves=100)
     await player.block()
     await game.bet(100).gets(R3)
@@ -52,7 +51,7 @@ async def a_cancelled_bet_comes_before_the_block(context: CaseContext) -> None:
 
 @case("32")
 async def a_placed_bet_comes_before_the_block(context: CaseContext) -> None:
-    """The retry of a bet, and the same bet as a new event, are R0 for a blocked player."""
+    """A placed bet of a blocked player comes again, as a retry and as a new event: R0."""
     player = await context.player()
     bet = player.round().bet(100)
     await bet.gets(R0, moves=-100)
@@ -63,38 +62,34 @@ async def a_placed_bet_comes_before_the_block(context: CaseContext) -> None:
 
 @case("40")
 async def cancel_for_a_blocked_player(context: CaseContext) -> None:
-    """A cancel does not ask for the player's status: R0, refunded."""
+    """A bet of a blocked player is cancelled: R0, refunded."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await player.block()
     await game.cancel(100).gets(R0, moves=100)
 
 
 @case("50")
 async def result_for_a_blocked_player(context: CaseContext) -> None:
-    """A result does not ask for the player's status: R0, credited."""
+    """A bet of a blocked player is settled: R0, credited."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await player.block()
     await game.result((100, 95)).gets(R0, moves=195)
 
 
 @case("61")
 async def change_for_a_blocked_player(context: CaseContext) -> None:
-    """A change of result does not ask for the player's status: R0, applied."""
+    """A result of a blocked player is changed: R0, applied."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
-    await game.result((100, 95)).gets(R0, moves=195)
+    game = await player.settled((100, 95))
     await player.block()
     await game.change((100, 95, 0)).gets(R0, moves=-95)
 
 
 @case("23")
 async def logout_of_a_blocked_player(context: CaseContext) -> None:
-    """A blocked player may leave: R0."""
+    """A blocked player logs out: R0."""
     player = await context.player()
     await player.block()
     await player.logout().gets(R0)
@@ -102,7 +97,7 @@ async def logout_of_a_blocked_player(context: CaseContext) -> None:
 
 @case("70")
 async def cash_desk_of_a_blocked_player(context: CaseContext) -> None:
-    """A blocked player may be given a deposit, and is refused a withdrawal."""
+    """A blocked player can deposit, but cannot withdraw."""
     player = await context.player()
     await player.block()
     await player.deposit(500)

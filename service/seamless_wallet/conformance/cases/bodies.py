@@ -1,4 +1,4 @@
-"""Row 13, and how docs/wire.md lets a body be wrapped."""
+"""Row 13, and the ways in which docs/wire.md lets a body be wrapped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAKE = 100
 
 @case("wire")
 async def any_content_type(context: CaseContext) -> None:
-    """text/plain, application/json, something else or none: the content type is never looked at."""
+    """Any Content-Type, such as text/plain or application/json: R0, because it is never looked at."""
     player, headers = await context.player(), context.webhook.headers
     for kind in ("text/plain", "application/json", "text/plain; charset=utf-8", "application/octet-stream", "nonsense"):
         await _is_taken(player, _sealed_bet(player), kind, {**headers, "Content-Type": kind})
@@ -33,7 +33,7 @@ async def body_as_a_json_string(context: CaseContext) -> None:
 
 @case("wire")
 async def body_in_white_space(context: CaseContext) -> None:
-    """Line ends and spaces around the body, quoted or not: R0."""
+    """White space around the body, quoted or not: R0."""
     player = await context.player()
     for before, after in ((b"", b"\n"), (b"\r\n ", b"\r\n"), (b' "', b'"\n')):
         body = before + _sealed_bet(player).strip(b'"') + after
@@ -53,7 +53,7 @@ async def _is_taken(player: CasePlayer, body: bytes, what: str, headers: dict[st
 
 @case("13")
 async def body_over_the_limit(context: CaseContext) -> None:
-    """A good event in a body over the limit: R2, and it does not happen."""
+    """A good event in a body over the limit: R2, and nothing is taken."""
     player = await context.player()
     body = _body_over_the_limit(player)
     check_code(await context.webhook.exchange_body(body), f"a body of {len(body)} bytes", R2)
@@ -61,7 +61,7 @@ async def body_over_the_limit(context: CaseContext) -> None:
 
 @case("13")
 async def body_over_the_limit_in_chunks(context: CaseContext) -> None:
-    """A body over the limit without a Content-Length: R2, for the wallet counts for itself."""
+    """A body over the limit without a Content-Length: R2, because the wallet counts the bytes itself."""
     player = await context.player()
     body = _body_over_the_limit(player)
 
@@ -79,7 +79,7 @@ def _body_over_the_limit(player: CasePlayer) -> bytes:
 
 @case("13")
 async def body_within_the_limit(context: CaseContext) -> None:
-    """A body that just fits: R0."""
+    """A body just below the limit: R0."""
     player = await context.player()
     fits = context.choices.body_bytes_max // 4 * 3 - 1024
     await player.round().bet(100).put("feedback_data", "x" * fits, "a large body").gets(R0, moves=-100)

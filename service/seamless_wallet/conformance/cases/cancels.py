@@ -1,4 +1,4 @@
-"""Rows 40 to 44: stakes that are given back."""
+"""Rows 40 to 44, and row 5 for cancels: stakes that are given back."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ case = cases_of(Phase.BETS)
 async def cancel_refunds_the_stake(context: CaseContext) -> None:
     """An open bet is cancelled: R0, and the stake is back."""
     player = await context.player()
-    game = player.round()
-    await game.bet(1234).gets(R0, moves=-1234)
+    game = await player.placed(1234)
     await game.cancel(1234).gets(R0, moves=1234)
 
 
 @case("40")
 async def cancel_of_some_bets(context: CaseContext) -> None:
-    """Some bets of a round are cancelled, then the others."""
+    """The bets of a round are cancelled and settled one by one: R0, each moves its own money."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 200, 300).gets(R0, moves=-600)
+    game = await player.placed(100, 200, 300)
     await game.cancel(200, at=2).gets(R0, moves=200)
     await game.result((300, 300), at=3).gets(R0, moves=600)
     await game.cancel(100).gets(R0, moves=100)
@@ -31,20 +29,18 @@ async def cancel_of_some_bets(context: CaseContext) -> None:
 
 @case("40")
 async def cancel_of_a_batch(context: CaseContext) -> None:
-    """Bets of two events are cancelled by one."""
+    """One event cancels the bets of two events: R0, and their sum is refunded."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await game.bet(250, at=2).gets(R0, moves=-250)
     await game.cancel(100, 250).gets(R0, moves=350)
 
 
 @case("41")
 async def cancel_of_another_amount(context: CaseContext) -> None:
-    """More or less than the stored stake: R3, nothing moves; the right amount is refunded afterwards."""
+    """The amount is more or less than the stored stake: R3, nothing moves. The right amount is refunded afterwards."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.cancel(600).gets(R3)
     await game.cancel(499).gets(R3)
     await game.cancel(500).gets(R0, moves=500)
@@ -52,37 +48,34 @@ async def cancel_of_another_amount(context: CaseContext) -> None:
 
 @case("41")
 async def one_wrong_amount_refuses_the_batch(context: CaseContext) -> None:
-    """A batch with one wrong amount: R3, and no stake of it is refunded."""
+    """One amount of a batch is wrong: R3, and no stake of the batch is refunded."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500, 300).gets(R0, moves=-800)
+    game = await player.placed(500, 300)
     await game.cancel(500, 301).gets(R3)
     await game.cancel(500, 300).gets(R0, moves=800)
 
 
 @case("42")
 async def cancel_of_a_cancelled_bet(context: CaseContext) -> None:
-    """Another event cancels it once more: R0, nothing moves."""
+    """Another event cancels the same bet once more: R0, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.cancel(500).gets(R0, moves=500)
     await game.cancel(500).gets(R0)
 
 
 @case("42")
 async def batch_with_a_cancelled_bet(context: CaseContext) -> None:
-    """Only the bet that is still open is refunded."""
+    """One bet of a batch is cancelled already: R0, and only the other one is refunded."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500, 200).gets(R0, moves=-700)
+    game = await player.placed(500, 200)
     await game.cancel(500).gets(R0, moves=500)
     await game.cancel(500, 200).gets(R0, moves=200)
 
 
 @case("43")
 async def cancel_of_an_unknown_bet(context: CaseContext) -> None:
-    """The bet never came: R0 without money (with --cancel-unknown r3: R3)."""
+    """The wallet does not know the bet: R0, nothing moves (with --cancel-unknown r3: R3)."""
     player = await context.player()
     code = R0 if context.choices.cancel_unknown == "tombstone" else R3
     await player.round().cancel(500).gets(code)
@@ -90,7 +83,7 @@ async def cancel_of_an_unknown_bet(context: CaseContext) -> None:
 
 @case("43")
 async def bet_after_the_cancel_that_came_first(context: CaseContext) -> None:
-    """A cancel that comes before its bet leaves a tombstone: the bet is R3 (with --cancel-unknown r3: R0)."""
+    """A cancel comes before its bet and leaves a tombstone: the bet is R3 (with --cancel-unknown r3: R0)."""
     player = await context.player()
     game = player.round()
     if context.choices.cancel_unknown == "tombstone":
@@ -103,7 +96,7 @@ async def bet_after_the_cancel_that_came_first(context: CaseContext) -> None:
 
 @case("43")
 async def tombstones_stand_for_one_bet_each(context: CaseContext) -> None:
-    """Every bet that a cancel named is refused, and no other bet of the round."""
+    """A cancel comes first: every bet that it names is R3, any other bet of the round is R0."""
     context.needs("cancel_unknown", "tombstone")
     player = await context.player()
     game = player.round()
@@ -115,10 +108,9 @@ async def tombstones_stand_for_one_bet_each(context: CaseContext) -> None:
 
 @case("43")
 async def batch_with_an_unknown_bet(context: CaseContext) -> None:
-    """The known bet is refunded and the unknown one gets a tombstone (with --cancel-unknown r3: R3 for both)."""
+    """Of a known and an unknown bet one is refunded, one gets a tombstone (with --cancel-unknown r3: R3 for both)."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     if context.choices.cancel_unknown == "tombstone":
         await game.cancel(500, 40).gets(R0, moves=500)
         await game.bet(40, at=2).gets(R3)
@@ -128,21 +120,18 @@ async def batch_with_an_unknown_bet(context: CaseContext) -> None:
 
 @case("44")
 async def cancel_of_a_settled_bet(context: CaseContext) -> None:
-    """The bet is settled already: R3, nothing moves."""
+    """The bet is settled already, lost, even or won: R3, nothing moves."""
     player = await context.player()
     for winloss in (-500, 0, 475):
-        game = player.round()
-        await game.bet(500).gets(R0, moves=-500)
-        await game.result((500, winloss)).gets(R0, moves=500 + winloss)
+        game = await player.settled((500, winloss))
         await game.cancel(500).gets(R3)
 
 
 @case("5")
 async def cancel_of_a_cancelled_bet_with_another_amount(context: CaseContext) -> None:
-    """Row 5 comes before row 42: a cancelled bet, or a tombstone, with another amount is R3."""
+    """A cancelled bet, or a tombstone, is cancelled with another amount: R3, because row 5 comes before row 42."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.cancel(500).gets(R0, moves=500)
     await game.cancel(501).gets(R3)
     if context.choices.cancel_unknown == "tombstone":

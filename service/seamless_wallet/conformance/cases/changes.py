@@ -1,4 +1,4 @@
-"""Rows 60 to 65: results that turn out to be others. The stored value decides the money, never `before`."""
+"""Rows 60 to 65: changes of results. The stored value decides how much money moves, never `before`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.case_player import CasePlayer, Round
 from seamless_wallet.conformance.case_registry import Phase, cases_of
 
 case = cases_of(Phase.RESULTS)
@@ -15,44 +14,36 @@ STAKE, WIN = 1000, 950
 CHANGES_MAX = 64
 
 
-async def settled(player: CasePlayer, winloss: int = WIN) -> Round:
-    """A round with one bet of `STAKE` that is settled."""
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
-    await game.result((STAKE, winloss)).gets(R0, moves=STAKE + winloss)
-    return game
-
-
 @case("61")
 async def change_down(context: CaseContext) -> None:
-    """A win becomes a loss: R0, and new − stored is taken."""
+    """A win becomes a loss: R0, and the difference between old and new winloss is taken."""
     player = await context.player()
-    game = await settled(player)
+    game = await player.settled((STAKE, WIN))
     await game.change((STAKE, WIN, -STAKE)).gets(R0, moves=-STAKE - WIN)
 
 
 @case("61")
 async def change_up(context: CaseContext) -> None:
-    """A loss becomes a win: R0, and new − stored is credited."""
+    """A loss becomes a win: R0, and the difference between old and new winloss is credited."""
     player = await context.player()
-    game = await settled(player, -STAKE)
+    game = await player.settled((STAKE, -STAKE))
     await game.change((STAKE, -STAKE, WIN)).gets(R0, moves=STAKE + WIN)
 
 
 @case("61")
 async def change_by_either_name(context: CaseContext) -> None:
-    """`bet_result_change` and `result_change` are the same event."""
+    """The event may be called `bet_result_change` or `result_change`: R0."""
     player = await context.player()
     for name in ("bet_result_change", "result_change"):
-        game = await settled(player)
+        game = await player.settled((STAKE, WIN))
         await game.change((STAKE, WIN, 0), name=name).gets(R0, moves=-WIN)
 
 
 @case("61")
 async def changes_one_after_the_other(context: CaseContext) -> None:
-    """Each change starts from the one before it."""
+    """Three changes in order, each starting from the one before it: R0 for each."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
     await game.change((STAKE, -STAKE, WIN), at_s=now_s + 2).gets(R0, moves=STAKE + WIN)
@@ -60,9 +51,9 @@ async def changes_one_after_the_other(context: CaseContext) -> None:
 
 @case("61")
 async def changes_back_and_forth(context: CaseContext) -> None:
-    """There, back, and there again at a third moment: the same pair is a change of its own, and moves the money."""
+    """A change, its reverse, and the first again at a later time: R0 for each, and each moves the money."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
     await game.change((STAKE, WIN, 0), at_s=now_s + 2).gets(R0, moves=-WIN)
@@ -70,29 +61,26 @@ async def changes_back_and_forth(context: CaseContext) -> None:
 
 @case("61")
 async def change_a_little_older_than_the_last(context: CaseContext) -> None:
-    """Five seconds older than the last change applied is not too old: R0."""
+    """A change that is just 5 s older than the last one applied: R0."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s - 5).gets(R0, moves=100)
 
 
 @case("61")
 async def batch_of_changes(context: CaseContext) -> None:
-    """What the changes of one event move is added up."""
+    """Several changes in one event: R0, and their sum moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 200).gets(R0, moves=-300)
-    await game.result((100, 95), (200, -200)).gets(R0, moves=195)
+    game = await player.settled((100, 95), (200, -200))
     await game.change((100, 95, -100), (200, -200, 190)).gets(R0, moves=-195 + 390)
 
 
 @case("64")
 async def the_worst_change_decides(context: CaseContext) -> None:
-    """One bet is unknown or open (R1), another has another stake (R3): in any order the event is R3, nothing moves."""
+    """One bet is unknown or open (R1), another has another stake (R3): the event is R3 in any order, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 200).gets(R0, moves=-300)
+    game = await player.placed(100, 200)
     await game.result((200, -200), at=2).gets(R0)
     await game.change((100, 95, -100), (201, -200, 190)).gets(R3)
     await game.change((201, -200, 190), (300, 95, -100), at=2).gets(R3)
@@ -101,9 +89,9 @@ async def the_worst_change_decides(context: CaseContext) -> None:
 
 @case("61")
 async def changes_of_a_bet_are_limited(context: CaseContext) -> None:
-    """A bet takes 64 changes; one more is R3."""
+    """A bet takes 64 changes; the next one is R3."""
     player = await context.player()
-    game, now_s, winloss = await settled(player, 0), int(time.time()), 0
+    game, now_s, winloss = await player.settled((STAKE, 0)), int(time.time()), 0
     for number in range(1, CHANGES_MAX + 1):
         await game.change((STAKE, winloss, number), at_s=now_s + number).gets(R0, moves=number - winloss)
         winloss = number
@@ -112,7 +100,7 @@ async def changes_of_a_bet_are_limited(context: CaseContext) -> None:
 
 @case("always")
 async def items_that_give_too_much_together(context: CaseContext) -> None:
-    """What the items give is over 2^53 − 1 minor units, what they net is not: R3 in whichever order they come."""
+    """The credits of a batch add up to more than 2^53 − 1 minor units, though its net does not: R3 in any order."""
     player = await context.player()
     game, part = player.round(), 2**51
     await game.bet(0).gets(R0)
@@ -127,9 +115,9 @@ async def items_that_give_too_much_together(context: CaseContext) -> None:
 
 @case("60")
 async def change_that_was_applied_long_ago(context: CaseContext) -> None:
-    """Just this (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""
+    """The same (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0)
@@ -139,16 +127,16 @@ async def change_that_was_applied_long_ago(context: CaseContext) -> None:
 async def change_older_than_the_last(context: CaseContext) -> None:
     """`before` is right, but the event is more than 5 s older than the last change: R1, nothing moves."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s - 6).gets(R1)
 
 
 @case("62")
 async def age_is_measured_from_the_last_change(context: CaseContext) -> None:
-    """Newer than the first change, but more than 5 s older than the last: R1, nothing moves."""
+    """The event is newer than the first change, but more than 5 s older than the last: R1, nothing moves."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, 100), at_s=now_s + 10).gets(R0, moves=100)
     await game.change((STAKE, 100, 200), at_s=now_s + 4).gets(R1)
@@ -156,9 +144,9 @@ async def age_is_measured_from_the_last_change(context: CaseContext) -> None:
 
 @case("62")
 async def old_change_of_a_pair_that_was_applied(context: CaseContext) -> None:
-    """`before` is stored again, the event is too old, its pair was applied: R1, for row 62 comes before row 63."""
+    """`before` is stored and the pair was applied, but the event is too old: R1, because row 62 precedes row 63."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, WIN), at_s=now_s + 1).gets(R0, moves=WIN)
     await game.change((STAKE, WIN, 0), at_s=now_s + 1 - 6).gets(R1)
@@ -166,9 +154,9 @@ async def old_change_of_a_pair_that_was_applied(context: CaseContext) -> None:
 
 @case("63")
 async def change_applied_at_another_time(context: CaseContext) -> None:
-    """(before, after) was applied, and `before` is not stored now: R0, nothing moves, whatever the timestamp."""
+    """(before, after) was applied, and `before` is not the stored value: R0, nothing moves, whatever the timestamp."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     await game.change((STAKE, WIN, 0), at_s=now_s).gets(R0, moves=-WIN)
     await game.change((STAKE, 0, -STAKE), at_s=now_s + 1).gets(R0, moves=-STAKE)
     await game.change((STAKE, WIN, 0), at_s=now_s + 2).gets(R0)
@@ -176,18 +164,18 @@ async def change_applied_at_another_time(context: CaseContext) -> None:
 
 @case("64")
 async def change_from_a_value_that_is_not_stored(context: CaseContext) -> None:
-    """`before` is neither stored nor was it: R1, and nothing moves, whatever it claims."""
+    """`before` is not the stored value, and the pair was never applied: R1, nothing moves."""
     player = await context.player()
-    game = await settled(player)
+    game = await player.settled((STAKE, WIN))
     await game.change((STAKE, 0, -STAKE)).gets(R1)
     await game.change((STAKE, -STAKE, 10 * WIN)).gets(R1)
 
 
 @case("64")
 async def changes_out_of_order(context: CaseContext) -> None:
-    """Changes that come as 2, 1, 2 end right."""
+    """Two changes arrive in the order 2, 1, 2: R1, R0, R0, and the second is in force at the end."""
     player = await context.player()
-    game, now_s = await settled(player), int(time.time())
+    game, now_s = await player.settled((STAKE, WIN)), int(time.time())
     first = game.change((STAKE, WIN, 0), at_s=now_s)
     second = game.change((STAKE, 0, -STAKE), at_s=now_s + 1)
     await second.gets(R1)
@@ -197,10 +185,9 @@ async def changes_out_of_order(context: CaseContext) -> None:
 
 @case("64")
 async def change_before_the_result(context: CaseContext) -> None:
-    """The bet is still open: R1; once it is settled, the same event is applied."""
+    """The bet is still open: R1. Once it is settled, the same event is applied: R0."""
     player = await context.player()
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
+    game = await player.placed(STAKE)
     change = game.change((STAKE, WIN, 0))
     await change.gets(R1)
     await game.result((STAKE, WIN)).gets(R0, moves=STAKE + WIN)
@@ -218,17 +205,16 @@ async def change_of_an_unknown_bet(context: CaseContext) -> None:
 async def change_of_a_cancelled_bet(context: CaseContext) -> None:
     """The bet was cancelled: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
+    game = await player.placed(STAKE)
     await game.cancel(STAKE).gets(R0, moves=STAKE)
     await game.change((STAKE, -STAKE, WIN)).gets(R3)
 
 
 @case("51")
 async def change_of_another_stake(context: CaseContext) -> None:
-    """Row 51 holds for changes: another stake, or a winloss below −stake, is R3."""
+    """Another stake than the stored one, or a winloss below minus the stake: R3, nothing moves (row 51)."""
     player = await context.player()
-    game = await settled(player)
+    game = await player.settled((STAKE, WIN))
     await game.change((STAKE + 1, WIN, -STAKE)).gets(R3)
     await game.change((STAKE, WIN, -STAKE - 1)).gets(R3)
     await game.change((STAKE, WIN, -STAKE)).gets(R0, moves=-STAKE - WIN)

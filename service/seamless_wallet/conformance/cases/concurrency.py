@@ -1,4 +1,4 @@
-"""What holds when everything comes at once."""
+"""What still holds when many events arrive at the same time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ BETS, COVERED = 100, 37
 
 
 async def at_once(events: Iterable[CaseEvent]) -> list[Reply]:
-    """All of them at the same time; an R1 is sent again."""
+    """Their replies, all sent at the same time; what is R1 is sent again."""
     return await all_of(event.deliver() for event in events)
 
 
 async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:
-    """All at the same time, each to its end: what fails leaves no other behind that moves money later."""
+    """All at the same time, each to its end: a failure leaves no other call behind, which would move money later."""
     ended = await asyncio.gather(*calls, return_exceptions=True)
     results: list[T] = []
     for result in ended:
@@ -41,21 +41,26 @@ async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:
 
 
 def check_codes(replies: list[Reply], **expected: int) -> None:
-    """So many answers of each code."""
+    """Whether there are so many replies of each code. Raises CaseFailed."""
     counts = {code.value: count for code, count in Counter(reply.code for reply in replies).items()}
     if counts != {code: count for code, count in expected.items() if count}:
         raise CaseFailed(f"expected {expected}; got {counts}")
 
 
+def shown(replies: list[Reply]) -> str:
+    """What each reply is to, with its code."""
+    return ", ".join(f"{reply.event_type} {reply.code.value}" for reply in replies)
+
+
 async def moved(player: CasePlayer, replies: list[Reply], moves: int) -> None:
-    """All of it moved just this, and every R0 told a balance between the two."""
+    """Whether all events together moved this, and each reply told a balance on the way there. Raises CaseFailed."""
     low, high = (Decimal(minor).scaleb(-player.scale) for minor in sorted((player.has, player.has + moves)))
     for reply in replies:
         told = reply.latest_balance
         if told is None and reply.code in {R0, R4}:
-            raise CaseFailed("an answer without latest_balance")
+            raise CaseFailed("an R0 or R4 without latest_balance")
         if told is not None and not low <= told <= high:
-            raise CaseFailed(f"a balance of {told}, which there never was")
+            raise CaseFailed(f"a reply told the balance {told}, but it was between {low} and {high} throughout")
     player.balance = player.has + moves
     await player.login().gets(R0)
 
@@ -72,7 +77,7 @@ async def bets_against_money_for_some(context: CaseContext) -> None:
 
 @case("always")
 async def bets_of_one_round_against_money_for_some(context: CaseContext) -> None:
-    """100 bets of one round at once against money for 37: each index is a bet of its own."""
+    """100 bets of one round at once against money for 37: 37 are R0, 63 R4, because each index is a bet of its own."""
     player = await context.player(COVERED * COVERED * 10 + 11)
     game, stake = player.round(), player.has // COVERED
     replies = await at_once([game.bet(stake, at=number) for number in range(1, BETS + 1)])
@@ -92,7 +97,7 @@ async def copies_of_a_bet(context: CaseContext) -> None:
 
 @case("always")
 async def copies_of_a_bet_under_other_ids(context: CaseContext) -> None:
-    """50 events that all place one bet, at once: R0 for all, one movement."""
+    """50 events place the same bet at once: R0 for all, one movement."""
     player = await context.player()
     bet = player.round().bet(1234)
     replies = await at_once([bet.renewed() for _ in range(COPIES)])
@@ -102,7 +107,7 @@ async def copies_of_a_bet_under_other_ids(context: CaseContext) -> None:
 
 @case("always")
 async def copies_of_a_declined_bet(context: CaseContext) -> None:
-    """50 copies of a bet that is not covered: R4 for all, nothing moves."""
+    """50 copies of a bet that the balance does not cover, at once: R4 for all, nothing moves."""
     player = await context.player()
     bet = player.round().bet(player.has + 1)
     replies = await at_once([bet] * COPIES)
@@ -114,8 +119,7 @@ async def copies_of_a_declined_bet(context: CaseContext) -> None:
 async def copies_of_a_cancel(context: CaseContext) -> None:
     """50 copies of one cancel at once: R0 for all, one refund."""
     player = await context.player()
-    game = player.round()
-    await game.bet(1234).gets(R0, moves=-1234)
+    game = await player.placed(1234)
     replies = await at_once([game.cancel(1234)] * COPIES)
     check_codes(replies, R0=COPIES)
     await moved(player, replies, 1234)
@@ -123,10 +127,9 @@ async def copies_of_a_cancel(context: CaseContext) -> None:
 
 @case("always")
 async def copies_of_a_result(context: CaseContext) -> None:
-    """50 copies of one result, half of them under ids of their own: R0 for all, one credit."""
+    """50 copies of one result at once, half of them under ids of their own: R0 for all, one credit."""
     player = await context.player()
-    game = player.round()
-    await game.bet(1234).gets(R0, moves=-1234)
+    game = await player.placed(1234)
     result = game.result((1234, 1111))
     replies = await at_once([result, result.renewed()] * (COPIES // 2))
     check_codes(replies, R0=COPIES)
@@ -137,9 +140,7 @@ async def copies_of_a_result(context: CaseContext) -> None:
 async def copies_of_a_change(context: CaseContext) -> None:
     """50 copies of one change at once: R0 for all, applied once."""
     player = await context.player()
-    game = player.round()
-    await game.bet(1234).gets(R0, moves=-1234)
-    await game.result((1234, 1111)).gets(R0, moves=2345)
+    game = await player.settled((1234, 1111))
     replies = await at_once([game.change((1234, 1111, -1234))] * COPIES)
     check_codes(replies, R0=COPIES)
     await moved(player, replies, -2345)
@@ -147,22 +148,21 @@ async def copies_of_a_change(context: CaseContext) -> None:
 
 @case("always")
 async def cancel_against_result(context: CaseContext) -> None:
-    """Cancels and results of one bet at once: one kind is R0 and the other R3, and the money is that of the first."""
+    """Cancels and results of one bet at once: either all cancels are R0 and all results R3, or the other way round."""
     player = await context.player()
     for turn in range(6):
-        game = player.round()
-        await game.bet(500).gets(R0, moves=-500)
+        game = await player.placed(500)
         events = [game.cancel(500), game.result((500, 475))] * 5
         replies = await at_once(events[turn % 2 :])
         kinds = {reply.event_type for reply in replies if reply.code is R0}
         if len(kinds) != 1 or any((reply.code is R0) is not (reply.event_type in kinds) for reply in replies):
-            raise CaseFailed(f"both or neither: {[(reply.event_type, reply.code.value) for reply in replies]}")
+            raise CaseFailed(f"expected R0 for one kind and R3 for the other; got {shown(replies)}")
         await moved(player, replies, 500 if "bet_cancel" in kinds else 975)
 
 
 @case("always")
 async def cancel_against_bet(context: CaseContext) -> None:
-    """A bet and its cancel at once, in either order: in the end the stake is not gone, and the bet is cancelled."""
+    """A bet and its cancel at once, in either order: the stake is not lost, and the bet is cancelled."""
     context.needs("cancel_unknown", "tombstone")
     player = await context.player()
     for number in range(10):
@@ -171,14 +171,14 @@ async def cancel_against_bet(context: CaseContext) -> None:
         replies = await at_once(events[:: -1 if number % 2 else 1])
         codes = {reply.event_type: reply.code for reply in replies}
         if codes.get("bet_cancel") is not R0 or codes.get("bet") not in {R0, R3}:
-            raise CaseFailed(f"expected R0 for the cancel and R0 or R3 for the bet; got {codes}")
+            raise CaseFailed(f"expected R0 for the cancel and R0 or R3 for the bet; got {shown(replies)}")
         await player.login().gets(R0)
         await game.bet(500).gets(R3)
 
 
 @case("always")
 async def conflicting_copies(context: CaseContext) -> None:
-    """Twenty amounts under one transaction_id at once: one of them is R0 and taken, the others are R3."""
+    """Twenty amounts under one transaction_id at once: one is R0 and taken, the others are R3."""
     player = await context.player()
     game = player.round()
     bet = game.bet(100)
@@ -191,7 +191,7 @@ async def conflicting_copies(context: CaseContext) -> None:
 
 @case("always")
 async def whole_rounds_with_retries(context: CaseContext) -> None:
-    """Twelve rounds at once, every event sent three times and results before their bets: the sum is exact."""
+    """Twelve rounds at once, every event three times and results before their bets: the balance is exact."""
     player = await context.player()
 
     async def whole_round(number: int) -> int:
@@ -201,7 +201,7 @@ async def whole_rounds_with_retries(context: CaseContext) -> None:
         replies += await at_once([result, bet, result])
         codes = {reply.code for reply in replies}
         if codes != {R0}:
-            raise CaseFailed(f"a round that is R0 throughout had {sorted(codes)}")
+            raise CaseFailed(f"expected R0 for every event of a round; got {sorted(codes)}")
         return winloss
 
     total = sum(await all_of(whole_round(number) for number in range(12)))
@@ -220,7 +220,7 @@ async def until_decided(event: CaseEvent) -> Reply:
 
 @case("always")
 async def players_at_once(context: CaseContext) -> None:
-    """Two players play at once, in rounds of the same number: nobody gets the money of another."""
+    """Two players at once in rounds of the same numbers: nobody gets the other's money."""
     player, other = await context.player(), await context.player()
 
     async def play(who: CasePlayer, stake: int, winloss: int, rounds: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Rows 66, 67, 70 and 71: a balance is never negative, and who pays what it could not."""
+"""Rows 66, 67 and 70 to 72: a balance is never negative, a debt is paid by wins, and what the back office moves."""
 
 from __future__ import annotations
 
@@ -17,59 +17,61 @@ DEBT = STAKE + WON
 """What is owed when the win becomes a loss and all money is gone."""
 
 
-async def indebted(context: CaseContext, rest: int = 0, before_it: Round | None = None) -> tuple[CasePlayer, Round]:
-    """A player who won, spent all but a rest, and then had not won: owes `DEBT` less the rest, and has nothing."""
+async def player_who_may_owe(context: CaseContext) -> CasePlayer:
+    """A player for a case that makes a debt. A given player's debt is paid when the case is over."""
     context.needs("change_overdraw", "debt")
-    player = before_it.player if before_it else await context.player()
+    player = await context.player()
     if player.shared:
-        player.cleanups.append(lambda: paid_off(player))
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
-    await game.result((STAKE, WON)).gets(R0, moves=STAKE + WON)
-    await player.lose_all(but=rest)
-    await game.change((STAKE, WON, -STAKE)).gets(R0, moves=-rest)
-    return player, game
+        player.cleanups.append(lambda: _pay_off(player))
+    return player
 
 
-async def paid_off(player: CasePlayer) -> None:
-    """No debt is left with a player who is given: what the game credits pays it."""
+async def _pay_off(player: CasePlayer) -> None:
+    """What the game credits pays the debt, if there is one."""
     game = player.round()
     await game.bet(0).deliver()
     await game.result((0, DEBT)).deliver()
     await player.find_balance()
 
 
+async def overdraw(player: CasePlayer, rest: int = 0) -> Round:
+    """Take a win back when all but a rest is spent: the player owes `DEBT` less the rest, and has nothing."""
+    game = await player.settled((STAKE, WON))
+    await player.lose_all(but=rest)
+    await game.change((STAKE, WON, -STAKE)).gets(R0, moves=-rest)
+    return game
+
+
+async def indebted(context: CaseContext, rest: int = 0) -> tuple[CasePlayer, Round]:
+    """A player who owes `DEBT` less a rest and has nothing, and the round that made the debt."""
+    player = await player_who_may_owe(context)
+    return player, await overdraw(player, rest)
+
+
 @case("66")
 async def change_that_takes_more_than_the_balance(context: CaseContext) -> None:
-    """The money is spent: R0, the balance is 0 and never negative (with --change-overdraw reject: R4, unchanged)."""
+    """A win is spent, then taken back: R0, the balance is 0, never negative (with --change-overdraw reject: R4)."""
     if context.choices.change_overdraw == "debt":
         await indebted(context)
         return
     player = await context.player()
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
-    await game.result((STAKE, WON)).gets(R0, moves=STAKE + WON)
+    game = await player.settled((STAKE, WON))
     await player.lose_all(but=1)
     await game.change((STAKE, WON, -STAKE)).gets(R4)
 
 
 @case("66")
 async def change_takes_what_is_there(context: CaseContext) -> None:
-    """Some money is left: R0, all of it is taken."""
+    """A win is partly spent, then taken back: R0, and the rest of the balance is taken."""
     player, _ = await indebted(context, rest=2500)
     await player.login().gets(R0)
 
 
 @case("66")
 async def change_after_a_withdrawal(context: CaseContext) -> None:
-    """The win was withdrawn: R0, the rest of it becomes a debt that a win then pays."""
-    context.needs("change_overdraw", "debt")
-    player = await context.player()
-    if player.shared:
-        player.cleanups.append(lambda: paid_off(player))
-    game = player.round()
-    await game.bet(STAKE).gets(R0, moves=-STAKE)
-    await game.result((STAKE, WON)).gets(R0, moves=STAKE + WON)
+    """A win is withdrawn, then taken back: R0, and the rest becomes a debt, which the next win pays."""
+    player = await player_who_may_owe(context)
+    game = await player.settled((STAKE, WON))
     await player.withdraw(player.has - 300)
     await game.change((STAKE, WON, -STAKE)).gets(R0, moves=-300)
     await win(player, DEBT - 300 + 25, seen=25)
@@ -77,8 +79,7 @@ async def change_after_a_withdrawal(context: CaseContext) -> None:
 
 @case("66")
 async def repeated_overdraw(context: CaseContext) -> None:
-    """The change that made the debt comes again, and as a new event: the debt does not grow."""
-    context.needs("change_overdraw", "debt")
+    """The change that made the debt comes again, as a new event and as a retry: R0, and the debt does not grow."""
     player, game = await indebted(context)
     change = game.change((STAKE, WON, -STAKE))
     await change.gets(R0)
@@ -88,14 +89,9 @@ async def repeated_overdraw(context: CaseContext) -> None:
 
 @case("66")
 async def batch_is_netted_before_it_overdraws(context: CaseContext) -> None:
-    """One bet goes up and another down in one event: only the difference is owed."""
-    context.needs("change_overdraw", "debt")
-    player = await context.player()
-    if player.shared:
-        player.cleanups.append(lambda: paid_off(player))
-    game = player.round()
-    await game.bet(STAKE, STAKE).gets(R0, moves=-2 * STAKE)
-    await game.result((STAKE, WON), (STAKE, -STAKE)).gets(R0, moves=STAKE + WON)
+    """One event raises one bet and lowers another: only the difference becomes a debt."""
+    player = await player_who_may_owe(context)
+    game = await player.settled((STAKE, WON), (STAKE, -STAKE))
     await player.lose_all()
     await game.change((STAKE, WON, -STAKE), (STAKE, -STAKE, 0)).gets(R0)
     await win(player, WON, seen=0)
@@ -103,7 +99,7 @@ async def batch_is_netted_before_it_overdraws(context: CaseContext) -> None:
 
 
 async def win(player: CasePlayer, minor: int, *, seen: int) -> None:
-    """A round without a stake that wins; so much of it is seen in the balance."""
+    """Win a round without a stake; `seen` is how much of it reaches the balance."""
     game = player.round()
     await game.bet(0).gets(R0)
     await game.result((0, minor)).gets(R0, moves=seen)
@@ -111,7 +107,7 @@ async def win(player: CasePlayer, minor: int, *, seen: int) -> None:
 
 @case("67")
 async def win_pays_the_debt_first(context: CaseContext) -> None:
-    """A win goes to the debt until it is paid, and then to the balance."""
+    """A win pays the debt first, and the rest goes to the balance."""
     player, _ = await indebted(context, rest=2500)
     await win(player, 4000, seen=0)
     await win(player, DEBT - 2500 - 4000 + 90, seen=90)
@@ -120,17 +116,17 @@ async def win_pays_the_debt_first(context: CaseContext) -> None:
 
 @case("67")
 async def refund_pays_the_debt_first(context: CaseContext) -> None:
-    """The stake of a cancelled bet goes to the debt, and the rest to the balance."""
-    earlier = (await context.player()).round()
-    await earlier.bet(DEBT + 40).gets(R0, moves=-DEBT - 40)
-    player, _ = await indebted(context, before_it=earlier)
+    """The refund of a cancelled bet pays the debt first, and the rest goes to the balance."""
+    player = await player_who_may_owe(context)
+    earlier = await player.placed(DEBT + 40)
+    await overdraw(player)
     await earlier.cancel(DEBT + 40).gets(R0, moves=40)
     await win(player, 5, seen=5)
 
 
 @case("67")
 async def change_upward_pays_the_debt_first(context: CaseContext) -> None:
-    """The result becomes a win again: nothing is left to owe, and nothing is gained twice."""
+    """The result that made the debt becomes a win again: the debt is paid, and the rest is credited."""
     player, game = await indebted(context)
     await game.change((STAKE, -STAKE, WON + 70)).gets(R0, moves=70)
     await win(player, 5, seen=5)
@@ -138,7 +134,7 @@ async def change_upward_pays_the_debt_first(context: CaseContext) -> None:
 
 @case("67")
 async def retry_of_a_payment(context: CaseContext) -> None:
-    """The win that paid the debt comes again: it pays nothing twice."""
+    """The win that paid a debt comes again: R0, and it pays nothing twice."""
     player, _ = await indebted(context)
     game = player.round()
     await game.bet(0).gets(R0)
@@ -150,7 +146,7 @@ async def retry_of_a_payment(context: CaseContext) -> None:
 
 @case("67")
 async def deposits_do_not_pay_the_debt(context: CaseContext) -> None:
-    """A deposit is in the balance whole; the debt is still there for the next win."""
+    """A deposit goes to the balance as a whole; the next win still pays the debt."""
     player, _ = await indebted(context)
     await player.deposit(3000)
     await player.login().gets(R0)
@@ -160,7 +156,7 @@ async def deposits_do_not_pay_the_debt(context: CaseContext) -> None:
 
 @case("67")
 async def bets_of_a_player_in_debt(context: CaseContext) -> None:
-    """The balance may be staked, whatever is owed; what it wins pays the debt."""
+    """A player in debt may stake the whole balance, and what it wins pays the debt."""
     player, _ = await indebted(context)
     await player.deposit(3000)
     game = player.round()
@@ -172,7 +168,7 @@ async def bets_of_a_player_in_debt(context: CaseContext) -> None:
 
 @case("67")
 async def withdrawal_of_a_player_in_debt(context: CaseContext) -> None:
-    """At most balance − debt can be taken out."""
+    """A player in debt may withdraw the balance less the debt, and no more."""
     player, _ = await indebted(context)
     await player.deposit(DEBT + 200)
     await player.cannot_withdraw(201)
@@ -184,7 +180,7 @@ async def withdrawal_of_a_player_in_debt(context: CaseContext) -> None:
 
 @case("70")
 async def deposit_and_withdrawal_are_seen(context: CaseContext) -> None:
-    """What the cash desk moves is in the next reply, and the cash desk sees what the game moves."""
+    """The next reply shows what the back office moved, and the back office shows what the game moved."""
     player = await context.player()
     await player.deposit(1234)
     await player.login().gets(R0)
@@ -196,12 +192,12 @@ async def deposit_and_withdrawal_are_seen(context: CaseContext) -> None:
     except InvalidOperation:
         agrees = False
     if not agrees:
-        raise CaseFailed(f"the cash desk sees {seen[:80]!r}, and the webhook told {player.major(player.has)}")
+        raise CaseFailed(f"the back office shows {seen[:80]!r}, the webhook told {player.major(player.has)}")
 
 
 @case("71")
 async def withdrawal_over_the_balance(context: CaseContext) -> None:
-    """More than is there is refused, and nothing moves; all that is there can be taken."""
+    """A withdrawal over the balance is refused, nothing moves; the whole balance can be withdrawn."""
     player = await context.player()
     await player.cannot_withdraw(player.has + 1)
     await player.login().gets(R0)
@@ -212,11 +208,10 @@ async def withdrawal_over_the_balance(context: CaseContext) -> None:
 
 @case("71")
 async def stakes_cannot_be_withdrawn(context: CaseContext) -> None:
-    """What is staked in an open bet is not there to be taken; the rest is."""
+    """The stake of an open bet cannot be withdrawn; the rest can."""
     player = await context.player()
     everything = player.has
-    game = player.round()
-    await game.bet(600).gets(R0, moves=-600)
+    game = await player.placed(600)
     await player.cannot_withdraw(everything)
     await player.withdraw(everything - 600)
     await game.cancel(600).gets(R0, moves=600)
@@ -224,7 +219,7 @@ async def stakes_cannot_be_withdrawn(context: CaseContext) -> None:
 
 @case("72")
 async def player_who_exists_is_made_again(context: CaseContext) -> None:
-    """Who is there already is made once more: the same player, with the same money."""
+    """An existing player is created again: the same player, with the same money."""
     player = await context.player()
     await player.round().bet(50).gets(R0, moves=-50)
     await context.back_office.do("create", player.user_id, player.currency)

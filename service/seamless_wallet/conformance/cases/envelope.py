@@ -1,4 +1,4 @@
-"""Row 10: who is answered, and what is opened."""
+"""Row 10: who gets which answer, and which bodies are decrypted."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def strangers(context: CaseContext) -> dict[str, dict[str, str]]:
 
 @case("10")
 async def strangers_get_no_key(context: CaseContext) -> None:
-    """Without the right Api-Key, a sealed event is answered by a plain R2, without Api-Id and Api-Key."""
+    """The Api-Key is wrong or missing: a plain R2, without the headers Api-Id and Api-Key."""
     player = await context.player()
     for who, headers in strangers(context).items():
         bet = player.round().bet(100)
@@ -79,7 +79,7 @@ async def strangers_get_no_key(context: CaseContext) -> None:
 
 @case("10")
 async def strangers_are_all_answered_alike(context: CaseContext) -> None:
-    """A wrong key, no key, a good body, no body: the same bytes and headers."""
+    """Wrong or missing keys with good or bad bodies: the same bytes and headers for all."""
     bodies = (b"", b"x", context.webhook.seal(b"{}"), context.webhook.seal(context.unknown_player().login().text))
     answer = await context.webhook.post(b"", {})
     check_plain(answer, "a call without headers and body")
@@ -93,7 +93,7 @@ async def strangers_are_all_answered_alike(context: CaseContext) -> None:
 
 @case("10")
 async def unknown_provider(context: CaseContext) -> None:
-    """The address of a provider that does not exist, with a key that is right elsewhere: a plain R2."""
+    """The URL names a provider that does not exist, the key is right elsewhere: a plain R2."""
     parts = urlsplit(context.webhook.url)
     base, found, name = parts.path.rpartition("/webhook/")
     if not found or "/" in name.strip("/"):
@@ -105,7 +105,7 @@ async def unknown_provider(context: CaseContext) -> None:
 
 @case("10")
 async def another_api_id(context: CaseContext) -> None:
-    """The key is right, the Api-Id is not: a sealed R2, and nothing happens."""
+    """The Api-Key is right, the Api-Id is not: a sealed R2, and nothing happens."""
     player, webhook = await context.player(), context.webhook
     for api_id in ("nobody", "", f"{webhook.headers['Api-Id']}x"):
         body = webhook.seal(player.round().bet(100).text)
@@ -135,7 +135,7 @@ def undecryptable(context: CaseContext, player: CasePlayer) -> dict[str, bytes]:
 
 @case("10")
 async def undecryptable_bodies(context: CaseContext) -> None:
-    """The headers are right, the body does not open: R2, sealed, and nothing happens."""
+    """The headers are right, the body does not decrypt: a sealed R2, and nothing happens."""
     player = await context.player()
     for body in undecryptable(context, player).values():
         await answer_to(context, body)
@@ -143,7 +143,7 @@ async def undecryptable_bodies(context: CaseContext) -> None:
 
 @case("10")
 async def undecryptable_bodies_are_all_answered_alike(context: CaseContext) -> None:
-    """Bad base64, bad blocks, bad padding: the same text, so that nobody learns what was wrong."""
+    """Bad base64, bad blocks, bad padding: the same text for all, so that nobody learns what was wrong."""
     player = await context.player()
     answers = {what: await answer_to(context, body) for what, body in undecryptable(context, player).items()}
     if len(set(answers.values())) > 1:
@@ -152,7 +152,7 @@ async def undecryptable_bodies_are_all_answered_alike(context: CaseContext) -> N
 
 @case("10")
 async def replies_are_sealed_and_carry_the_headers(context: CaseContext) -> None:
-    """Every reply to a caller with the key is sealed with it and carries Api-Id and Api-Key, errors too."""
+    """The Api-Key is right: every reply is sealed and carries Api-Id and Api-Key, errors too."""
     player, webhook = await context.player(), context.webhook
     for text in (player.login().text, player.round().bet(player.has + 1).text, b"{}", b"no JSON"):
         answer = await webhook.post(webhook.seal(text))
@@ -164,7 +164,7 @@ async def replies_are_sealed_and_carry_the_headers(context: CaseContext) -> None
 
 @case("10")
 async def rearranged_blocks(context: CaseContext) -> None:
-    """ECB has no integrity: any two neighbouring blocks of a bet change places, and it is R2 or R3, never a bet."""
+    """Two neighbouring blocks of a bet are swapped, which ECB does not notice: R2 or R3, nothing is taken."""
     player = await context.player()
     cipher = context.webhook.key.cipher
     sealed = cipher.seal(player.round().bet(1234).drop("feedback_data").text)
@@ -176,7 +176,7 @@ async def rearranged_blocks(context: CaseContext) -> None:
 
 @case("10")
 async def transplanted_blocks(context: CaseContext) -> None:
-    """A block with another amount is put in place of the stake: the total gives it away. R3 (R2 with a MAC)."""
+    """A block with another amount replaces the stake, so the total is wrong: R3 (R2 with GCM), nothing is taken."""
     player = await context.player()
     bet = player.round().bet(100).put("unknown", "?9000?").put("data.bets.0.bet_amount", "?1?")
     text = bet.text

@@ -1,4 +1,4 @@
-"""Rows 3 to 6 and 8: bets are known by their own identity, and declines by their event's."""
+"""Rows 2 to 6 and 8: a bet has an identity of its own, and a decline that of its event."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLD_S = -3 * 3600
 
 @case("3")
 async def transaction_id_of_another_player(context: CaseContext) -> None:
-    """The same transaction_id from two players: two events."""
+    """Two players use the same transaction_id: two events, R0 for both."""
     player, other = await context.player(), await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
@@ -26,7 +26,7 @@ async def transaction_id_of_another_player(context: CaseContext) -> None:
 
 @case("3")
 async def round_of_another_player(context: CaseContext) -> None:
-    """Two players bet in the same round: each of them has a bet of their own."""
+    """Two players bet in a round of the same number: two bets, R0 for both."""
     player, other = await context.player(), await context.player()
     mine = player.round()
     theirs = other.round(mine.game_no)
@@ -50,27 +50,23 @@ async def bet_again_under_another_id(context: CaseContext) -> None:
 async def settled_bet_again_under_another_id(context: CaseContext) -> None:
     """A bet that is settled comes as a new event: R0, nothing is taken."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     await game.bet(500).gets(R0)
 
 
 @case("4")
 async def batch_with_a_placed_bet(context: CaseContext) -> None:
-    """Only the bet that is new is taken."""
+    """One bet of a batch is placed already: R0, and only the new one is taken."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.bet(500, 20).gets(R0, moves=-20)
 
 
 @case("4")
 async def placed_bet_without_money(context: CaseContext) -> None:
-    """A batch that asks for nothing new is R0, even when the balance would not cover it."""
+    """Every bet of the event is placed already: R0, even if the balance would not cover it."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await player.lose_all()
     await game.bet(500).gets(R0)
 
@@ -79,8 +75,7 @@ async def placed_bet_without_money(context: CaseContext) -> None:
 async def placed_bet_with_another_stake(context: CaseContext) -> None:
     """A bet that is placed comes as a new event with another stake: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.bet(501).gets(R3)
     await game.bet(499, 10).gets(R3)
     await game.cancel(500).gets(R0, moves=500)
@@ -88,7 +83,7 @@ async def placed_bet_with_another_stake(context: CaseContext) -> None:
 
 @case("6")
 async def declined_bet_stays_declined(context: CaseContext) -> None:
-    """R4, then the money arrives: the same event is R4 again."""
+    """A bet is R4, then money arrives: the same event is R4 again."""
     player = await context.player()
     bet = player.round().bet(player.has + 100)
     await bet.gets(R4)
@@ -99,7 +94,7 @@ async def declined_bet_stays_declined(context: CaseContext) -> None:
 
 @case("6")
 async def declined_bet_under_another_id(context: CaseContext) -> None:
-    """R4, then the money arrives: a new event with the same bet is R0."""
+    """A bet is R4, then money arrives: the same bet as a new event is R0."""
     player = await context.player()
     bet = player.round().bet(player.has + 100)
     await bet.gets(R4)
@@ -110,7 +105,7 @@ async def declined_bet_under_another_id(context: CaseContext) -> None:
 
 @case("6")
 async def declined_bet_with_other_content(context: CaseContext) -> None:
-    """The transaction_id of an R4 with another amount: R3, though the balance covers it (row 2)."""
+    """Another amount under the transaction_id of an R4: R3, though the balance covers it (row 2)."""
     player = await context.player()
     game = player.round()
     bet = game.bet(player.has + 100)
@@ -120,9 +115,8 @@ async def declined_bet_with_other_content(context: CaseContext) -> None:
 
 
 async def refused_for_its_state(player: CasePlayer) -> CaseEvent:
-    """A bet that was R3, for it had been placed and cancelled before."""
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    """A bet that was R3, because it had been placed and cancelled before."""
+    game = await player.placed(500)
     await game.cancel(500).gets(R0, moves=500)
     bet = game.bet(500)
     await bet.gets(R3)
@@ -131,14 +125,14 @@ async def refused_for_its_state(player: CasePlayer) -> CaseEvent:
 
 @case("6")
 async def bet_refused_for_its_state_stays_refused(context: CaseContext) -> None:
-    """R3 because the bet was cancelled: the same event is R3 again."""
+    """A bet is R3 because it was cancelled: the same event is R3 again."""
     refused = await refused_for_its_state(await context.player())
     await refused.gets(R3)
 
 
 @case("6")
 async def refusal_for_its_state_is_remembered(context: CaseContext) -> None:
-    """A bet that was R3 for its state keeps its id: another bet under that id is R3 (row 2)."""
+    """Another bet under the transaction_id of a bet that is R3 because it was cancelled: R3 (row 2)."""
     player = await context.player()
     refused = await refused_for_its_state(player)
     await player.round().bet(500).put("transaction_id", refused.fields["transaction_id"]).gets(R3)
@@ -146,7 +140,7 @@ async def refusal_for_its_state_is_remembered(context: CaseContext) -> None:
 
 @case("2")
 async def conflict_with_a_login(context: CaseContext) -> None:
-    """A bet under the id of a login: R3."""
+    """A bet has the transaction_id of a login: R3, nothing is taken."""
     player = await context.player()
     login = player.login()
     await login.gets(R0)
@@ -155,7 +149,7 @@ async def conflict_with_a_login(context: CaseContext) -> None:
 
 @case("8")
 async def old_bet_again_under_another_id(context: CaseContext) -> None:
-    """A bet stamped hours ago, and once more with a new id: taken once."""
+    """A bet with a timestamp of hours ago comes again under a new id: R0, taken once."""
     player = await context.player()
     bet = player.round().bet(500).stamped(COLD_S)
     await bet.gets(R0, moves=-500)
@@ -165,10 +159,9 @@ async def old_bet_again_under_another_id(context: CaseContext) -> None:
 
 @case("8")
 async def old_events_of_a_round(context: CaseContext) -> None:
-    """Result and cancel that are stamped hours ago find their bets, and move once."""
+    """A result and a cancel with timestamps of hours ago find their bets: R0, and each moves once."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500, 300).gets(R0, moves=-800)
+    game = await player.placed(500, 300)
     result, cancel = game.result((500, 475)).stamped(COLD_S), game.cancel(300, at=2).stamped(COLD_S)
     await result.gets(R0, moves=975)
     await cancel.gets(R0, moves=300)
@@ -178,7 +171,7 @@ async def old_events_of_a_round(context: CaseContext) -> None:
 
 @case("identity")
 async def identities_do_not_run_together(context: CaseContext) -> None:
-    """Ids that are equal when written one after the other are still different bets."""
+    """Round and index differ, but are equal when joined: different bets, R0 for each."""
     player = await context.player()
     base = context.unique_id()
     pairs = ((f"{base}1", "23"), (f"{base}12", "3"), (f"{base}:1", "2"), (base, "1:2"), (f"{base}|1", "2"))
@@ -189,7 +182,7 @@ async def identities_do_not_run_together(context: CaseContext) -> None:
 
 @case("identity")
 async def players_and_events_do_not_run_together(context: CaseContext) -> None:
-    """The ends of a user_id and the beginning of a transaction_id make no common event."""
+    """User and transaction_id differ, but are equal when joined: different events, R0 for each."""
     base, number = f"conf-{context.unique_id()}", context.unique_id()
     player, other = await context.new_player(base, 1000), await context.new_player(f"{base}1", 1000)
     await player.round().bet(100).put("transaction_id", f"1{number}").gets(R0, moves=-100)

@@ -1,4 +1,4 @@
-"""The paragraph on ids: 1 to 128 characters without control characters, and only equal ones are equal."""
+"""The paragraph on ids: 1 to 128 characters, no control characters, and ids that look alike are different."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bet_with(player: CasePlayer, place: str, value: object) -> CaseEvent:
 
 @case("identity")
 async def ids_of_128_characters(context: CaseContext) -> None:
-    """The longest ids are accepted, also beyond ASCII: characters count, not bytes."""
+    """Ids of 128 characters, also beyond ASCII: R0, because characters count and not bytes."""
     player = await context.player()
     for letter in ("x", "한", "🂡"):
         start = context.unique_id()
@@ -34,7 +34,7 @@ async def ids_of_128_characters(context: CaseContext) -> None:
 
 @case("identity")
 async def ids_of_129_characters(context: CaseContext) -> None:
-    """An id of one character too many: R3."""
+    """An id of 129 characters: R3."""
     player = await context.player()
     for place in PLACES:
         await bet_with(player, place, "x" * (ID_CHARS_MAX + 1)).refused()
@@ -42,7 +42,7 @@ async def ids_of_129_characters(context: CaseContext) -> None:
 
 @case("identity")
 async def ids_without_a_character(context: CaseContext) -> None:
-    """An empty id of any kind: R3."""
+    """An empty id: R3."""
     player = await context.player()
     for place in PLACES:
         await bet_with(player, place, "").refused()
@@ -50,7 +50,7 @@ async def ids_without_a_character(context: CaseContext) -> None:
 
 @case("identity")
 async def ids_with_control_characters(context: CaseContext) -> None:
-    """Control characters of ASCII and of Latin-1: R3."""
+    """An id with a control character of ASCII or Latin-1: R3."""
     player = await context.player()
     for char in ("\0", "\n", "\x1b", "\x7f", "\x85"):
         for place in PLACES:
@@ -59,7 +59,7 @@ async def ids_with_control_characters(context: CaseContext) -> None:
 
 @case("identity")
 async def ids_with_lone_surrogates(context: CaseContext) -> None:
-    r"""`"\ud800"` is no character: R3."""
+    r"""An id with `\ud800`, which is half a character: R3."""
     player = await context.player()
     for place in PLACES:
         await bet_with(player, place, literal(r'"a\ud800b"')).refused()
@@ -67,7 +67,7 @@ async def ids_with_lone_surrogates(context: CaseContext) -> None:
 
 @case("identity")
 async def alike_rounds_are_different(context: CaseContext) -> None:
-    """Rounds that look alike are different rounds: case, width, composed and decomposed letters, white space."""
+    """Rounds whose numbers only look alike (case, width, accents, white space): different bets, R0 for each."""
     player = await context.player()
     base = context.unique_id()
     for tail in ("é", "e\u0301", "É", "ｅ", "e", "e ", " e", "e\u200b", "е"):  # noqa: RUF001 - they look alike
@@ -76,7 +76,7 @@ async def alike_rounds_are_different(context: CaseContext) -> None:
 
 @case("identity")
 async def alike_indexes_are_different(context: CaseContext) -> None:
-    """1, 01, 1.0 and a full-width 1 are different bets of a round."""
+    """Indexes 1, 01, 1.0 and a full-width 1: different bets, R0 for each."""
     player = await context.player()
     game = player.round()
     for index in ("1", "01", "1.0", "1 ", "１", "+1", "1e0"):  # noqa: RUF001 - they look alike
@@ -85,7 +85,7 @@ async def alike_indexes_are_different(context: CaseContext) -> None:
 
 @case("identity")
 async def alike_transactions_are_different(context: CaseContext) -> None:
-    """Ids of events that look alike are different events."""
+    """Transaction ids that only look alike: different events, R0 for each."""
     player = await context.player()
     base = context.unique_id()
     for tail in ("a", "A", "a ", "ａ", "а", "á", "a\u0301"):  # noqa: RUF001 - they look alike
@@ -94,7 +94,7 @@ async def alike_transactions_are_different(context: CaseContext) -> None:
 
 @case("21")
 async def alike_players_are_unknown(context: CaseContext) -> None:
-    """A user_id that only looks like that of a player: R3."""
+    """A user_id that only looks like that of a known player: R3."""
     player = await context.player()
     name = player.user_id
     for alike in (f"{name} ", f" {name}", f"{name}\u200b", f"\ufeff{name}", f"{name}\u0301"):
@@ -103,7 +103,7 @@ async def alike_players_are_unknown(context: CaseContext) -> None:
 
 @case("identity")
 async def alike_players_have_their_own_money(context: CaseContext) -> None:
-    """A composed and a decomposed letter make two players."""
+    """Two user_ids that look alike (é as one character or as two): two players, each with their own balance."""
     base = f"conf-{context.unique_id()}"
     composed, decomposed = await context.new_player(base + "é", 1000), await context.new_player(base + "e\u0301", 500)
     await composed.round().bet(100).gets(R0, moves=-100)

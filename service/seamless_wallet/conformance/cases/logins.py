@@ -1,4 +1,4 @@
-"""Rows 20 to 24: who comes in and goes."""
+"""Rows 20 to 24: logins and logouts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def login_tells_the_balance(context: CaseContext) -> None:
 
 @case("20")
 async def login_again_changes_nothing(context: CaseContext) -> None:
-    """A player who is in logs in again: R0 with the same balance."""
+    """A player who is logged in logs in again: R0 with the same balance."""
     player = await context.player()
     await player.login().gets(R0)
     await player.login().gets(R0)
@@ -34,10 +34,9 @@ async def login_tells_the_balance_of_now(context: CaseContext) -> None:
 
 @case("20")
 async def players_have_balances_of_their_own(context: CaseContext) -> None:
-    """What one player bets and wins never shows in the balance of another."""
+    """What one player bets and wins never changes the balance of another."""
     player, other = await context.player(), await context.player()
-    game = player.round()
-    await game.bet(777).gets(R0, moves=-777)
+    game = await player.placed(777)
     await other.login().gets(R0)
     await game.result((777, 1111)).gets(R0, moves=777 + 1111)
     await other.round().bet(50).gets(R0, moves=-50)
@@ -46,7 +45,7 @@ async def players_have_balances_of_their_own(context: CaseContext) -> None:
 
 @case("21")
 async def events_of_an_unknown_player(context: CaseContext) -> None:
-    """Nobody knows the player: R3 for every kind of event, and no balance; who is known is let in meanwhile."""
+    """The wallet does not know the player: R3 for every kind of event, without a balance. A known one still gets R0."""
     player, stranger = await context.player(), context.unknown_player()
     game = stranger.round()
     for event in (
@@ -63,7 +62,7 @@ async def events_of_an_unknown_player(context: CaseContext) -> None:
 
 @case("21")
 async def an_unknown_player_leaves_nothing_behind(context: CaseContext) -> None:
-    """What was R3 for an unknown player is decided afresh when there is such a player."""
+    """A bet of an unknown player is R3: once the player exists, the same event is decided afresh, and is R0."""
     user_id = f"conf-{context.unique_id()}"
     stranger = context.unknown_player(user_id)
     bet = stranger.round().bet(100)
@@ -75,14 +74,14 @@ async def an_unknown_player_leaves_nothing_behind(context: CaseContext) -> None:
 
 @case("23")
 async def logout_tells_the_balance(context: CaseContext) -> None:
-    """A player who is in logs out: R0 with the balance."""
+    """A player who is logged in logs out: R0 with the balance."""
     player = await context.player()
     await player.logout().gets(R0)
 
 
 @case("23")
 async def logout_twice(context: CaseContext) -> None:
-    """Who is out already logs out again: R0."""
+    """A player who has logged out logs out again: R0."""
     player = await context.player()
     await player.logout().gets(R0)
     await player.logout(after_s=2).gets(R0)
@@ -90,14 +89,14 @@ async def logout_twice(context: CaseContext) -> None:
 
 @case("23")
 async def logout_without_a_session(context: CaseContext) -> None:
-    """Who never came in logs out: R0."""
+    """A player who never logged in logs out: R0."""
     player = await context.player(login=False)
     await player.logout().gets(R0)
 
 
 @case("24")
 async def an_old_logout_is_accepted(context: CaseContext) -> None:
-    """A logout that is older than the newest login: R0, whatever it closes."""
+    """A logout that is older than the newest login: R0, and a bet is still taken."""
     player = await context.player()
     await player.logout(after_s=-60).gets(R0)
     await player.round().bet(100).gets(R0, moves=-100)

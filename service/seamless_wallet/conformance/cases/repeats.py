@@ -1,4 +1,4 @@
-"""Row 1: a retry has the code that it had, and moves nothing."""
+"""Rows 1 and 2: a retry gets the code of the first time and moves nothing; a used id with other content is R3."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ async def repeated_bet(context: CaseContext) -> None:
 async def repeated_cancel(context: CaseContext) -> None:
     """The same cancel three times: R0 each time, refunded once."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     cancel = game.cancel(500)
     await cancel.gets(R0, moves=500)
     await cancel.gets(R0)
@@ -35,8 +34,7 @@ async def repeated_cancel(context: CaseContext) -> None:
 async def repeated_result(context: CaseContext) -> None:
     """The same result three times: R0 each time, credited once."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     result = game.result((500, 475))
     await result.gets(R0, moves=975)
     await result.gets(R0)
@@ -48,9 +46,7 @@ async def repeated_change(context: CaseContext) -> None:
     """The same change three times, down and up: R0 each time, applied once."""
     player = await context.player()
     for before, after in ((475, -500), (-500, 475)):
-        game = player.round()
-        await game.bet(500).gets(R0, moves=-500)
-        await game.result((500, before)).gets(R0, moves=500 + before)
+        game = await player.settled((500, before))
         change = game.change((500, before, after))
         await change.gets(R0, moves=after - before)
         await change.gets(R0)
@@ -68,7 +64,7 @@ async def repeated_login_and_logout(context: CaseContext) -> None:
 
 @case("1")
 async def retry_tells_the_balance_of_now(context: CaseContext) -> None:
-    """What has happened since shows in the balance of a retry, and nothing else does."""
+    """A retry tells the balance after all that has happened since, and moves nothing."""
     player = await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
@@ -78,7 +74,7 @@ async def retry_tells_the_balance_of_now(context: CaseContext) -> None:
 
 @case("1")
 async def retry_after_the_round_is_over(context: CaseContext) -> None:
-    """A bet and a cancel that come again when their bet is cancelled or settled: R0, as the first time."""
+    """A bet and a result come again after their bet was cancelled, settled or changed: R0, nothing moves."""
     player = await context.player()
     game, other = player.round(), player.round()
     bet, cancel = game.bet(500), game.cancel(500)
@@ -95,7 +91,7 @@ async def retry_after_the_round_is_over(context: CaseContext) -> None:
 
 @case("1")
 async def retry_with_another_timestamp_and_more_fields(context: CaseContext) -> None:
-    """A retry may be stamped anew, gain fields and describe its bets otherwise: it is the same event."""
+    """A retry has a new timestamp, more fields or another bet_type: it is still the same event, R0."""
     player = await context.player()
     bet = player.round().bet(500)
     await bet.gets(R0, moves=-500)
@@ -107,7 +103,7 @@ async def retry_with_another_timestamp_and_more_fields(context: CaseContext) -> 
 
 @case("1")
 async def retry_with_its_items_in_another_order(context: CaseContext) -> None:
-    """The order of the items is no part of what an event says."""
+    """A retry has its items in another order: it is still the same event, R0."""
     player = await context.player()
     bet = player.round().bet(500, 70)
     await bet.gets(R0, moves=-570)
@@ -116,7 +112,7 @@ async def retry_with_its_items_in_another_order(context: CaseContext) -> None:
 
 @case("1")
 async def retry_with_its_amounts_written_otherwise(context: CaseContext) -> None:
-    """5, 5.0 and 0.5e1 are the same amount."""
+    """A retry writes its amounts as 5, 5.0 or 0.5e1: it is still the same event, R0."""
     unit = 10**context.scale
     player = await context.player(100 * unit)
     bet = player.round().bet(5 * unit)
@@ -127,7 +123,7 @@ async def retry_with_its_amounts_written_otherwise(context: CaseContext) -> None
 
 @case("2")
 async def conflict_of_amounts(context: CaseContext) -> None:
-    """The same transaction_id with another amount: R3; what is stored stays, and the first event is still R0."""
+    """The same transaction_id with another amount: R3, nothing moves. The first event is still R0."""
     player = await context.player()
     game = player.round()
     bet = game.bet(500)
@@ -139,7 +135,7 @@ async def conflict_of_amounts(context: CaseContext) -> None:
 
 @case("2")
 async def conflict_of_rounds(context: CaseContext) -> None:
-    """The same transaction_id for another round, index or number of bets: R3, and none of them is placed."""
+    """The same transaction_id for another round, index or number of bets: R3, and no bet is placed."""
     player = await context.player()
     game, other = player.round(), player.round()
     bet = game.bet(500)
@@ -151,7 +147,7 @@ async def conflict_of_rounds(context: CaseContext) -> None:
 
 @case("2")
 async def conflict_of_kinds(context: CaseContext) -> None:
-    """The transaction_id of a bet on a cancel, a result or a logout: R3, nothing moves."""
+    """A cancel, a result or a logout has the transaction_id of a bet: R3, nothing moves."""
     player = await context.player()
     game = player.round()
     bet = game.bet(500)
@@ -163,10 +159,9 @@ async def conflict_of_kinds(context: CaseContext) -> None:
 
 @case("2")
 async def conflict_of_results(context: CaseContext) -> None:
-    """The transaction_id of a result with another winloss: R3, nothing moves."""
+    """Another winloss under the transaction_id of a result: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     result = game.result((500, 475))
     await result.gets(R0, moves=975)
     await game.result((500, 600)).put("transaction_id", result.fields["transaction_id"], "a used id").gets(R3)
@@ -175,11 +170,9 @@ async def conflict_of_results(context: CaseContext) -> None:
 
 @case("2")
 async def conflict_of_values_before(context: CaseContext) -> None:
-    """The transaction_id of a change of which only `winloss_before` is another: R3, nothing moves."""
+    """Another `winloss_before` under the transaction_id of a change: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     change = game.change((500, 475, -500))
     await change.gets(R0, moves=-975)
     await game.change((500, 474, -500)).put("transaction_id", change.fields["transaction_id"], "a used id").gets(R3)

@@ -1,4 +1,4 @@
-"""Rows 50 to 55: bets that are settled."""
+"""Rows 50 to 55: results, which settle bets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ case = cases_of(Phase.RESULTS)
 
 @case("50")
 async def win_credits_stake_and_winloss(context: CaseContext) -> None:
-    """A win of 95 on 100 credits 195: `winloss` is net of the stake."""
+    """A winloss of 95 on a stake of 100: R0, and 195 is credited, because `winloss` is net of the stake."""
     player = await context.player()
-    game = player.round()
-    await game.bet(10_000).gets(R0, moves=-10_000)
+    game = await player.placed(10_000)
     await game.result((10_000, 9_500)).gets(R0, moves=19_500)
 
 
@@ -23,54 +22,48 @@ async def win_credits_stake_and_winloss(context: CaseContext) -> None:
 async def loss_credits_nothing(context: CaseContext) -> None:
     """A winloss of minus the stake: R0, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(10_000).gets(R0, moves=-10_000)
+    game = await player.placed(10_000)
     await game.result((10_000, -10_000)).gets(R0)
 
 
 @case("50")
 async def push_credits_the_stake(context: CaseContext) -> None:
-    """A winloss of 0: the stake comes back."""
+    """A winloss of 0: R0, and the stake comes back."""
     player = await context.player()
-    game = player.round()
-    await game.bet(10_000).gets(R0, moves=-10_000)
+    game = await player.placed(10_000)
     await game.result((10_000, 0)).gets(R0, moves=10_000)
 
 
 @case("50")
 async def part_of_a_stake_is_lost(context: CaseContext) -> None:
-    """A winloss between minus the stake and 0 credits the rest; fractions are exact."""
+    """A winloss between minus the stake and 0: R0, and the rest of the stake comes back, exact to the last digit."""
     player = await context.player()
-    game = player.round()
-    await game.bet(1001).gets(R0, moves=-1001)
+    game = await player.placed(1001)
     await game.result((1001, -334)).gets(R0, moves=667)
 
 
 @case("50")
 async def batch_of_results(context: CaseContext) -> None:
-    """Wins and losses of one event are credited as their sum."""
+    """Wins and losses in one event: R0, and their sum is credited."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 200, 300).gets(R0, moves=-600)
+    game = await player.placed(100, 200, 300)
     await game.result((100, -100), (200, 190), (300, 0)).gets(R0, moves=690)
 
 
 @case("50")
 async def results_one_by_one(context: CaseContext) -> None:
-    """The bets of a round may be settled by several events."""
+    """Several events settle the bets of one round: R0 for each."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 200).gets(R0, moves=-300)
+    game = await player.placed(100, 200)
     await game.result((200, 200), at=2).gets(R0, moves=400)
     await game.result((100, -100)).gets(R0)
 
 
 @case("51")
 async def result_of_another_stake(context: CaseContext) -> None:
-    """`bet_amount` is not the stored stake: R3; the right one settles afterwards."""
+    """`bet_amount` is not the stored stake: R3, nothing moves. The right one settles the bet afterwards."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.result((600, 600)).gets(R3)
     await game.result((499, -499)).gets(R3)
     await game.result((500, 500)).gets(R0, moves=1000)
@@ -78,31 +71,26 @@ async def result_of_another_stake(context: CaseContext) -> None:
 
 @case("51")
 async def winloss_below_the_stake(context: CaseContext) -> None:
-    """More is lost than was staked: R3, nothing moves."""
+    """The loss is larger than the stake: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.result((500, -501)).gets(R3)
     await game.result((500, -500)).gets(R0)
 
 
 @case("52")
 async def result_again_under_another_id(context: CaseContext) -> None:
-    """Settled with this winloss already: R0, nothing moves."""
+    """The bet is settled with this winloss already: R0, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     await game.result((500, 475)).gets(R0)
 
 
 @case("52")
 async def result_with_an_earlier_winloss(context: CaseContext) -> None:
-    """After a change, the first result and the changed one are both known: R0, nothing moves."""
+    """After a change, another event sends the first result, or the changed one: R0, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     await game.change((500, 475, -500)).gets(R0, moves=-975)
     await game.result((500, 475)).gets(R0)
     await game.result((500, -500)).gets(R0)
@@ -110,11 +98,9 @@ async def result_with_an_earlier_winloss(context: CaseContext) -> None:
 
 @case("52")
 async def result_with_a_winloss_in_between(context: CaseContext) -> None:
-    """After two changes, a result with what the first of them made: R0, nothing moves."""
+    """After two changes, another event sends the result that the first change made: R0, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     await game.change((500, 475, 0)).gets(R0, moves=-475)
     await game.change((500, 0, -500)).gets(R0, moves=-500)
     await game.result((500, 0)).gets(R0)
@@ -122,28 +108,25 @@ async def result_with_a_winloss_in_between(context: CaseContext) -> None:
 
 @case("52")
 async def batch_with_a_settled_bet(context: CaseContext) -> None:
-    """Only the bet that is still open is credited."""
+    """One bet of a batch is settled already with this winloss: R0, and only the other one is credited."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500, 100).gets(R0, moves=-600)
+    game = await player.placed(500, 100)
     await game.result((500, 475)).gets(R0, moves=975)
     await game.result((500, 475), (100, 100)).gets(R0, moves=200)
 
 
 @case("53")
 async def another_result_is_no_change(context: CaseContext) -> None:
-    """Settled with a winloss that it never had: R3, nothing moves."""
+    """The bet is settled, and never had this winloss: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
-    await game.result((500, 475)).gets(R0, moves=975)
+    game = await player.settled((500, 475))
     await game.result((500, -500)).gets(R3)
     await game.result((500, 476)).gets(R3)
 
 
 @case("54")
 async def result_before_its_bet(context: CaseContext) -> None:
-    """The bet is unknown: R1; once it has come, the same event settles it."""
+    """The bet is unknown: R1. Once the bet is placed, the same event settles it: R0."""
     player = await context.player()
     game = player.round()
     result = game.result((500, 475))
@@ -154,7 +137,7 @@ async def result_before_its_bet(context: CaseContext) -> None:
 
 @case("54")
 async def one_unknown_bet_holds_up_the_batch(context: CaseContext) -> None:
-    """A batch with an unknown bet: R1, and nothing of it is credited until that bet is there."""
+    """One bet of a batch is unknown: R1, and nothing of the batch is credited until that bet is placed."""
     player = await context.player()
     game = player.round()
     result = game.result((500, 475), (100, 100))
@@ -166,7 +149,7 @@ async def one_unknown_bet_holds_up_the_batch(context: CaseContext) -> None:
 
 @case("54")
 async def the_worst_item_decides(context: CaseContext) -> None:
-    """One bet is unknown (R1), another has another stake (R3): in any order the batch is R3, nothing moves."""
+    """One bet is unknown (R1), another has another stake (R3): the batch is R3 in any order, nothing moves."""
     player = await context.player()
     game, other = player.round(), player.round()
     await game.bet(500, 300).gets(R0, moves=-800)
@@ -179,10 +162,9 @@ async def the_worst_item_decides(context: CaseContext) -> None:
 
 @case("55")
 async def result_of_a_cancelled_bet(context: CaseContext) -> None:
-    """Nothing is paid for a bet that was cancelled: R3."""
+    """The bet was cancelled: R3, nothing is paid."""
     player = await context.player()
-    game = player.round()
-    await game.bet(500).gets(R0, moves=-500)
+    game = await player.placed(500)
     await game.cancel(500).gets(R0, moves=500)
     await game.result((500, 475)).gets(R3)
     await game.result((500, -500)).gets(R3)
@@ -190,7 +172,7 @@ async def result_of_a_cancelled_bet(context: CaseContext) -> None:
 
 @case("55")
 async def result_of_a_tombstone(context: CaseContext) -> None:
-    """Nothing is paid for a bet that was cancelled before it came: R3."""
+    """The bet was cancelled before it came: R3, nothing is paid."""
     context.needs("cancel_unknown", "tombstone")
     player = await context.player()
     game = player.round()
@@ -200,19 +182,17 @@ async def result_of_a_tombstone(context: CaseContext) -> None:
 
 @case("always")
 async def credit_over_the_limit(context: CaseContext) -> None:
-    """A credit that would lift the balance over 2^53 − 1 minor units: R1, nothing moves."""
+    """A credit would lift the balance over 2^53 − 1 minor units: R1, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await game.result((100, AMOUNT_MAX - player.has - 99)).gets(R1)
     await game.result((100, 100)).gets(R0, moves=200)
 
 
 @case("always")
 async def batch_over_the_limit(context: CaseContext) -> None:
-    """A batch whose own sum is over 2^53 − 1 minor units: R3, nothing moves."""
+    """The sum of a batch is over 2^53 − 1 minor units: R3, nothing moves."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 100).gets(R0, moves=-200)
+    game = await player.placed(100, 100)
     await game.result((100, AMOUNT_MAX), (100, AMOUNT_MAX)).gets(R3)
     await game.result((100, -100), (100, -100)).gets(R0)

@@ -1,4 +1,4 @@
-"""Rows 11 and 12: what decrypts but is no event. Every field is required, typed, and there once."""
+"""Rows 11 and 12: texts that decrypt but are no event. Every field is required, has a type, and occurs once."""
 
 from __future__ import annotations
 
@@ -59,14 +59,13 @@ class Money:
         ]
 
     async def is_good(self) -> None:
-        """It is R0 after all: nothing but what was wrong with the others was refused."""
+        """Send the good event: R0. So the others were refused for nothing but what was wrong with them."""
         await self.event.gets(R0, moves=self.moves)
 
 
 async def money_of(player: CasePlayer) -> list[Money]:
     """A good bet, cancel, result and change, each for a bet of its own."""
-    game = player.round()
-    await game.bet(100, 100, 100).gets(R0, moves=-300)
+    game = await player.placed(100, 100, 100)
     await game.result((100, 50), at=3).gets(R0, moves=150)
     return [
         Money(player.round().bet(100), -100),
@@ -77,13 +76,13 @@ async def money_of(player: CasePlayer) -> list[Money]:
 
 
 async def text_is_refused(context: CaseContext, text: bytes) -> None:
-    """A sealed text that is no event: a sealed R3."""
+    """Send a sealed text that is no event: a sealed R3."""
     check_code(await context.webhook.exchange(text), excerpt(text), R3)
 
 
 @case("11")
 async def not_json(context: CaseContext) -> None:
-    """What is not JSON at all: R3, and a login is still R0."""
+    """A text that is not JSON: R3. A login is still R0."""
     player = await context.player()
     for text in (b"", b" ", b"hello", b"{", b'{"event_type":"login"', b"{'event_type':'login'}", b"\x00" * 32):
         await text_is_refused(context, text)
@@ -92,7 +91,7 @@ async def not_json(context: CaseContext) -> None:
 
 @case("11")
 async def json_that_is_no_object(context: CaseContext) -> None:
-    """JSON, but an array, a string, a number or null: R3, and a login is still R0."""
+    """JSON that is an array, a string, a number or null: R3. A login is still R0."""
     player = await context.player()
     for text in (b"[]", b'"login"', b"1", b"null", b"true", b"{}", b'[{"event_type":"login"}]'):
         await text_is_refused(context, text)
@@ -101,7 +100,7 @@ async def json_that_is_no_object(context: CaseContext) -> None:
 
 @case("11")
 async def json_with_something_behind(context: CaseContext) -> None:
-    """An event and more behind it: R3, and the event does not happen."""
+    """A good event with something after it: R3, and nothing is taken."""
     player = await context.player()
     for tail in (b"x", b"{}", b"]", b"\x00"):
         await text_is_refused(context, player.round().bet(100).text + tail)
@@ -109,7 +108,7 @@ async def json_with_something_behind(context: CaseContext) -> None:
 
 @case("11")
 async def not_utf8(context: CaseContext) -> None:
-    """Bytes that are not UTF-8, in a string that nobody needs: R3."""
+    """Bytes that are not UTF-8, in a field that the wallet does not need: R3."""
     player = await context.player()
     for broken in (b"\xff", b"\xc0\xaf", b"\xed\xa0\x80"):
         text = player.round().bet(100).put("feedback_data", "?broken?").text
@@ -118,7 +117,7 @@ async def not_utf8(context: CaseContext) -> None:
 
 @case("11")
 async def nested_without_end(context: CaseContext) -> None:
-    """Ten thousand brackets: R3 if they are all there is, and no fault if they stand in a field nobody needs."""
+    """Ten thousand nested brackets: R3 as the whole text, R0 or R3 in an unknown field."""
     player = await context.player()
     await text_is_refused(context, b"[" * 10_000)
     deep = literal("[" * 10_000 + "]" * 10_000)
@@ -128,7 +127,7 @@ async def nested_without_end(context: CaseContext) -> None:
 
 @case("11")
 async def fields_that_are_missing(context: CaseContext) -> None:
-    """Without any one of its fields, a bet is R3."""
+    """Any one field of a bet is missing: R3."""
     player = await context.player()
     for path in (*TEXTS, *NUMBERS, "data", "data.bets", "data.game_type", "data.table_no", "data.bets.0.bet_type"):
         await player.round().bet(100).drop(path).refused()
@@ -136,7 +135,7 @@ async def fields_that_are_missing(context: CaseContext) -> None:
 
 @case("11")
 async def numbers_in_place_of_texts(context: CaseContext) -> None:
-    """A number, null, a list or an object where a text belongs: R3 for every kind of event."""
+    """A number, null, list, object or boolean in place of a text: R3 for every kind of event."""
     player = await context.player()
     wrong: tuple[Any, ...] = (1, None, [], {}, True)
     for money in await money_of(player):
@@ -148,7 +147,7 @@ async def numbers_in_place_of_texts(context: CaseContext) -> None:
 
 @case("11")
 async def texts_in_place_of_numbers(context: CaseContext) -> None:
-    """A number as a text, a boolean, null or a list where a number belongs: R3 for every kind of event."""
+    """A text, boolean, null, list or object in place of a number: R3 for every kind of event."""
     player = await context.player()
     wrong: tuple[Any, ...] = ("1", "1.00", " 1 ", True, None, [1], {})
     for money in await money_of(player):
@@ -162,7 +161,7 @@ async def texts_in_place_of_numbers(context: CaseContext) -> None:
 
 @case("11")
 async def amounts_as_texts_throughout(context: CaseContext) -> None:
-    """All amounts and totals of an event are texts: R3 for every kind of event, though they agree."""
+    """All amounts and totals are texts, and agree with each other: R3 for every kind of event."""
     player = await context.player()
     for money in await money_of(player):
         texts = {path: f'"{each.value:f}"' for each in money.amounts for path in (each.path, each.total)}
@@ -172,7 +171,7 @@ async def amounts_as_texts_throughout(context: CaseContext) -> None:
 
 @case("11")
 async def wrong_shapes(context: CaseContext) -> None:
-    """An object where a list belongs and the other way round: R3 for every kind of event."""
+    """An object in place of a list, or a list in place of an object: R3 for every kind of event."""
     player = await context.player()
     for money in await money_of(player):
         data, items = money.event.fields["data"], f"data.{money.items}"
@@ -195,7 +194,7 @@ async def timestamps_that_are_none(context: CaseContext) -> None:
 
 @case("11")
 async def keys_that_are_there_twice(context: CaseContext) -> None:
-    """A key twice, at any level and also spelt with an escape: R3, whichever value is the right one."""
+    """A key occurs twice, at any level, also written with an escape: R3, whichever value is right."""
     player = await context.player()
     for old, new in (
         (b'"total_bet_amount"', b'"total_bet_amount":9,"total_bet_amount"'),
@@ -212,7 +211,7 @@ async def keys_that_are_there_twice(context: CaseContext) -> None:
 
 @case("11")
 async def unknown_events(context: CaseContext) -> None:
-    """An event that does not exist, or is spelt otherwise: R3."""
+    """An event_type that does not exist or is misspelt: R3."""
     player = await context.player()
     for name in ("deposit", "Bet", "BET", "bet ", "", "betcancel", "bet_results"):
         await player.round().bet(100).put("event_type", name).refused()
@@ -220,7 +219,7 @@ async def unknown_events(context: CaseContext) -> None:
 
 @case("11")
 async def data_of_another_event(context: CaseContext) -> None:
-    """A bet called a cancel or a result, without what those have: R3."""
+    """The data of a bet under the event_type of a cancel, a result or a change: R3."""
     player = await context.player()
     for name in ("bet_cancel", "bet_result", "bet_result_change"):
         await player.round().bet(100).put("event_type", name).refused()
@@ -228,7 +227,7 @@ async def data_of_another_event(context: CaseContext) -> None:
 
 @case("12")
 async def fields_that_nobody_knows(context: CaseContext) -> None:
-    """More fields, of any type and at every level: accepted."""
+    """Additional fields, of any type and at any level: R0."""
     player = await context.player()
     values: tuple[Any, ...] = ("x", 1, 1.5, None, True, [1, {"a": [None]}], {"b": {"c": []}})
     for value in values:
@@ -239,7 +238,7 @@ async def fields_that_nobody_knows(context: CaseContext) -> None:
 
 @case("wire")
 async def feedback_that_is_missing(context: CaseContext) -> None:
-    """Without `feedback_data`, with null, or empty: accepted."""
+    """`feedback_data` is missing, null or empty: R0."""
     player = await context.player()
     await player.round().bet(100).drop("feedback_data").gets(R0, moves=-100)
     await player.round().bet(100).put("feedback_data", None).gets(R0, moves=-100)

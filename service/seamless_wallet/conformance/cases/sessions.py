@@ -1,4 +1,4 @@
-"""Rows 33 and 24: a bet needs an open session, or one that was closed a moment ago."""
+"""Rows 1, 23, 24 and 33: a bet needs an open session, or one that was closed a moment ago."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ case = cases_of(Phase.SESSIONS)
 
 @case("33", waits=True)
 async def bet_without_a_session(context: CaseContext) -> None:
-    """Nobody has logged in: R1; after a login the same event is R0 (with --session off: R0 at once)."""
+    """The player is not logged in: R1. After a login, the same event is R0 (with --session off: R0 at once)."""
     player = await context.player_without_session()
     bet = player.round().bet(100)
     if context.choices.session == "required":
@@ -44,7 +44,7 @@ async def bet_long_after_the_logout(context: CaseContext) -> None:
 
 @case("33", waits=True)
 async def bet_in_the_grace_opens_nothing(context: CaseContext) -> None:
-    """A bet within the grace is taken; it does not open the session again: after the grace, R1."""
+    """A bet within the grace is R0, but does not open the session again: after the grace, R1."""
     context.needs("session", "required")
     context.needs_grace()
     player = await context.player()
@@ -57,7 +57,7 @@ async def bet_in_the_grace_opens_nothing(context: CaseContext) -> None:
 
 @case("33", waits=True)
 async def session_comes_before_funds(context: CaseContext) -> None:
-    """Without a session and without the money: R1, not R4, and it is decided afresh later."""
+    """Neither a session nor enough money: R1, not R4. After a login and a win, the same event is R0."""
     context.needs("session", "required")
     player = await context.player_without_session()
     bet = player.round().bet(player.has + 100)
@@ -69,7 +69,7 @@ async def session_comes_before_funds(context: CaseContext) -> None:
 
 @case("33", waits=True)
 async def a_cancelled_bet_comes_before_the_session(context: CaseContext) -> None:
-    """Without a session, a bet that was cancelled: R3, not R1."""
+    """No session, and the bet was cancelled before: R3, not R1."""
     context.needs("cancel_unknown", "tombstone")
     player = await context.player_without_session()
     game = player.round()
@@ -79,10 +79,9 @@ async def a_cancelled_bet_comes_before_the_session(context: CaseContext) -> None
 
 @case("33", waits=True)
 async def what_follows_a_bet_needs_no_session(context: CaseContext) -> None:
-    """Long after the logout, a result, a change and a cancel are R0."""
+    """A result, a change and a cancel long after the logout: R0."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100, 40).gets(R0, moves=-140)
+    game = await player.placed(100, 40)
     await player.leave()
     await game.result((100, 95)).gets(R0, moves=195)
     await game.change((100, 95, -100)).gets(R0, moves=-195)
@@ -91,7 +90,7 @@ async def what_follows_a_bet_needs_no_session(context: CaseContext) -> None:
 
 @case("33", waits=True)
 async def a_placed_bet_needs_no_session(context: CaseContext) -> None:
-    """Long after the logout, the retry of a bet, and the same bet as a new event, are R0."""
+    """Long after the logout a bet comes again, as a retry and as a new event: R0."""
     player = await context.player()
     bet = player.round().bet(100)
     await bet.gets(R0, moves=-100)
@@ -102,7 +101,7 @@ async def a_placed_bet_needs_no_session(context: CaseContext) -> None:
 
 @case("24", waits=True)
 async def a_late_logout_closes_nothing(context: CaseContext) -> None:
-    """A logout that is not newer than the newest login: R0, and bets are taken long after it."""
+    """A logout that is not newer than the newest login: R0, and bets are still taken after the grace."""
     player = await context.player()
     await player.logout(after_s=0).gets(R0)
     await player.logout(after_s=-30).gets(R0)
@@ -112,7 +111,7 @@ async def a_late_logout_closes_nothing(context: CaseContext) -> None:
 
 @case("24", waits=True)
 async def login_after_logout_opens_again(context: CaseContext) -> None:
-    """Out and in again: bets are taken when the grace of that logout is over."""
+    """A logout and a new login: bets are still taken after the grace of that logout."""
     player = await context.player()
     await player.logout().gets(R0)
     await player.login().gets(R0)
@@ -122,7 +121,7 @@ async def login_after_logout_opens_again(context: CaseContext) -> None:
 
 @case("1", waits=True)
 async def a_repeated_login_opens_nothing(context: CaseContext) -> None:
-    """A login that is sent again after the logout: R0, and a bet is R1: it was executed once."""
+    """A login is sent again after the logout: R0, but a bet is R1, because the login was executed before."""
     context.needs("session", "required")
     player = await context.player()
     login = player.login()
@@ -135,7 +134,7 @@ async def a_repeated_login_opens_nothing(context: CaseContext) -> None:
 
 @case("1", waits=True)
 async def a_repeated_logout_closes_nothing(context: CaseContext) -> None:
-    """A logout that is sent again after the next login, with a newer timestamp: R0, and the session stays open."""
+    """A logout is sent again after the next login, with a newer timestamp: R0, and the session stays open."""
     player = await context.player()
     logout = player.logout()
     await logout.gets(R0)
@@ -147,7 +146,7 @@ async def a_repeated_logout_closes_nothing(context: CaseContext) -> None:
 
 @case("24", waits=True)
 async def an_old_login_sets_nothing_back(context: CaseContext) -> None:
-    """A login that comes late is R0; a logout older than the newest login still closes nothing."""
+    """A login comes late: R0. A logout that is older than the newest login still closes nothing."""
     player = await context.player()
     newest_s = context.run.newest_login_s(player.user_id, renew=False)
     await player.event(Kind.LOGIN, at_s=newest_s - 60).gets(R0)
@@ -158,7 +157,7 @@ async def an_old_login_sets_nothing_back(context: CaseContext) -> None:
 
 @case("23", waits=True)
 async def a_second_logout_renews_no_grace(context: CaseContext) -> None:
-    """Long after the logout another one: R0, and a bet after it is R1."""
+    """Another logout long after the first: R0, but a bet after it is R1."""
     context.needs("session", "required")
     player = await context.player()
     await player.leave()

@@ -1,4 +1,4 @@
-"""Rows 30, 31, 34, 35 and 16: stakes that are taken or refused."""
+"""Rows 16, 30, 31, 34 and 35: stakes that are taken or refused."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ async def bet_of_the_whole_balance(context: CaseContext) -> None:
 
 @case("30")
 async def batch_is_taken_as_its_sum(context: CaseContext) -> None:
-    """Several bets of one event are taken together."""
+    """Several bets of one event: R0, and their sum is taken."""
     player = await context.player()
     await player.round().bet(100, 250, 1).gets(R0, moves=-351)
 
 
 @case("30")
 async def rounds_and_indexes_are_bets_of_their_own(context: CaseContext) -> None:
-    """The same stake on another index, or in another round, is another bet."""
+    """The same stake under another bet_index, or in another round, is another bet: R0."""
     player = await context.player()
-    game = player.round()
-    await game.bet(100).gets(R0, moves=-100)
+    game = await player.placed(100)
     await game.bet(100, at=2).gets(R0, moves=-100)
     await player.round().bet(100).gets(R0, moves=-100)
 
@@ -53,7 +52,7 @@ async def stake_of_zero(context: CaseContext) -> None:
 
 @case("16")
 async def stake_of_zero_without_money(context: CaseContext) -> None:
-    """A stake of 0 is covered by a balance of 0."""
+    """A stake of 0 with a balance of 0: R0."""
     player = await context.player()
     await player.lose_all()
     await player.round().bet(0).gets(R0)
@@ -68,7 +67,7 @@ async def bet_over_the_balance(context: CaseContext) -> None:
 
 @case("31")
 async def batch_over_the_balance_takes_nothing(context: CaseContext) -> None:
-    """Each bet is covered, their sum is not: R4, and none is taken; one of them alone passes afterwards."""
+    """The balance covers each bet, but not their sum: R4, and none is taken. One of them alone is R0 afterwards."""
     player = await context.player()
     game = player.round()
     await game.bet(player.has, 1).gets(R4)
@@ -77,7 +76,7 @@ async def batch_over_the_balance_takes_nothing(context: CaseContext) -> None:
 
 @case("31")
 async def bet_without_money(context: CaseContext) -> None:
-    """A balance of 0 covers no stake: R4."""
+    """A stake with a balance of 0: R4."""
     player = await context.player()
     await player.lose_all()
     await player.round().bet(1).gets(R4)
@@ -85,20 +84,18 @@ async def bet_without_money(context: CaseContext) -> None:
 
 @case("34")
 async def bet_after_its_cancel(context: CaseContext) -> None:
-    """A bet that was placed and cancelled comes as a new event: R3, nothing is taken."""
+    """A bet that was placed and cancelled comes again as a new event: R3, nothing is taken."""
     player = await context.player()
-    game = player.round()
-    await game.bet(300).gets(R0, moves=-300)
+    game = await player.placed(300)
     await game.cancel(300).gets(R0, moves=300)
     await game.bet(300).gets(R3)
 
 
 @case("34")
 async def one_cancelled_bet_refuses_the_batch(context: CaseContext) -> None:
-    """A batch with a cancelled bet: R3 for all of it; the other bet may come alone."""
+    """One bet of a batch was cancelled before: R3 for the whole batch. The other bet alone is R0."""
     player = await context.player()
-    game = player.round()
-    await game.bet(300).gets(R0, moves=-300)
+    game = await player.placed(300)
     await game.cancel(300).gets(R0, moves=300)
     await game.bet(300, 200).gets(R3)
     await game.bet(200, at=2).gets(R0, moves=-200)
@@ -106,7 +103,7 @@ async def one_cancelled_bet_refuses_the_batch(context: CaseContext) -> None:
 
 @case("35")
 async def bet_stamped_in_the_past(context: CaseContext) -> None:
-    """A timestamp of an hour and more ago: accepted, and echoed as it came."""
+    """A timestamp of an hour ago, or of a year ago: R0, and it is echoed as it came."""
     player = await context.player()
     await player.round().bet(100).stamped(-HOUR_S).gets(R0, moves=-100)
     await player.round().bet(100).stamped(-400 * 24 * HOUR_S).gets(R0, moves=-100)
@@ -114,14 +111,14 @@ async def bet_stamped_in_the_past(context: CaseContext) -> None:
 
 @case("35")
 async def bet_stamped_in_the_future(context: CaseContext) -> None:
-    """A timestamp of an hour ahead: accepted, and echoed as it came."""
+    """A timestamp of an hour ahead: R0, and it is echoed as it came."""
     player = await context.player()
     await player.round().bet(100).stamped(HOUR_S).gets(R0, moves=-100)
 
 
 @case("wire")
 async def timestamp_in_milliseconds(context: CaseContext) -> None:
-    """A timestamp in milliseconds: accepted, and echoed as it came."""
+    """A timestamp in milliseconds: R0, and it is echoed as it came."""
     player = await context.player()
     bet = player.round().bet(100)
     await bet.put("timestamp", bet.fields["timestamp"] * 1000 + 7).gets(R0, moves=-100)
@@ -129,7 +126,7 @@ async def timestamp_in_milliseconds(context: CaseContext) -> None:
 
 @case("always")
 async def amounts_are_exact(context: CaseContext) -> None:
-    """Ten stakes of 0.1 and their like leave just what a decimal calculation leaves."""
+    """Stakes of 0.1, 0.01, 0.57 and the like: the balance is what decimal arithmetic gives."""
     player = await context.player()
     for _ in range(10):
         await player.round().bet(10).gets(R0, moves=-10)
@@ -139,7 +136,7 @@ async def amounts_are_exact(context: CaseContext) -> None:
 
 @case("always")
 async def large_balances_are_exact(context: CaseContext) -> None:
-    """A balance of more than 2^52 minor units loses no unit."""
+    """A balance of more than 2^52 minor units is exact to the last unit."""
     player = await context.player()
     rest, large = player.has, 2**52 + 3
     await player.win(large)

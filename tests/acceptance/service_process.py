@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -38,10 +38,23 @@ def environment(directory: Path, **changes: str) -> dict[str, str]:
     return {**inherited, **own, **changes}
 
 
-def run(arguments: list[str], environ: Mapping[str, str], limit_s: float = 50.0) -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    limit_s: float = 50.0,
+    *,
+    program: Sequence[str] = WALLET,
+    directory: Path | None = None,
+) -> subprocess.CompletedProcess[str]:
     """One CLI command to its end."""
     return subprocess.run(
-        [*WALLET, *arguments], env=dict(environ), capture_output=True, text=True, timeout=limit_s, check=False
+        [*program, *arguments],
+        env=dict(environ),
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
     )
 
 
@@ -59,11 +72,23 @@ class RunningService:
 
     def __init__(self, directory: Path, **changes: str) -> None:
         (directory / "wallet.toml").write_text(CONFIG)
-        self.environ = environment(directory, **changes)
+        self._start(directory, WALLET, ("up",), environment(directory, **changes))
+
+    @classmethod
+    def of_program(cls, directory: Path, program: Sequence[str], words: Sequence[str], environ: dict[str, str]) -> Self:
+        """`wallet up` by another program and command line, whose data directory is `var` in `directory`."""
+        service = cls.__new__(cls)
+        service._start(directory, program, words, environ)
+        return service
+
+    def _start(self, directory: Path, program: Sequence[str], words: Sequence[str], environ: dict[str, str]) -> None:
+        self.environ = environ
         self.log = directory / "up.log"
+        self._program = program
+        self._directory = directory
         self._pids = directory / "var" / "pids"
         with self.log.open("w") as log:
-            self.process = subprocess.Popen([*WALLET, "up"], env=self.environ, stdout=log, stderr=log)
+            self.process = subprocess.Popen([*program, *words], env=environ, cwd=directory, stdout=log, stderr=log)
         wait_until(lambda: self._ready() is not None or self.process.poll() is not None, START_LIMIT_S, "ready")
         ready = self._ready()
         assert ready is not None, self.log.read_text()
@@ -90,7 +115,9 @@ class RunningService:
 
     def wallet(self, *arguments: str, limit_s: float = 50.0) -> subprocess.CompletedProcess[str]:
         """A CLI command beside this service."""
-        return run(list(arguments), {**self.environ, **self.ports()}, limit_s)
+        return run(
+            arguments, {**self.environ, **self.ports()}, limit_s, program=self._program, directory=self._directory
+        )
 
     def ports(self) -> dict[str, str]:
         """The ports that the service really has, as settings."""

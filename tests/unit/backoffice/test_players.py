@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamless_wallet.backoffice.handlers import CREATE_ID
@@ -79,6 +79,7 @@ async def test_a_path_that_is_no_user_id_is_400(office, path):
     assert (status, fields(body)) == (400, ["user_id"])
 
 
+@settings(deadline=None)  # the first request of a process is slow
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20))
 def test_every_id_survives_its_path(user_id):
     """Quoting into a path and reading from it are inverse."""

@@ -63,7 +63,7 @@ def steady(text: str) -> str:
     text = re.sub(r"(\d+ passed) in [\d.]+s", r"\1 in 1.0s", text)
     text = re.sub(r"^\d+ passed, ", "100 passed, ", text)
     text = text.replace(f"-{__version__}-", "-0.1.0-")
-    return text.lstrip("\n")  # what a progress bar leaves that is not shown
+    return re.sub(r"^\n", "", text, flags=re.MULTILINE)  # a progress bar that is not shown leaves an empty line
 
 
 def assert_shown(block: Block, printed: str) -> None:

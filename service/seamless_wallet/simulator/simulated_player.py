@@ -21,7 +21,7 @@ from seamless_wallet.clients.webhook import NotAReply
 from seamless_wallet.commands import Code, Command, Item, Kind
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import AmountError, format_minor, to_minor
-from seamless_wallet.providers import Reply
+from seamless_wallet.providers import Echo, Reply
 from seamless_wallet.simulator.chaos import Chaos
 from seamless_wallet.simulator.oracle import Oracle, Ruling
 from seamless_wallet.simulator.simulation_report import Mismatch, SimulationReport
@@ -229,10 +229,9 @@ class SimulatedPlayer:
             minor = -1
         if minor != ruling.balance:
             return f"{ruling.code.value}, balance {balance}", f"balance {reply.latest_balance}"
-        seconds, rest = divmod(command.timestamp_ms, 1000)
-        sent = (event_type, command.timestamp_ms if rest else seconds, command.user_id)
-        echoed = (reply.event_type, reply.timestamp, reply.user_id)
-        return None if echoed == sent else (f"an echo of {sent}", f"{echoed}")
+        sent = self._webhook.echo_of(command, self.scale, event_type)
+        echoed = Echo(reply.event_type, reply.timestamp, reply.user_id)
+        return None if echoed == sent else (f"{sent}", f"{echoed}")
 
     def _give_up(self, command: Command, event_type: str, ruling: Ruling, expected: str, got: str) -> NoReturn:
         self.report.mismatch(Mismatch(self.user_id, event_type, expected, got, command.transaction_id, ruling.row))

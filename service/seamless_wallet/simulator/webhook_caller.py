@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from seamless_wallet.clients.webhook import NoAnswer, WebhookClient, WrongStatus
 from seamless_wallet.commands import Command
-from seamless_wallet.providers import Provider, Reply
+from seamless_wallet.providers import Echo, Provider, Reply
 
 OnExchange = Callable[[bytes, str, float], None]
 """Is told of every call: the event's text, the reply's text or why there is none, and the seconds it took."""
@@ -33,6 +33,12 @@ class WebhookCaller:
     def provider(self) -> Provider:
         """Whose events these are."""
         return self._client.provider
+
+    def echo_of(self, command: Command, scale: int, event_type: str) -> Echo:
+        """What the reply to this event has to repeat, in whatever form the profile writes it."""
+        provider = self.provider
+        text = provider.profile.encode_event(command, scale, event_type)
+        return provider.profile.decode(text, provider, command.received_ms).echo
 
     async def send(self, command: Command, scale: int, event_type: str) -> CallOutcome:
         """One attempt. `scale` is that of the command's currency. Raises NotAReply."""

@@ -151,11 +151,13 @@ class Reader:
             self._service = subprocess.Popen(
                 [*WALLET, *command.split()[1:]], cwd=self._directory, env=self._environ, stdout=log, stderr=log
             )
-        ready = "Play an encrypted" if "--demo" in command else '"event": "ready"'
         process = self._service
-        wait_until(
-            lambda: ready in self._log.read_text() or process.poll() is not None, START_LIMIT_S, f"{command}: {ready}"
-        )
+        ready = re.compile("Play an encrypted" if "--demo" in command else r'"event": ?"ready"')
+
+        def is_ready() -> bool:
+            return process.poll() is not None or ready.search(self._log.read_text()) is not None
+
+        wait_until(is_ready, START_LIMIT_S, f"`{command}` prints {ready.pattern}")
         assert process.poll() is None, self._log.read_text()
         return self.there(self._log.read_text())
 

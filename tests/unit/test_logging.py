@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.processors import JSONRenderer
 
+from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.observability.logs import render
 
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -179,6 +180,7 @@ CIRCULAR["itself"] = CIRCULAR
         ("two\nlines", "two\nlines"),
         (None, None),
         ({"a": [1, 2.5, True]}, {"a": [1, 2.5, True]}),
+        ({EpochCause.SERVER: 16}, {"server": 16}),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -13,8 +13,9 @@ STDERR_FD: Final = 2
 FRAMES_MAX: Final = 20
 """Frames of a traceback that are logged: the outer and the inner ones. A pipe takes a short line in one piece."""
 
-OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
-"""A dataclass is logged by its repr, which leaves out fields that are secret; orjson would log all of them."""
+OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
+"""A dataclass is logged by its repr, which leaves out fields that are secret; orjson would log all of them. A key may
+be a member of an enum, as in the numbers of shards by cause."""
 
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.library")
 

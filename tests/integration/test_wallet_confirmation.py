@@ -216,11 +216,11 @@ async def test_a_copy_that_has_joined_its_original_waits_for_the_balance_it_tell
         first = w.bet(user, "g", 100)
         original = asyncio.create_task(w.apply(first))
         await until(lambda: held and attempts)
-        [twin] = attempts.values()
+        [attempt] = attempts.values()
         later = asyncio.create_task(w.apply(w.bet(user, "h", 300)))
         await until(lambda: len(attempts) == 2)
         copy = asyncio.create_task(w.apply(first))
-        await until(lambda: len(twin.fate._callbacks or ()) == 2, "the copy joins")
+        await until(lambda: len(attempt.outcome._callbacks or ()) == 2, "the copy joins")
         commits.release()
         assert (await original).balance == 900
         await waits(w, copy)

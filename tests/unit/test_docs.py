@@ -299,10 +299,12 @@ def test_every_row_that_is_cited_exists():
 
 
 def log_events() -> set[str]:
-    """The first argument of every call of a logger."""
+    """The first argument of every call of a logger, and each `log_event=` of a table of events."""
     found = set()
     for path in PYTHON:
         for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                found |= {str(ast.literal_eval(word.value)) for word in node.keywords if word.arg == "log_event"}
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
@@ -314,7 +316,7 @@ def log_events() -> set[str]:
                 event = node.args[0]
                 if isinstance(event, ast.Constant):
                     found.add(str(event.value))
-                else:  # only the helper that passes an event on
+                else:  # passes on an event that was named elsewhere
                     assert isinstance(event, ast.Name), f"{path}: {ast.unparse(node)}"
     return found
 

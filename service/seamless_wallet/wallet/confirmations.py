@@ -1,6 +1,6 @@
 """Waiting until an entry is committed in SQL.
 
-Each attempt has a random token that travels with its entry; after a commit the writer sends the tokens back to
+Each attempt has a token of its own that travels with its entry; after a commit the writer sends the tokens back to
 their worker. A watermark alone is not enough: an entry of an older epoch would look committed. What stays
 unconfirmed, for whatever reason, is looked up in SQL by event digest and fingerprint.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from enum import Enum, auto
 from itertools import count, islice
 from typing import Final
 
@@ -22,60 +21,17 @@ from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Randomness
+from seamless_wallet.wallet.attempts import SWEEP_S, Attempt, AttemptOutcome
 from seamless_wallet.wallet.prepared_event import PreparedEvent
+from seamless_wallet.wallet.watermarks import Watermarks
 
 WORKER_BYTES: Final = 8
 """Of a worker's random name: no two workers may share a channel."""
 
-SWEEP_S: Final = 0.1
 SWEEP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
-_HEAD: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
-
-
-class AttemptOutcome(Enum):
-    """What became of an attempt."""
-
-    COMMITTED = auto()
-    LOST = auto()  # not by this attempt: its epoch ended first, or SQL has the event already; only SQL knows which
-    OVERDUE = auto()  # not known by the deadline
-
-
-class Attempt:
-    """One execution that may leave an entry, registered before the command is written."""
-
-    __slots__ = ("epoch", "event", "fate", "seq", "sweep_s", "token")
-
-    def __init__(self, token: str, event: PreparedEvent, epoch: int) -> None:
-        loop = asyncio.get_running_loop()
-        self.token = token
-        self.event = event
-        self.epoch = epoch
-        self.seq = 0  # known once Redis has answered
-        self.sweep_s = loop.time() + SWEEP_S
-        self.fate: asyncio.Future[AttemptOutcome] = loop.create_future()
-
-    def settle(self, fate: AttemptOutcome) -> None:
-        """Tell whoever waits; the first word counts."""
-        if not self.fate.done():
-            self.fate.set_result(fate)
-
-
-class _Watermark:
-    """Somebody waits until SQL has committed up to `seq` of an epoch."""
-
-    __slots__ = ("epoch", "reached", "seq", "shard")
-
-    def __init__(self, shard: int, epoch: int, seq: int) -> None:
-        self.shard = shard
-        self.epoch = epoch
-        self.seq = seq
-        self.reached: asyncio.Future[AttemptOutcome] = asyncio.get_running_loop().create_future()
-
-    def observe(self, epoch: int, seq: int) -> None:
-        if not self.reached.done() and (epoch > self.epoch or seq >= self.seq):
-            self.reached.set_result(AttemptOutcome.LOST if epoch > self.epoch else AttemptOutcome.COMMITTED)
+_WATERMARK: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
 
 
 AskRecovery = Callable[[int, EpochCause], Awaitable[None]]
@@ -102,7 +58,7 @@ class Confirmations:
         self._numbers = count(1)
         self._attempts: dict[str, Attempt] = {}
         self._by_digest: dict[bytes, Attempt] = {}
-        self._watermarks: dict[_Watermark, None] = {}  # in order
+        self._watermarks = Watermarks()
 
     def register(self, event: PreparedEvent, epoch: int) -> Attempt:
         """A new attempt. `forget` it in any case."""
@@ -122,14 +78,14 @@ class Confirmations:
             del self._by_digest[attempt.event.digest]
 
     async def duplicate(self, event: PreparedEvent, epoch: int, seq: int) -> AttemptOutcome:
-        """The fate of an event that Redis has seen before, and of the balance it tells, which rests on `seq`."""
-        twin = self._by_digest.get(event.digest)
-        if twin is not None and twin.epoch == epoch:
-            await asyncio.wait([twin.fate])
-            if not twin.fate.cancelled():
-                fate = twin.fate.result()
-                if fate is AttemptOutcome.LOST or (fate is AttemptOutcome.COMMITTED and twin.seq >= seq):
-                    return fate
+        """The outcome of an event that Redis has seen before, and of the balance it tells, which rests on `seq`."""
+        original = self._by_digest.get(event.digest)
+        if original is not None and original.epoch == epoch:
+            await asyncio.wait([original.outcome])
+            if not original.outcome.cancelled():
+                outcome = original.outcome.result()
+                if outcome is AttemptOutcome.LOST or (outcome is AttemptOutcome.COMMITTED and original.seq >= seq):
+                    return outcome
                 # else its caller gave up, or more has happened to the wallet since
         while True:
             found = await self._ledger.find_events([event.digest])
@@ -145,13 +101,8 @@ class Confirmations:
             await self.reached(event.shard, epoch, seq)
 
     async def reached(self, shard: int, epoch: int, seq: int) -> AttemptOutcome:
-        """Wait until SQL has committed `seq` of this epoch, or the epoch is over."""
-        watermark = _Watermark(shard, epoch, seq)
-        self._watermarks[watermark] = None
-        try:
-            return await watermark.reached
-        finally:
-            self._watermarks.pop(watermark, None)
+        """Wait until SQL has committed `seq` of this epoch, or LOST: the epoch is over."""
+        return await self._watermarks.reached(shard, epoch, seq)
 
     async def run(self) -> None:
         """Listen to the writer and sweep what it did not confirm, for ever."""
@@ -167,7 +118,7 @@ class Confirmations:
             if channel == own:
                 self._confirm(text)
             else:
-                self._observe_text(text)
+                self._observe(text)
 
     def _confirm(self, tokens: str) -> None:
         for token in tokens.split():
@@ -175,15 +126,10 @@ class Confirmations:
             if attempt is not None:
                 attempt.settle(AttemptOutcome.COMMITTED)
 
-    def _observe_text(self, text: str) -> None:
+    def _observe(self, text: str) -> None:
         if self._watermarks:
-            for shard, epoch, seq in _HEAD.findall(text):
-                self._observe(int(shard), int(epoch), int(seq))
-
-    def _observe(self, shard: int, epoch: int, seq: int) -> None:
-        for watermark in self._watermarks:
-            if watermark.shard == shard:
-                watermark.observe(epoch, seq)
+            for shard, epoch, seq in _WATERMARK.findall(text):
+                self._watermarks.observe(int(shard), int(epoch), int(seq))
 
     async def _sweep_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -212,7 +158,7 @@ class Confirmations:
     async def _sweep(self, waiting: Sequence[Attempt]) -> None:
         found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])
         for shard, head in enumerate(found.heads):
-            self._observe(shard, head.epoch, head.seq)
+            self._watermarks.observe(shard, head.epoch, head.seq)
         forked: set[int] = set()
         for attempt in waiting:
             event, head = attempt.event, found.heads[attempt.event.shard]

@@ -1,9 +1,10 @@
-"""What this process believes of each shard: the epoch that SQL names and the idempotency period of Redis."""
+"""What this process goes by, for each shard: the epoch that SQL names and the idempotency period that Redis names."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, Final
 
 import structlog
 
@@ -15,6 +16,9 @@ from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
+
+RECOVERY_PAUSE_S: Final = 0.02
+"""Between two looks at a shard that is being recovered."""
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +50,7 @@ class ShardEpochs:
         """Redis has told the current period."""
         self._periods[shard] = period
 
-    def run_on(self, server: Server | None) -> bool:
+    def runs_on(self, server: Server | None) -> bool:
         """Whether SQL recorded this server for the epochs of all shards."""
         return all((head.run_id, head.replid) == server for head in self._heads)
 
@@ -59,10 +63,26 @@ class ShardEpochs:
     async def _read_heads(self) -> None:
         self._heads = list(await self._ledger.heads())
 
+    async def follow_fence(self, pipeline: Pipeline, shard: int, epoch: int, reply: list[Any]) -> None:
+        """A script was called with `epoch` and answered `FENCED epoch period`: learn what it names.
+
+        If SQL agrees with us and not with Redis, ask for recovery.
+        """
+        if reply[1] and int(reply[1]) == epoch:
+            self.learn_period(shard, int(reply[2]))
+            return
+        await self.refresh()
+        if not self.runs_on(pipeline.server):
+            pipeline.drop()  # the writer is at another server: see where the address leads by now
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+        elif self.epoch(shard) == epoch:
+            await self.ask_recovery(pipeline, shard, EpochCause.HEAD)
+            await asyncio.sleep(RECOVERY_PAUSE_S)
+
     async def admit(self, server: Server, pipeline: Pipeline) -> bool:
         """For the pipeline: accept only the server that SQL recorded, and ask for recovery of any other."""
         await self.refresh()
-        if self.run_on(server):
+        if self.runs_on(server):
             return True
         metrics.REDIS_CONNECTION_ERRORS.labels("other_server").inc()
         for shard in range(len(self._heads)):

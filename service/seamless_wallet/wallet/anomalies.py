@@ -1,0 +1,42 @@
+"""Events that contradict what is stored: refused like others, and told to the operator with their ids."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from seamless_wallet.commands import Answer, Command
+from seamless_wallet.observability import metrics
+
+ANOMALIES: Final = frozenset(
+    {
+        "conflict",
+        "bet_differs",
+        "cancel_of_settled",
+        "result_of_cancelled",
+        "settled_differently",
+        "orphan",
+        "change_of_cancelled",
+        "change_outdated",
+        "too_many_changes",
+    }
+)
+"""Reasons of an answer."""
+
+log = structlog.get_logger(__name__)
+
+
+def report_anomaly(command: Command, answer: Answer) -> None:
+    """Count and log the command if its answer is an anomaly."""
+    if answer.reason in ANOMALIES:
+        metrics.ANOMALIES.labels(command.provider, answer.reason).inc()
+        log.warning(
+            "anomaly",
+            reason=answer.reason,
+            provider=command.provider,
+            kind=command.kind,
+            user_id=command.user_id,
+            transaction_id=command.transaction_id,
+            game_no=command.game_no,
+        )

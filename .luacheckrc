@@ -3,7 +3,7 @@ std = "lua51"
 max_line_length = 120
 unused = true
 unused_args = true
-unused_secondaries = true
+unused_secondaries = false
 redefined = true
 allow_defined = false
 

@@ -7,55 +7,59 @@
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet KRW 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
+local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq, session_required, session_ms, session_grace_ms = unpack(ARGV, 1, 16)
+local items_at, width, is_old_possible = 17, 3, false
 -- @include event
--- @include post
 -- @include session
 -- @include bets
 
--- A decision about a bet stands for its id, even if funds arrive (SEMANTICS row 6).
-local function decline_for_good(code, reason)
-  if looked_up then
-    record_event(code, '')
+-- The state of each bet. `is_final`: a decision about a bet stands for its id, even if funds arrive (SEMANTICS row 6).
+local is_final, taken = false, 0
+for i = 1, item_count do
+  if code then
+    break
   end
-  return decline(code, reason)
-end
-
-local items, must_ask = read_items(17, 3, false)
-if must_ask then
-  return {'COLD', last_seq}
-end
-for _, item in ipairs(items) do
-  if not item.bet then
-    put(item, '+', 'O ' .. text_of(item.amount), -item.amount)
-  elseif item.bet.state == 'C' or item.bet.state == 'T' then
-    return decline_for_good('R3', 'bet_cancelled')
-  elseif item.bet.stake ~= item.amount then
-    return decline_for_good('R3', 'bet_differs')
+  -- @include bet
+  local amount = integer(ARGV[items_at + (i - 1) * width + 1])
+  if not bet then
+    written[#written + 1] = indexes[i]
+    written[#written + 1] = 'O ' .. text_of(amount)
+    effects, opened, taken = effects .. '+', opened + 1, taken + amount
+  elseif state == 'C' or state == 'T' then
+    code, reason, is_final = 'R3', 'bet_cancelled', true
+  elseif stake ~= amount then
+    code, reason, is_final = 'R3', 'bet_differs', true
   else
-    keep()
+    effects = effects .. '-'
+  end
+end
+if not code and taken > LIMIT then
+  code, reason = 'R3', 'overflow'
+end
+
+-- The player: status, session, funds. A batch that has its effect already is not judged again.
+local now, fields = integer(now_ms), {}
+if not code and #written > 0 then
+  local is_alive = login and now <= integer(renewed) + integer(session_ms)
+  if status ~= 'active' then
+    code, reason = 'R1', 'blocked'
+  elseif session_required == '1' and not is_alive then
+    code, reason = 'R1', 'no_session'
+  elseif session_required == '1' and closed ~= '0' and now > integer(closed) + integer(session_grace_ms) then
+    code, reason = 'R1', 'no_session'
+  elseif taken > balance then
+    code, reason, is_final = 'R4', 'funds', true
+  elseif login and closed == '0' then
+    fields = {session_field, login .. ' ' .. text_of(math.max(now, integer(renewed))) .. ' 0'}
   end
 end
 
-if batch.overflow then
-  return decline('R3', 'overflow')
+if not code then
+  reason = #written > 0 and 'bet' or 'repeated'
 end
-
-local now, open, fields = integer(ARGV[9]), read_session(), nil
-if #batch.bets > 0 then -- a batch that has its effect already is not judged again
-  if wallet.blocked then
-    return decline('R1', 'blocked')
-  end
-  if ARGV[14] == '1' then
-    local alive = open and now <= open.renewed + integer(ARGV[15])
-    if not alive or (open.closed > 0 and now > open.closed + integer(ARGV[16])) then
-      return decline('R1', 'no_session')
-    end
-  end
-  if balance + batch.moved < 0 then
-    return decline_for_good('R4', 'funds')
-  end
-  if open and open.closed == 0 then
-    fields = {session_field, session_text(open.login, math.max(now, open.renewed), 0)}
-  end
-end
-return post_batch('bet', batch.moved, 0, fields)
+local balance_delta, debt_delta = -taken, 0
+-- @include conclude
+-- @include round
+return reply

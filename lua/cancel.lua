@@ -7,32 +7,47 @@
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  round 2 = "O 2000", item 2:2000 → DONE R0 cancel KRW 7000 0 10 9, round 2 = "C 2000"
+local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq, unknown = unpack(ARGV, 1, 14)
+local items_at, width, is_old_possible = 15, 3, true
 -- @include event
--- @include post
 -- @include bets
--- @include credit
-local items, must_ask = read_items(15, 3, true)
-if must_ask then
-  return {'COLD', last_seq}
-end
-for _, item in ipairs(items) do
-  local bet = item.bet
-  if not bet then
-    if ARGV[14] == 'r3' then
-      return decline('R3', 'unknown_bet')
-    end
-    put(item, 't', 'T ' .. text_of(item.amount), 0)
-  elseif bet.state == 'S' then
-    return decline('R3', 'cancel_of_settled')
-  elseif bet.stake ~= item.amount then
-    return decline('R3', 'stake_differs')
-  elseif bet.state == 'O' then
-    put(item, '+', 'C ' .. text_of(bet.stake), bet.stake)
+
+local given, taken = 0, 0
+for i = 1, item_count do
+  if code then
+    break
+  end
+  -- @include bet
+  local amount = integer(ARGV[items_at + (i - 1) * width + 1])
+  if not bet and unknown == 'r3' then
+    code, reason = 'R3', 'unknown_bet'
+  elseif not bet then
+    written[#written + 1] = indexes[i]
+    written[#written + 1] = 'T ' .. text_of(amount)
+    effects = effects .. 't'
+  elseif state == 'S' then
+    code, reason = 'R3', 'cancel_of_settled'
+  elseif stake ~= amount then
+    code, reason = 'R3', 'stake_differs'
+  elseif state == 'O' then
+    written[#written + 1] = indexes[i]
+    written[#written + 1] = 'C ' .. text_of(stake)
+    effects, given = effects .. '+', given + stake
+    opened = opened - (stored[i + 1] and 1 or 0)
   else
-    keep()
+    effects = effects .. '-'
   end
 end
-if batch.overflow then
-  return decline('R3', 'overflow')
+
+if not code and given > LIMIT then
+  code, reason = 'R3', 'overflow'
+elseif not code then
+  reason = #written > 0 and 'cancel' or 'repeated'
 end
-return post_credit('cancel')
+local is_final, fields = false, {}
+-- @include credit
+-- @include conclude
+-- @include round
+return reply

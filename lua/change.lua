@@ -8,74 +8,93 @@
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 1000, round 1 = "S 3000 2850 2850", item 1:3000:-3000:2850 at 5000
 --          → DONE R0 change KRW 0 4850 12 11, round 1 = "S 3000 -3000 2850 2850:-3000:5000"
+local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq, overdraw, changes_max, change_tolerance_ms = unpack(ARGV, 1, 16)
+local items_at, width, is_old_possible = 17, 5, true
 -- @include event
--- @include post
 -- @include bets
--- @include credit
-local timestamp = integer(ARGV[10])
+-- @include settled
 
--- SEMANTICS rows 60 to 64, in this order.
-local function judge(bet, before, after)
-  local pair_applied = false
-  for _, change in ipairs(bet.changes) do
-    if change.before == before and change.after == after then
+local timestamp, count_max, tolerance = integer(timestamp_ms), integer(changes_max), integer(change_tolerance_ms)
+
+-- SEMANTICS rows 60 to 64, in this order. `changes` are those applied so far, oldest first.
+local function judge(winloss, changes, before, after)
+  local pair_applied, count, last_timestamp = false, 0, nil
+  for old_before, old_after, at in string.gmatch(changes, CHANGE) do
+    count, last_timestamp = count + 1, integer(at)
+    if integer(old_before) == before and integer(old_after) == after then
       pair_applied = true
-      if change.timestamp == timestamp then
+      if last_timestamp == timestamp then
         return 'repeated'
       end
     end
   end
-  if before == bet.winloss then
-    local last = bet.changes[#bet.changes]
-    if last and timestamp < last.timestamp - integer(ARGV[16]) then
+  if before == winloss then
+    if last_timestamp and timestamp < last_timestamp - tolerance then
       return 'outdated'
     end
-    return #bet.changes < integer(ARGV[15]) and 'apply' or 'too_many'
+    return count < count_max and 'apply' or 'too_many'
   end
   return pair_applied and 'repeated' or 'early'
 end
 
-local items, must_ask = read_items(17, 5, true)
-if must_ask then
-  return {'COLD', last_seq}
-end
+local given, taken = 0, 0 -- each sign by itself, or the order of the items would decide
 local later = nil -- the reason of an R1, unless another item is an R3
-for _, item in ipairs(items) do
-  local bet, after, before = item.bet, integer(ARGV[item.at + 2]), integer(ARGV[item.at + 3])
-  if after < -item.amount then
-    return decline('R3', 'winloss_below_stake')
-  elseif bet and (bet.state == 'C' or bet.state == 'T') then
-    return decline('R3', 'change_of_cancelled')
-  elseif bet and bet.stake ~= item.amount then
-    return decline('R3', 'stake_differs')
-  elseif not bet or bet.state == 'O' then
-    later = later or (bet and 'change_early' or 'orphan')
+for i = 1, item_count do
+  if code then
+    break
+  end
+  -- @include bet
+  local at = items_at + (i - 1) * width
+  local amount, after, before = integer(ARGV[at + 1]), integer(ARGV[at + 2]), integer(ARGV[at + 3])
+  if after < -amount then
+    code, reason = 'R3', 'winloss_below_stake'
+  elseif state == 'C' or state == 'T' then
+    code, reason = 'R3', 'change_of_cancelled'
+  elseif bet and stake ~= amount then
+    code, reason = 'R3', 'stake_differs'
+  elseif not bet then
+    later = later or 'orphan'
+  elseif state == 'O' then
+    later = later or 'change_early'
   else
-    local verdict = judge(bet, before, after)
+    local winloss, first, changes = parts_of_settled(bet)
+    local verdict = judge(winloss, changes, before, after)
     if verdict == 'apply' then
-      local words = string.gsub(item.text, '^S (%S+) %S+', 'S %1 ' .. text_of(after), 1)
-      local change = text_of(before) .. ':' .. text_of(after) .. ':' .. text_of(timestamp)
-      put(item, '+', words .. ' ' .. change, after - bet.winloss)
+      written[#written + 1] = indexes[i]
+      written[#written + 1] = 'S ' .. text_of(stake) .. ' ' .. text_of(after) .. ' ' .. text_of(first) .. changes
+        .. ' ' .. text_of(before) .. ':' .. text_of(after) .. ':' .. text_of(timestamp)
+      effects = effects .. '+'
+      given, taken = given + math.max(after - winloss, 0), taken + math.max(winloss - after, 0)
     elseif verdict == 'repeated' then
-      keep()
+      effects = effects .. '-'
     elseif verdict == 'too_many' then
-      return decline('R3', 'too_many_changes')
+      code, reason = 'R3', 'too_many_changes'
+    elseif verdict == 'outdated' then
+      later = 'change_outdated'
     else
-      later = verdict == 'outdated' and 'change_outdated' or later or 'change_early'
+      later = later or 'change_early'
     end
   end
 end
-if batch.overflow then
-  return decline('R3', 'overflow')
+
+-- A gain pays the debt first. A loss takes what is there; the rest becomes a debt, or is refused (SEMANTICS row 66).
+-- @include credit
+if given < taken then
+  balance_delta = -math.min(balance, taken - given)
+  debt_delta = taken - given + balance_delta
 end
-if later then
-  return decline('R1', later)
+if not code and (given > LIMIT or taken > LIMIT) then
+  code, reason = 'R3', 'overflow'
+elseif not code and later then
+  code, reason = 'R1', later
+elseif not code and debt_delta > 0 and overdraw == 'reject' then
+  code, reason = 'R4', 'funds'
+elseif not code then
+  reason = #written > 0 and 'change' or 'repeated'
 end
-if batch.moved >= 0 then
-  return post_credit('change')
-end
-local taken = math.min(balance, -batch.moved)
-if taken < -batch.moved and ARGV[14] == 'reject' then
-  return decline('R4', 'funds')
-end
-return post_batch('change', -taken, -batch.moved - taken)
+local is_final, fields = false, {}
+-- @include conclude
+-- @include round
+return reply

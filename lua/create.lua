@@ -6,18 +6,19 @@
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | EXISTS seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a free user_id → DONE R0 create KRW 0 0 1 0, wallet version = 1
+local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq = unpack(ARGV, 1, 13)
 -- @include numbers
 -- @include fence
-local existing = redis.call('HGET', KEYS[2], 'seq')
+local existing = redis.call('HGET', wallet_key, 'seq')
 if existing then
   return {'EXISTS', existing}
 end
-local wallet, balance, debt = {'0'}, 0, 0
-local function answer(outcome, code, reason, rests_on)
-  return {outcome, code, reason, ARGV[12], text_of(balance), text_of(debt), rests_on, head[4]}
-end
-local function decline(code, reason)
-  return answer('DECLINED', code, reason, '0')
-end
--- @include post
-return post('create', {fields = {'status', 'active', 'currency', ARGV[12]}})
+
+local balance_text, debt_text, version_text, last_seq, wallet_currency, balance, debt =
+  '0', '0', '0', '0', currency, 0, 0
+local code, reason = nil, 'create'
+local is_final, effects, balance_delta, debt_delta, fields = false, '', 0, 0, {'status', 'active', 'currency', currency}
+-- @include conclude
+return reply

@@ -6,20 +6,23 @@
 -- RETURNS  OK period | STALE epoch | FOREIGN ledger_uuid
 -- WRITES   head stream
 -- EXAMPLE  no head, epoch 1, seq 0 → OK 0, head epoch = 1, seq = 0, committed = 0
+local head_key, stream_key = unpack(KEYS)
+local epoch, seq, ledger_uuid, now_ms = unpack(ARGV, 1, 4)
+
 -- @include numbers
-local epoch, seq, now = integer(ARGV[1]), integer(ARGV[2]), integer(ARGV[4])
-local old = redis.call('HMGET', KEYS[1], 'epoch', 'ledger', 'period')
-if old[2] and old[2] ~= ARGV[3] then
-  return {'FOREIGN', old[2]}
+local new_epoch, new_seq, now = integer(epoch), text_of(integer(seq)), text_of(integer(now_ms))
+local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period')
+local old_epoch, owner, period = head[1], head[2], head[3] or '0'
+if owner and owner ~= ledger_uuid then
+  return {'FOREIGN', owner}
 end
-if old[1] and integer(old[1]) >= epoch then
-  return {'STALE', old[1]}
+if old_epoch and integer(old_epoch) >= new_epoch then
+  return {'STALE', old_epoch}
 end
-local period = old[3] or '0'
 -- It must open on a full server, too, as what it leaves behind is then freed. Trimming nothing is a write that needs no
 -- memory, and a full server does not refuse what follows a write.
-redis.call('XTRIM', KEYS[2], 'MINID', '0')
-redis.call('XADD', KEYS[2], text_of(epoch) .. '-' .. text_of(seq), 'gate', '1')
-redis.call('HSET', KEYS[1], 'epoch', text_of(epoch), 'seq', text_of(seq), 'committed', text_of(seq),
-  'ledger', ARGV[3], 'period', period, 'period_at', text_of(now))
+redis.call('XTRIM', stream_key, 'MINID', '0')
+redis.call('XADD', stream_key, text_of(new_epoch) .. '-' .. new_seq, 'gate', '1')
+redis.call('HSET', head_key, 'epoch', text_of(new_epoch), 'seq', new_seq, 'committed', new_seq,
+  'ledger', ledger_uuid, 'period', period, 'period_at', now)
 return {'OK', period}

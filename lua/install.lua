@@ -6,6 +6,9 @@
 -- RETURNS  OK | FENCED epoch period | EXISTS
 -- WRITES   wallet
 -- EXAMPLE  version 3, balance 10000 … → OK, wallet balance = 10000
+local head_key, wallet_key = unpack(KEYS)
+local epoch, period = unpack(ARGV, 1, 2)
+
 -- @include vacant
-redis.call('HSET', KEYS[2], unpack(ARGV, 3))
+redis.call('HSET', wallet_key, unpack(ARGV, 3))
 return {'OK'}

@@ -6,9 +6,12 @@
 -- RETURNS  OK | FENCED epoch period | EXISTS
 -- WRITES   events_now
 -- EXAMPLE  one event → OK, events_now digest = record
+local head_key, wallet_key, events_now_key = unpack(KEYS)
+local epoch, period, window_ms = unpack(ARGV, 1, 3)
+
 -- @include numbers
 -- @include vacant
-local expiry_ms = text_of(2 * integer(ARGV[3]))
-redis.call('HSET', KEYS[3], unpack(ARGV, 4))
-redis.call('PEXPIRE', KEYS[3], expiry_ms)
+local expiry_ms = text_of(2 * integer(window_ms))
+redis.call('HSET', events_now_key, unpack(ARGV, 4))
+redis.call('PEXPIRE', events_now_key, expiry_ms)
 return {'OK'}

@@ -6,11 +6,14 @@
 -- RETURNS  OK | FENCED epoch period | EXISTS
 -- WRITES   round
 -- EXAMPLE  one open bet → OK, round 1 = "O 3000", "" = 1
+local head_key, wallet_key, round_key = unpack(KEYS)
+local epoch, period, window_ms, open_bets = unpack(ARGV, 1, 4)
+
 -- @include numbers
 -- @include vacant
-local window_ms, open_bets = integer(ARGV[3]), integer(ARGV[4])
-redis.call('HSET', KEYS[3], '', text_of(open_bets), unpack(ARGV, 5))
-if open_bets == 0 then
-  redis.call('PEXPIRE', KEYS[3], text_of(window_ms))
+local window, open = text_of(integer(window_ms)), text_of(integer(open_bets))
+redis.call('HSET', round_key, '', open, unpack(ARGV, 5))
+if open == '0' then
+  redis.call('PEXPIRE', round_key, window)
 end
 return {'OK'}

@@ -6,15 +6,22 @@
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a known, active player of balance 10000 → DONE R0 login KRW 10000 0 7 6
+local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq = unpack(ARGV, 1, 13)
 -- @include event
--- @include post
 -- @include session
-if wallet.blocked then
-  return decline('R1', 'blocked')
+
+if not code and status ~= 'active' then
+  code, reason = 'R1', 'blocked'
+elseif not code then
+  reason = 'login'
 end
-local login, renewed = integer(ARGV[10]), integer(ARGV[9])
-local open = read_session()
-if open then
-  login, renewed = math.max(login, open.login), math.max(renewed, open.renewed)
+local newest, now = integer(timestamp_ms), integer(now_ms)
+if login then
+  newest, now = math.max(newest, integer(login)), math.max(now, integer(renewed))
 end
-return post('login', {fields = {session_field, session_text(login, renewed, 0)}})
+local fields = {session_field, text_of(newest) .. ' ' .. text_of(now) .. ' 0'}
+local is_final, effects, balance_delta, debt_delta = false, '', 0, 0
+-- @include conclude
+return reply

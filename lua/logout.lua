@@ -6,11 +6,19 @@
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a session opened at 5000, logout of 6000 → DONE R0 logout KRW 10000 0 8 7
+local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
+  currency, snapshot_seq = unpack(ARGV, 1, 13)
 -- @include event
--- @include post
 -- @include session
-local open = read_session()
-if not open or open.closed > 0 or integer(ARGV[10]) <= open.login then
-  return post('repeated', {})
+
+local now, timestamp, fields = integer(now_ms), integer(timestamp_ms), {}
+if not code and (not login or closed ~= '0' or timestamp <= integer(login)) then
+  reason = 'repeated'
+elseif not code then
+  reason = 'logout'
+  fields = {session_field, login .. ' ' .. renewed .. ' ' .. text_of(now)}
 end
-return post('logout', {fields = {session_field, session_text(open.login, open.renewed, integer(ARGV[9]))}})
+local is_final, effects, balance_delta, debt_delta = false, '', 0, 0
+-- @include conclude
+return reply

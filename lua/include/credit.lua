@@ -1,5 +1,6 @@
--- A game credit pays the player's debt first (SEMANTICS row 67).
-local function post_credit(reason)
-  local paid = math.min(debt, batch.moved)
-  return post_batch(reason, batch.moved - paid, -paid)
-end
+-- credit: a game credit pays the player's debt first (SEMANTICS row 67).
+--
+-- NEEDS    given taken debt
+-- GIVES    balance_delta debt_delta
+local debt_delta = -math.min(debt, given - taken)
+local balance_delta = given - taken + debt_delta

@@ -1,5 +1,10 @@
--- The epoch fence. A caller of another epoch or idempotency period learns both and changes nothing.
-local head = redis.call('HMGET', KEYS[1], 'epoch', 'period', 'seq', 'committed')
-if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then
-  return {'FENCED', head[1] or '', head[2] or ''}
+-- fence: a caller of another epoch or idempotency period learns both and changes nothing.
+--
+-- NEEDS    head_key epoch period
+-- GIVES    last_shard_seq committed
+-- RETURNS  FENCED epoch period
+local head_epoch, head_period, last_shard_seq, committed =
+  unpack(redis.call('HMGET', head_key, 'epoch', 'period', 'seq', 'committed'))
+if head_epoch ~= epoch or head_period ~= period then
+  return {'FENCED', head_epoch or '', head_period or ''}
 end

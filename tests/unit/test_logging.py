@@ -178,10 +178,9 @@ CIRCULAR["itself"] = CIRCULAR
         (WithoutRepr(), "<WithoutRepr>"),
         ([WithoutRepr()], "<list>"),
         ("two\nlines", "two\nlines"),
-        ({EpochCause.SERVER: 16, 7: 1}, {"server": 16, "7": 1}),
-        (EpochCause.SERVER, "server"),
         (None, None),
         ({"a": [1, 2.5, True]}, {"a": [1, 2.5, True]}),
+        ({EpochCause.SERVER: 16}, {"server": 16}),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -174,9 +174,9 @@ def _print_verified(found: dict[str, Any]) -> None:
     _print_more(ledger["finding_count"])
     for currency, accounts in ledger["trial_balance"].items():
         parts = ", ".join(f"{name} {amount}" for name, amount in accounts.items() if name != "total")
-        typer.echo(f"  {currency}: {parts}; sum {accounts['total']}")
+        typer.echo(f"  {currency}: {parts}; in all {accounts['total']}")
     if redis["problem"]:
-        typer.echo(f"Redis: not compared, or only in part ({redis['problem']})")
+        typer.echo(f"Redis: not compared, or not to the end ({redis['problem']})")
     else:
         busy = f", {redis['busy']} were too busy to compare" if redis["busy"] else ""
         typer.echo(f"Redis: {redis['compared']} wallets compared, {redis['difference_count']} differ{busy}")

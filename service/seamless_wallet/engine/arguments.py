@@ -58,7 +58,7 @@ class TransferArgs(NamedTuple):
 class StatusArgs(NamedTuple):
     """ARGV of `status` after the common ones."""
 
-    status: str
+    new_status: str
 
 
 class AmountItem(NamedTuple):

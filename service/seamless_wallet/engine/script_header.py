@@ -22,12 +22,15 @@ class Contract(msgspec.Struct, frozen=True):
     example: str
 
 
-def parse_contract(name: str, source: str) -> Contract:
-    """Read the header: `-- name: purpose`, then upper-case sections that may go on, indented, on further lines."""
+def parse_header(name: str, source: str) -> tuple[str, dict[str, str]]:
+    """The purpose and the sections of a script or an include.
+
+    `-- name: purpose`, then upper-case sections that may go on, indented, on further lines. Raises ValueError.
+    """
     lines = source.split("\n")
     prefix = f"-- {name}: "
     if not lines[0].startswith(prefix):
-        raise ValueError(f"lua/{name}.lua must start with '{prefix}'")
+        raise ValueError(f"{name}.lua must start with '{prefix}'")
     sections: dict[str, str] = {}
     section = ""
     for line in lines[1:]:
@@ -39,9 +42,15 @@ def parse_contract(name: str, source: str) -> Contract:
             sections[section] = match[2]
         elif match and section:
             sections[section] += " " + match[3]
+    return lines[0].removeprefix(prefix), sections
+
+
+def parse_contract(name: str, source: str) -> Contract:
+    """The contract in a script's header. Raises ValueError, or KeyError for a section that must be there."""
+    purpose, sections = parse_header(name, source)
     words = {part: tuple(sections.get(part, "").split()) for part in ("KEYS", "ARGV", "ITEMS", "WRITES")}
     return Contract(
-        purpose=lines[0].removeprefix(prefix),
+        purpose=purpose,
         keys=words["KEYS"],
         argv=words["ARGV"],
         items=words["ITEMS"],

@@ -18,7 +18,7 @@ import msgspec
 
 from seamless_wallet.engine.script_header import Contract, parse_contract
 
-_INCLUDE: Final = re.compile(r"^-- @include (\w+)\n", re.MULTILINE)
+_INCLUDE: Final = re.compile(r"^ *-- @include (\w+)\n", re.MULTILINE)
 
 Argument = bytes | str | int
 """What a command to Redis is made of."""
@@ -47,7 +47,11 @@ def lua_directory() -> Path:
 @cache
 def load_scripts() -> dict[str, Script]:
     """All scripts by name, assembled."""
-    directory = lua_directory()
+    return read_scripts(lua_directory())
+
+
+def read_scripts(directory: Path) -> dict[str, Script]:
+    """The scripts of a `lua/` directory by name, assembled."""
     return {path.stem: _assemble(path.stem, directory) for path in sorted(directory.glob("*.lua"))}
 
 

@@ -69,7 +69,7 @@ def render(event: Mapping[str, Any], **options: Any) -> bytes:
     """
     try:
         return orjson.dumps(event, option=OPTIONS, **options)
-    except TypeError:  # half a surrogate pair, a number over 64 bits, a tuple as a key, a value that holds itself
+    except TypeError:  # half a surrogate pair, a number over 64 bits, a key that is no text, a value that holds itself
         return orjson.dumps({str(name): _renderable(value, options) for name, value in event.items()}, option=OPTIONS)
 
 

@@ -113,8 +113,7 @@ async def test_blocking_and_activating(office):
     for status_word in ("blocked", "active", "blocked"):
         status, _, body = await office.call("PATCH", "/v1/players/ann", {"status": status_word})
         assert (status, body["status"]) == (200, status_word)
-    _, *keys = [command.transaction_id for command in office.wallet.commands]
-    assert keys == [f"{number:032x}" for number in (1, 2, 3)]  # by the randomness that is handed in: 16 bytes each
+    assert len({command.transaction_id for command in office.wallet.commands}) == 4
     for _ in range(2):
         assert (await office.call("PATCH", "/v1/players/ann", {"status": "active"}, key="k"))[0] == 200
     assert office.ledger.players["ann"].version == 5

@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "tutorial.md"
 CLONED = ("service", "lua", "pyproject.toml", "README.md", "LICENSE")
 """What of the repository the tutorial works in."""
 
-NEEDS_PYPI = ("make check",)
+NEEDS_PYPI = ("make ",)
 """How blocks begin that are not run: a test has no network."""
 
 PORTS = ("8080", "8081")

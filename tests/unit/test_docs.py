@@ -202,6 +202,13 @@ def test_the_design_shows_the_layers_that_are_enforced():
             assert re.search(rf"^\| .*`seamless_wallet/{room}\b", front, re.MULTILINE), room
 
 
+def test_every_folder_of_tests_is_explained():
+    """The table of docs/testing.md has a row for each, and no other."""
+    table = (ROOT / "docs" / "testing.md").read_text().partition("\n\n## ")[0]
+    folders = {f"tests/{path.parent.name}/" for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert set(first_column(table)) == folders
+
+
 # ---------------------------------------------------------------------- guarantees
 
 

@@ -158,6 +158,31 @@ def test_every_dotted_name_exists(path):
         pkgutil.resolve_name(name)
 
 
+NAMES_OF_OTHERS = {"cjson", "cp", "helpers", "limit_conn", "register_script", "TIME", "upstream", "utils"}
+"""What belongs to other programs, or what this one does without."""
+
+NAME_PARTS = {"_duration_seconds", "_entries", "wallet_"}
+
+
+@pytest.fixture(scope="module")
+def words_of_the_code() -> set[str]:
+    """Every word of the sources, but for this file."""
+    files = [file for part in ("service", "lua", "tests", "benchmarks", "deploy") for file in (ROOT / part).rglob("*")]
+    texts = [file.read_text() for file in files if file.suffix in {".py", ".lua", ".sql", ".service", ".conf"}]
+    texts += [(ROOT / name).read_text() for name in ("pyproject.toml", "Makefile")]
+    return set(re.findall(r"\w+", "\n".join(texts).replace(Path(__file__).read_text(), "")))
+
+
+@page
+def test_every_name_in_code_type_occurs_in_the_code(path, words_of_the_code):
+    """A class, function, field or reason that was renamed is renamed on the pages. Settings have their own test."""
+    text = path.read_text()
+    named = {name for name in re.findall(r"`([A-Za-z_]\w*)(?:\(\))?`", text) if not name.startswith("WALLET_")}
+    own = set(re.findall(r"\w+", "".join(re.findall(r"^```.*?^```$", text, re.MULTILINE | re.DOTALL))))
+    documented_settings = {f"{name}_file" for name in ("api_key", "previous_api_key")}
+    assert named - words_of_the_code - own - NAMES_OF_OTHERS - NAME_PARTS - documented_settings == set()
+
+
 @page
 def test_no_line_is_too_long(path):
     """A line fits an editor; a row of a table is one line, however long, and a generated page is as it is made."""

@@ -25,7 +25,7 @@ CREATE_ID: Final = "«create»"
 """The transaction id of every creation, so that creating a player is idempotent. No Idempotency-Key is equal to it:
 those are ASCII."""
 
-KEY_BYTES: Final = 16
+RANDOM_KEY_BYTES: Final = 16
 """Of the transaction id that a change of status without an Idempotency-Key gets."""
 
 _audit: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.audit")
@@ -76,7 +76,7 @@ class Players:
     async def set_status(self, request: web.Request) -> web.Response:
         """`PATCH /v1/players/{user_id}`: block or activate. An Idempotency-Key is accepted but not needed."""
         user_id = parsing.user_id_of(request)
-        key = parsing.idempotency_key(request) or self._randomness.token(KEY_BYTES)
+        key = parsing.idempotency_key(request) or self._randomness.token(RANDOM_KEY_BYTES)
         body = await parsing.read_body(request, parsing.StatusBody)
         _refuse(await self._apply(Kind.STATUS, user_id, key, status=body.status.value))
         return json_response(self._player_json(await self._player(user_id)))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from seamless_wallet.clients.admin_api import AdminClient
 from seamless_wallet.settings import Settings, SettingsError, load_settings
@@ -15,12 +13,6 @@ if TYPE_CHECKING:
     from seamless_wallet.providers import Provider
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to listen on → one to connect to
-
-AdminUrl = Annotated[str, typer.Option(help="URL of the back office. Default: from the settings.", show_default=False)]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(help="File with the back office's token. Default: from the settings.", show_default=False),
-]
 
 
 def admin_client(admin_url: str, token_file: Path | None) -> AdminClient:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_client
+from seamless_wallet.cli.endpoints import admin_client
+from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
 from seamless_wallet.clients.admin_api import AdminClient
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.stores import StoreError
@@ -18,9 +19,7 @@ from seamless_wallet.stores import StoreError
 if TYPE_CHECKING:
     from seamless_wallet.stores.sqlite import SqliteLedger
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-SHOWN_MAX: Final = 100
+FINDINGS_SHOWN_MAX: Final = 100
 """Findings that are shown. The rest is only counted."""
 
 CONNECT_LIMIT_S: Final = 2.0
@@ -88,7 +87,7 @@ async def _verify_ledger(ledger: SqliteLedger, *, progress: bool) -> dict[str, A
         async with aclosing(ledger.verify(lambda done, total: bar.update(task, completed=done, total=total))) as found:
             async for finding in found:
                 count += 1
-                if count <= SHOWN_MAX:
+                if count <= FINDINGS_SHOWN_MAX:
                     findings.append(msgspec.to_builtins(finding))
     heads = await ledger.heads()
     return {
@@ -131,7 +130,7 @@ async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, 
             reachable = True
             async for difference in comparison.differences():
                 count += 1
-                if count <= SHOWN_MAX:
+                if count <= FINDINGS_SHOWN_MAX:
                     differences.append(msgspec.to_builtins(difference))
         except StoreError:
             raise
@@ -189,5 +188,5 @@ def _print_verified(found: dict[str, Any]) -> None:
 
 
 def _print_more(count: int) -> None:
-    if count > SHOWN_MAX:
-        typer.echo(f"  … and {count - SHOWN_MAX} more")
+    if count > FINDINGS_SHOWN_MAX:
+        typer.echo(f"  … and {count - FINDINGS_SHOWN_MAX} more")

@@ -10,7 +10,8 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_client
+from seamless_wallet.cli.endpoints import admin_client
+from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
 player = typer.Typer(no_args_is_help=True, help="Create, look up and block players; deposit and withdraw.")
@@ -18,7 +19,6 @@ player = typer.Typer(no_args_is_help=True, help="Create, look up and block playe
 T = TypeVar("T")
 UserId = Annotated[str, typer.Argument(help="The player.", show_default=False)]
 Amount = Annotated[str, typer.Argument(help="Major units, such as 100.00.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Key = Annotated[
     str,
     typer.Option(help="Idempotency key. A movement that is repeated with its key happens once. Default: random."),

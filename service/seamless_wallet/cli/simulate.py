@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from seamless_wallet.cli.endpoints import AdminUrl, TokenFile, admin_address, provider_of, service_url
+from seamless_wallet.cli.endpoints import admin_address, provider_of, service_url
+from seamless_wallet.cli.options import AdminUrl, TokenFile
 from seamless_wallet.settings import load_settings
 from seamless_wallet.simulator import Chaos, Limits, Simulation
 from seamless_wallet.simulator import simulate as run_simulation

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-DEMO_PROVIDER: Final = "demo"
 DEMO_TOML: Final = """\
 # Written by `wallet up --demo`, to try the wallet with. You may edit this file: it is never overwritten. Delete it to
 # get a new one. An environment variable (such as WALLET_WORKERS=2) overrides the setting in this file.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-SHOWN_MAX: Final = 60
+VALUE_CHARACTERS_MAX: Final = 60
 """A wrong value with more characters is not repeated."""
 
 
@@ -59,7 +59,7 @@ def _shown(error: ErrorDetails, field: FieldInfo | None) -> str:
     if field is None or "Secret" in repr(field.annotation) or not isinstance(value, str | int | float):
         return ""
     text = str(value)
-    return f", not {text!r}" if len(text) <= SHOWN_MAX and text.isprintable() else ""
+    return f", not {text!r}" if len(text) <= VALUE_CHARACTERS_MAX and text.isprintable() else ""
 
 
 def _remedy(error: ErrorDetails, field: FieldInfo | None) -> str:

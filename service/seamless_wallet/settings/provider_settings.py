@@ -63,15 +63,3 @@ class ProviderSettings(BaseModel):
         if value is not None and "key_encoding" in info.data:
             decode_key(value.get_secret_value(), info.data["key_encoding"])
         return value
-
-    @property
-    def aes_key(self) -> bytes:
-        """32 bytes."""
-        return decode_key(self.api_key.get_secret_value(), self.key_encoding)
-
-    @property
-    def previous_aes_key(self) -> bytes | None:
-        """32 bytes, or None if there is no previous key."""
-        if self.previous_api_key is None:
-            return None
-        return decode_key(self.previous_api_key.get_secret_value(), self.key_encoding)

@@ -22,7 +22,7 @@ from seamless_wallet.exit_status import EXIT_FAILURE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STOP_LIMIT_S: Final = 10.0
+ORPHAN_LIMIT_S: Final = 10.0
 """After the end of its parent, a child has this long to finish what it was doing."""
 READY: Final = b"+"
 
@@ -38,7 +38,9 @@ def terminate_self() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def watch_parent(fd: int, stop: Callable[[], None] = terminate_self, limit_s: float = STOP_LIMIT_S) -> threading.Thread:
+def watch_parent(
+    fd: int, stop: Callable[[], None] = terminate_self, limit_s: float = ORPHAN_LIMIT_S
+) -> threading.Thread:
     """Call `stop` when the parent ends. A thread of its own waits for that, so that a busy event loop does not matter.
 
     A process that is still running `limit_s` later exits with status 1 at once.

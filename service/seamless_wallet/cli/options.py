@@ -1,0 +1,17 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+AdminUrl = Annotated[str, typer.Option(help="URL of the back office. Default: from the settings.", show_default=False)]
+
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(help="File with the back office's token. Default: from the settings.", show_default=False),
+]

@@ -19,7 +19,7 @@ define choose_python
 python=; for p in $(PYTHON); do \
 	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$p; break; fi; \
 done; \
-[ -n "$$python" ] || { echo "make: Python 3.11 or newer is needed (tried: $(PYTHON)); say PYTHON=/path/to/python" >&2; exit 1; }
+[ -n "$$python" ] || { echo "make: Python 3.11 or newer is needed (tried: $(PYTHON)); pass PYTHON=/path/to/python" >&2; exit 1; }
 endef
 
 # luacheck is not on PyPI: one on PATH, else the one that .ci/luacheck-install unpacked.

@@ -17,8 +17,8 @@ from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefu
 player = typer.Typer(no_args_is_help=True, help="Create, look up and block players; deposit and withdraw.")
 
 T = TypeVar("T")
-UserId = Annotated[str, typer.Argument(help="The player.", show_default=False)]
-Amount = Annotated[str, typer.Argument(help="Major units, such as 100.00.", show_default=False)]
+UserId = Annotated[str, typer.Argument(help="Id of the player.", show_default=False)]
+Amount = Annotated[str, typer.Argument(help="Amount in major units, such as 100.00.", show_default=False)]
 Key = Annotated[
     str,
     typer.Option(help="Idempotency key. A movement that is repeated with its key happens once. Default: random."),
@@ -28,7 +28,7 @@ Key = Annotated[
 @player.command("create")
 def create(
     user_id: UserId,
-    currency: Annotated[str, typer.Argument(help="Such as KRW.", show_default=False)] = "",
+    currency: Annotated[str, typer.Argument(help="Currency of the player, such as KRW.", show_default=False)] = "",
     named: Annotated[str, typer.Option("--currency", help="The currency, as an option.", show_default=False)] = "",
     json: Json = False,
     admin_url: AdminUrl = "",

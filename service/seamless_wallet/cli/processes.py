@@ -77,7 +77,7 @@ def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
 
 
 def init() -> None:
-    """Create the ledger, or bring it up to date with this program and the settings. It is safe to repeat."""
+    """Create the ledger, or bring it up to date with this program and the settings. Repeating it is safe."""
     from seamless_wallet.settings.secret_files import create_data_dir
     from seamless_wallet.stores.sqlite import init as init_ledger
 

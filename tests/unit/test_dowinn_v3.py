@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
 from seamless_wallet.money import AMOUNT_MAX
-from seamless_wallet.providers import DecryptionError, Echo, Invalid, Reply, configure
+from seamless_wallet.providers import Echo, Invalid, Reply, configure
 from seamless_wallet.providers.strict_json import has_repeated_key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.providers import DEFAULT_PROFILE, PROFILES
 
 
 class SessionRule(StrEnum):
@@ -39,6 +40,7 @@ _of_choices = partial(typer.Option, rich_help_panel="How the wallet is configure
 _of_run = partial(typer.Option, rich_help_panel="Run")
 _of_report = partial(typer.Option, rich_help_panel="Report")
 
+PROFILE_HELP = f"Wire format: {', '.join(PROFILES)}. Default: from the settings, or {DEFAULT_PROFILE}."
 HOOK_HELP = (
     "Command that does what a webhook cannot, in place of our admin API: "
     "CMD create|deposit|withdraw|block|unblock|balance USER [AMOUNT] [CURRENCY]."
@@ -50,7 +52,7 @@ Url = Annotated[
 ApiId = Annotated[str, _of_webhook(help="Api-Id header. Default: from the settings.")]
 ApiKeyFile = Annotated[Path | None, _of_webhook(help="File that holds the Api-Key. Default: from the settings.")]
 ProviderName = Annotated[str, _of_webhook(help="Provider of the settings. Default: the only one.")]
-Profile = Annotated[str | None, _of_webhook(help="Wire format. Default: from the settings, or dowinn-v3.")]
+Profile = Annotated[str | None, _of_webhook(help=PROFILE_HELP)]
 Cipher = Annotated[
     str | None, _of_webhook(help="aes-256-ecb or aes-256-gcm. Default: from the settings, or aes-256-ecb.")
 ]

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.clients.error_text import connection_fault, excerpt
 from seamless_wallet.errors import WalletError
-from seamless_wallet.providers import DecryptionError, Provider, Reply
+from seamless_wallet.providers import Provider, Reply
 
 ANSWER_LIMIT_S: Final = 10.0
 """How long an answer is waited for. A provider that waits longer would be an unusual one."""

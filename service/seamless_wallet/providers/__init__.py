@@ -6,14 +6,13 @@ values and functions: this room does no I/O and knows only ciphers, commands, mo
 
 from __future__ import annotations
 
-from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Profile, Reason, Reply
 from seamless_wallet.providers.provider import Key, Provider
-from seamless_wallet.providers.registry import PROFILES, ProviderError, configure
+from seamless_wallet.providers.registry import DEFAULT_PROFILE, PROFILES, ProviderError, configure
 
 __all__ = [
+    "DEFAULT_PROFILE",
     "PROFILES",
-    "DecryptionError",
     "Echo",
     "Incoming",
     "Invalid",

@@ -1,4 +1,4 @@
-"""How often something out of the ordinary happens, as probabilities from 0 to 1."""
+"""How often each kind of trouble happens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Chaos(msgspec.Struct, frozen=True):
-    """`repeated` is asked after every event, the others once a round."""
+    """Probabilities from 0 to 1: `repeated` after every event, each of the others once a round."""
 
     repeated: float = 0.0  # the same event again: as it was, re-stamped, or under a new transaction_id; now or later
     cancelled_first: float = 0.0  # the cancel arrives before its bet
@@ -21,5 +21,5 @@ class Chaos(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, chaos: float, duplicates: float) -> Self:
-        """Everything as likely as everything else, but for the repetitions."""
+        """`duplicates` is the probability of a repetition, `chaos` that of everything else."""
         return cls(duplicates, *[chaos] * (len(cls.__struct_fields__) - 1))

@@ -1,8 +1,8 @@
-"""What one player's events ought to be answered, from the rules alone.
+"""Which answer each event of one player is due, from the rules alone.
 
 Written from the case table (SEMANTICS rows 1–67), independently of the scripts that decide: where the two differ,
-one of them is wrong. It sees each event once, in the order in which they are decided; a repetition after an answer
-that told nothing is not another event. Amounts in minor units.
+one of them is wrong. It sees each event once, in the order in which they are decided; an event that is sent again
+because no decision came is not another event. Amounts in minor units.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BetKey = tuple[str, str]
 
 
 class Ruling(NamedTuple):
-    """The answer that is due. `remembered`: a stored decline, which a Redis that was lost does not remember."""
+    """The answer that is due. `remembered`: a stored decline, which goes with a Redis that is lost."""
 
     code: Code
     balance: int

@@ -23,6 +23,7 @@ BET_TYPES: Final = ("player", "banker", "tie", "player_pair")
 PAYOUTS_PERCENT: Final = (-100, -100, 0, 95, 100, 800)
 """What a bet may win or lose, in percent of its stake: 95 is a banker win at 5 % commission."""
 
+# Probabilities of what is ordinary.
 CANCELLED: Final = 0.1
 CANCELLED_IN_PART: Final = 0.1
 CHANGED: Final = 0.2
@@ -30,7 +31,7 @@ LEAVES_AND_RETURNS: Final = 0.1
 
 
 async def play(player: SimulatedPlayer, rounds: int) -> None:
-    """A whole visit. Raises WrongAnswer at the first wrong answer."""
+    """Log in, play the rounds, log out. Raises WrongAnswer at the first wrong answer."""
     if player.is_new and player.chance(player.chaos.orphaned):
         await _bet_without_session(player)
     await player.send(player.event(Kind.LOGIN))
@@ -83,7 +84,7 @@ def _batch(player: SimulatedPlayer) -> tuple[Item, ...]:
 
 
 def _settled(player: SimulatedPlayer, items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """The same bets with a result, net of the stake; fractions of a minor unit stay with the house."""
+    """The same bets with a result, net of the stake, rounded down to minor units."""
     return tuple(
         msgspec.structs.replace(item, winloss=item.amount * player.rng.choice(PAYOUTS_PERCENT) // 100) for item in items
     )
@@ -100,7 +101,7 @@ def _changed(player: SimulatedPlayer, items: tuple[Item, ...]) -> tuple[Item, ..
 
 
 async def _log_out(player: SimulatedPlayer) -> None:
-    """A second after now, so that it is newer than a login of just now."""
+    """Log out with a timestamp a second ahead, so that it is newer than a login of the same second."""
     await player.send(player.event(Kind.LOGOUT, timestamp_ms=player.now_ms() + 1000))
 
 
@@ -135,7 +136,7 @@ async def _bet_without_session(player: SimulatedPlayer) -> None:
 
 
 async def _cancelled_first(player: SimulatedPlayer) -> None:
-    """The bet comes after its cancel: it must not be taken, unless the cancel was refused."""
+    """The cancel comes before its bet, which must not be taken then, unless the cancel was refused."""
     game_no, items = player.next_game(), _batch(player)
     await player.send(player.event(Kind.CANCEL, game_no, items))
     if await player.send(player.event(Kind.BET, game_no, items)) is Code.R0:
@@ -143,7 +144,7 @@ async def _cancelled_first(player: SimulatedPlayer) -> None:
 
 
 async def _insufficient(player: SimulatedPlayer) -> None:
-    """Declined for good, though the money comes; a new event with the same bet may then succeed."""
+    """A declined bet stays declined when money comes; the same bet as a new event may then succeed."""
     game_no = player.next_game()
     stake = player.oracle.balance + player.rng.choice(CHIPS) * _unit(player)
     bet = player.event(Kind.BET, game_no, (Item("1", "banker", stake),))
@@ -156,7 +157,7 @@ async def _insufficient(player: SimulatedPlayer) -> None:
 
 
 async def _conflicting(player: SimulatedPlayer) -> None:
-    """The same id with another amount, and the same bet with another amount: both refused, nothing changes."""
+    """The same transaction_id, and the same bet, with another amount: both are refused, nothing changes."""
     game_no, items = player.next_game(), _batch(player)
     bet = player.event(Kind.BET, game_no, items)
     await player.send(bet)
@@ -167,7 +168,7 @@ async def _conflicting(player: SimulatedPlayer) -> None:
 
 
 async def _orphaned(player: SimulatedPlayer) -> None:
-    """The result overtakes its bet; its retry settles it."""
+    """The result comes before its bet; its retry settles the bet."""
     game_no, items = player.next_game(), _batch(player)
     result = player.event(Kind.RESULT, game_no, _settled(player, items))
     await player.send(result)
@@ -192,7 +193,7 @@ async def _contradicting(player: SimulatedPlayer) -> None:
 
 
 async def _reordered(player: SimulatedPlayer) -> None:
-    """Two changes, delivered 2, 1, 2; and now and then both once more, as new events."""
+    """Two changes in the order 2, 1, 2; sometimes both once more, as new events."""
     game_no, items = player.next_game(), _batch(player)
     await player.send(player.event(Kind.BET, game_no, items))
     settled = _settled(player, items)
@@ -212,7 +213,7 @@ async def _reordered(player: SimulatedPlayer) -> None:
 
 
 async def _indebted(player: SimulatedPlayer) -> None:
-    """A big win is spent and then taken back; sometimes it is given again, which pays the debt."""
+    """A big win is spent and then taken back, which makes a debt; sometimes it is given again, which pays the debt."""
     unit = _unit(player)
     won, lost = player.next_game(), player.next_game()
     bet = Item("1", "tie", player.rng.choice(CHIPS) * unit)

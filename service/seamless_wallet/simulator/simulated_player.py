@@ -86,7 +86,7 @@ class SimulatedPlayer:
     # ------------------------------------------------------------------ events
 
     def chance(self, probability: float) -> bool:
-        """Whether it happens this time. Always draws once, so that one knob does not shift the others."""
+        """Whether it happens this time. Draws once in any case, so that the choices after it stay the same."""
         return self.rng.random() < probability
 
     def now_ms(self) -> int:
@@ -132,7 +132,7 @@ class SimulatedPlayer:
         return code
 
     def _repetition(self, command: Command) -> Command:
-        """The same again: as it was, re-stamped by a retry, or sent anew under another id."""
+        """The same again: unchanged, with a new timestamp, or as a new event under another id."""
         form = self.rng.randrange(3)
         if form == 0:
             return command

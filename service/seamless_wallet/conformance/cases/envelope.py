@@ -32,7 +32,7 @@ async def answer_to(context: CaseContext, body: bytes) -> str:
 
 
 def check_plain(answer: HttpAnswer, who: str) -> None:
-    """A stranger's answer: HTTP 200, a plain R2, and neither header."""
+    """Whether an answer to a caller without the key is HTTP 200, a plain R2, and neither header. Raises CaseFailed."""
     try:
         said = msgspec.json.decode(answer.body)
     except msgspec.MsgspecError:
@@ -42,7 +42,7 @@ def check_plain(answer: HttpAnswer, who: str) -> None:
         raise CaseFailed(f'{who}: expected HTTP 200 with a plain {{"code":"R2"}}; got {got}')
     for name in ("Api-Key", "Api-Id"):
         if name in answer.headers:
-            raise CaseFailed(f"{who}: the answer carries {name}, which hands it to a stranger")
+            raise CaseFailed(f"{who}: the answer carries {name}, which a caller without the key must not learn")
 
 
 def what_a_caller_sees(answer: HttpAnswer) -> tuple[object, ...]:
@@ -52,8 +52,8 @@ def what_a_caller_sees(answer: HttpAnswer) -> tuple[object, ...]:
     return answer.status, names, answer.headers.get("Content-Type"), answer.body
 
 
-def strangers(context: CaseContext) -> dict[str, dict[str, str]]:
-    """Headers that do not show the key."""
+def headers_without_the_key(context: CaseContext) -> dict[str, dict[str, str]]:
+    """Headers of callers who do not know the key, by what is wrong with them."""
     right, key = context.webhook.headers, context.webhook.key.text
     other = ("a" if key[0] != "a" else "b") + key[1:]
     return {
@@ -72,7 +72,7 @@ def strangers(context: CaseContext) -> dict[str, dict[str, str]]:
 async def strangers_get_no_key(context: CaseContext) -> None:
     """The Api-Key is wrong or missing: a plain R2, without the headers Api-Id and Api-Key."""
     player = await context.player()
-    for who, headers in strangers(context).items():
+    for who, headers in headers_without_the_key(context).items():
         bet = player.round().bet(100)
         check_plain(await context.webhook.post(context.webhook.seal(bet.text), headers), who)
 
@@ -84,7 +84,7 @@ async def strangers_are_all_answered_alike(context: CaseContext) -> None:
     answer = await context.webhook.post(b"", {})
     check_plain(answer, "a call without headers and body")
     first = what_a_caller_sees(answer)
-    for who, headers in strangers(context).items():
+    for who, headers in headers_without_the_key(context).items():
         for body in bodies:
             seen = what_a_caller_sees(await context.webhook.post(body, headers))
             if seen != first:

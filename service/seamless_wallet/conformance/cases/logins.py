@@ -46,11 +46,11 @@ async def players_have_balances_of_their_own(context: CaseContext) -> None:
 @case("21")
 async def events_of_an_unknown_player(context: CaseContext) -> None:
     """The wallet does not know the player: R3 for every kind of event, without a balance. A known one still gets R0."""
-    player, stranger = await context.player(), context.unknown_player()
-    game = stranger.round()
+    player, unknown = await context.player(), context.unknown_player()
+    game = unknown.round()
     for event in (
-        stranger.login(),
-        stranger.logout(),
+        unknown.login(),
+        unknown.logout(),
         game.bet(100),
         game.cancel(100),
         game.result((100, 100)),
@@ -64,8 +64,8 @@ async def events_of_an_unknown_player(context: CaseContext) -> None:
 async def an_unknown_player_leaves_nothing_behind(context: CaseContext) -> None:
     """A bet of an unknown player is R3: once the player exists, the same event is decided afresh, and is R0."""
     user_id = f"conf-{context.unique_id()}"
-    stranger = context.unknown_player(user_id)
-    bet = stranger.round().bet(100)
+    unknown = context.unknown_player(user_id)
+    bet = unknown.round().bet(100)
     await bet.gets(R3)
     player = await context.new_player(user_id, 1000)
     bet.account = player

@@ -5,7 +5,7 @@ import pytest
 from seamless_wallet.commands import Item, Kind, event_digest
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry, encode_payload
-from seamless_wallet.stores import StoreError
+from seamless_wallet.stores.errors import StoreError
 from tests.store.books import Book
 
 

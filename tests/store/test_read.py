@@ -9,7 +9,7 @@ import pytest
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.records import EventRecord, ShardHead
-from seamless_wallet.stores import LeaseHeld, StoreError
+from seamless_wallet.stores.errors import LeaseHeld, StoreError
 from tests.store.books import CURRENCIES, PROVIDER, START_MS, Book, user_of
 
 HOUR_MS = 3_600_000

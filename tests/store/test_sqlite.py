@@ -17,11 +17,11 @@ import pytest
 
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_wallet
-from seamless_wallet.stores import LeaseHeld, StoreError
+from seamless_wallet.stores.errors import LeaseHeld, StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect
-from seamless_wallet.stores.sqlite.setup import MIGRATIONS, PACKAGE, READ
+from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SQL_PACKAGE
 from tests.store.books import CURRENCIES, Book
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_every_statement_has_a_name_and_a_description():
     for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
         connection.execute(statement)
     for file in ("read.sql", "write.sql", "verify.sql"):
-        queries = read_queries(PACKAGE, file)
+        queries = read_queries(SQL_PACKAGE, file)
         assert queries
         for name, query in queries.items():
             places = max(query.count("?"), 2 if "?2" in query else 0)
@@ -71,7 +71,7 @@ def test_no_read_of_a_webhook_walks_a_table(name):
     connection = sqlite3.connect(":memory:")
     for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
         connection.execute(statement)
-    query = READ[name]
+    query = READ_SQL[name]
     count = 2 if "?2" in query else query.count("?")
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", [0] * count)]
     assert not [step for step in plan if step.startswith("SCAN") and "touched" not in step], plan

@@ -20,7 +20,7 @@ from seamless_wallet.conformance import ConformanceError
 from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE
 from seamless_wallet.settings import SettingsError
 from seamless_wallet.simulator import SimulationError
-from seamless_wallet.stores import StoreError
+from seamless_wallet.stores.errors import StoreError
 
 
 class WalletGroup(TyperGroup):

@@ -1,1 +1,6 @@
-"""The ledger entry, what can be rebuilt from entries alone, and the protocols the rest is written against."""
+"""The double-entry ledger as values: what an entry is, and what follows from entries alone.
+
+`entry` has the entry, its decision and its chain, `bets` the state of a bet, `fold` the one function that rebuilds a
+wallet or a round, `records` what SQL is asked for, `conflicts` why entries cannot be committed, and `ports` what the
+rest of the program needs of a store. It does no input or output, and knows neither Redis nor SQL.
+"""

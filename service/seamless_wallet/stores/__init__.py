@@ -1,5 +1,6 @@
-"""The ledger in SQL: SQLite embedded. Everything above it is written against `seamless_wallet.ledger.ports`."""
+"""The ledger in SQL. Everything above it is written against `seamless_wallet.ledger.ports`.
 
-from seamless_wallet.stores.errors import LeaseHeld, StoreError
-
-__all__ = ["LeaseHeld", "StoreError"]
+A backend is a folder (`sqlite`); what every backend shares stands beside it: rows made of entries (`rows`), the
+checks of `wallet verify` (`audit`), SQL kept in `.sql` files (`sql_files`), and the errors. A store checks that
+entries follow from what it holds, and knows no Redis, no provider and no setting.
+"""

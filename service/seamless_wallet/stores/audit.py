@@ -17,11 +17,11 @@ from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import CHAIN_START, Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, net_effect
 from seamless_wallet.stores.rows import (
-    UNREADABLE,
+    INVALID_ENTRY_ERRORS,
     EntryRow,
     StoredRow,
     WalletRow,
-    apply,
+    apply_entry,
     encode_sessions,
     entry_row,
     first_seen_digests,
@@ -72,8 +72,8 @@ def _check_entry(entry: Entry, row: EntryRow, shards: int) -> Iterator[Finding]:
         expected = entry_row(entry, row.currency)
         balanced = sum(leg.amount for leg in entry.legs()) == 0
         moved = entry.decision.balance_delta - entry.decision.debt_delta == net_effect(entry)
-        at_home = shard_of(entry.command.user_id, shards) == entry.shard
-    except UNREADABLE as error:
+        in_its_shard = shard_of(entry.command.user_id, shards) == entry.shard
+    except INVALID_ENTRY_ERRORS as error:
         yield Finding(row.shard, row.seq, f"cannot be read: {error}")
         return
     wrong = [name for name, is_, ought in zip(EntryRow._fields, row, expected, strict=True) if is_ != ought]
@@ -81,7 +81,7 @@ def _check_entry(entry: Entry, row: EntryRow, shards: int) -> Iterator[Finding]:
         yield Finding(row.shard, row.seq, f"its payload says another {', '.join(wrong)}")
     if not (balanced and moved):
         yield Finding(row.shard, row.seq, "its legs are not what its items say")
-    if not at_home:
+    if not in_its_shard:
         yield Finding(row.shard, row.seq, "its player belongs to another shard")
 
 
@@ -99,8 +99,8 @@ def check_wallets(
         found = stored(user_id)
         for _, currency, entry in group:
             try:
-                wallet = apply(wallet, entry, shards)
-            except UNREADABLE as error:
+                wallet = apply_entry(wallet, entry, shards)
+            except INVALID_ENTRY_ERRORS as error:
                 yield Finding(entry.shard, entry.seq, f"does not follow from the player's entries: {error}")
                 break
             if currency != wallet.currency or entry.command.user_id != user_id:
@@ -139,7 +139,7 @@ def check_rounds(
             try:
                 fold_round(bets, entry)
                 first_seen = first_seen_digests(entry)
-            except UNREADABLE as error:
+            except INVALID_ENTRY_ERRORS as error:
                 yield Finding(entry.shard, entry.seq, f"does not follow from the entries of its round: {error}")
                 break
             if any(stored_bet(bet) != (entry.shard, entry.seq) for bet in first_seen):
@@ -155,7 +155,7 @@ def is_first_seen(bet: bytes, entry: Entry | None) -> bool:
     """Whether the entry is the one that placed or tombstoned this bet."""
     try:
         return entry is not None and bet in first_seen_digests(entry)
-    except UNREADABLE:
+    except INVALID_ENTRY_ERRORS:
         return False
 
 

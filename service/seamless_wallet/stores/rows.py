@@ -22,7 +22,7 @@ from seamless_wallet.ledger.fold import (
 )
 from seamless_wallet.money import AMOUNT_MAX
 
-UNREADABLE: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
+INVALID_ENTRY_ERRORS: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 """What reading an entry that is none may raise."""
 
 _encode_sessions = msgspec.json.Encoder(order="sorted").encode
@@ -59,7 +59,7 @@ class EntryRow(NamedTuple):
     decided: bytes
 
 
-class Unstorable(WalletError, ValueError):
+class InvalidEntry(WalletError, ValueError):
     """An entry that contradicts itself."""
 
 
@@ -75,26 +75,26 @@ def wallet_of(row: WalletRow) -> Wallet:
     return Wallet(user_id, currency, status, version, seq, balance, debt, decoded)
 
 
-def apply(wallet: Wallet | None, entry: Entry, shards: int) -> Wallet:
-    """The wallet after the entry, whose own arithmetic is checked first. Raises one of UNREADABLE."""
+def apply_entry(wallet: Wallet | None, entry: Entry, shards: int) -> Wallet:
+    """The wallet after the entry, whose own arithmetic is checked first. Raises one of INVALID_ENTRY_ERRORS."""
     command, decision = entry.command, entry.decision
     if shard_of(command.user_id, shards) != entry.shard:
-        raise Unstorable("the player belongs to another shard")
+        raise InvalidEntry("the player belongs to another shard")
     if not _LETTERS.get(command.kind, _PLAIN_LETTERS).issuperset(decision.effects):
-        raise Unstorable("an effect that its kind does not have")
+        raise InvalidEntry("an effect that its kind does not have")
     if net_effect(entry) != decision.balance_delta - decision.debt_delta:
-        raise Unstorable("the money moved is not what its items say")
+        raise InvalidEntry("the money moved is not what its items say")
     if max(decision.balance, decision.debt, command.received_ms) > AMOUNT_MAX or command.received_ms < 0:
-        raise Unstorable("a number out of range")
+        raise InvalidEntry("a number out of range")
     if command.kind is Kind.STATUS and command.status not in _STATUSES:
-        raise Unstorable("an unknown status")
+        raise InvalidEntry("an unknown status")
     if wallet is not None and command.currency not in ("", wallet.currency):
-        raise Unstorable("not the currency of the wallet")
+        raise InvalidEntry("not the currency of the wallet")
     return fold_wallet(wallet, entry)
 
 
 def entry_row(entry: Entry, currency: str) -> EntryRow:
-    """The columns of an entry of a wallet in `currency`. Raises one of UNREADABLE."""
+    """The columns of an entry of a wallet in `currency`. Raises one of INVALID_ENTRY_ERRORS."""
     command, decision = entry.command, entry.decision
     return EntryRow(
         entry.shard,

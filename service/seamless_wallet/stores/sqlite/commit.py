@@ -12,13 +12,14 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from seamless_wallet.commands import Kind
+from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.rows import (
-    UNREADABLE,
-    apply,
+    INVALID_ENTRY_ERRORS,
+    apply_entry,
     encode_sessions,
     entry_row,
     first_seen_digests,
@@ -26,19 +27,19 @@ from seamless_wallet.stores.rows import (
     wallet_of,
 )
 from seamless_wallet.stores.sqlite.database import transaction
-from seamless_wallet.stores.sqlite.setup import READ, WRITE
+from seamless_wallet.stores.sqlite.sql import READ_SQL, WRITE_SQL
 
 Chained = tuple[Entry, bytes]
 """An entry that is not stored yet, and its chain link."""
 
-_REFUSED: Final = (sqlite3.IntegrityError, *UNREADABLE)
+_REFUSALS: Final = (sqlite3.IntegrityError, *INVALID_ENTRY_ERRORS)
 
 
-class _Diverged(ValueError):
+class _StateChanged(WalletError, ValueError):
     """A compare-and-swap missed: wallet or round are not what was read, or not there."""
 
 
-def commit(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
+def commit_batches(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
     """Commit gapless batches, at most one a shard. Raises LedgerConflict, EpochMoved or sqlite3.Error."""
     batches = [batch for batch in batches if batch]
     if len({batch[0].shard for batch in batches}) != len(batches):
@@ -48,8 +49,8 @@ def commit(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequen
     try:
         with transaction(connection, "IMMEDIATE"):
             _store(connection, shards, batches)
-    except _REFUSED as error:
-        _name_refused(connection, shards, batches)
+    except _REFUSALS as error:
+        _raise_for_first_refused(connection, shards, batches)
         raise StoreError(f"a commit was refused as a whole and not entry by entry: {error}") from error
 
 
@@ -70,7 +71,7 @@ def _store(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequen
         return
     wallets = _store_wallets(connection, shards, [entry for entry, _ in fresh])
     connection.executemany(
-        WRITE["insert_entry"],
+        WRITE_SQL["insert_entry"],
         [(*entry_row(entry, wallets[entry.command.user_id].currency), chain) for entry, chain in fresh],
     )
     _store_bets(connection, [entry for entry, _ in fresh])
@@ -79,7 +80,7 @@ def _store(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequen
 def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> list[Chained]:
     """Move the shard's head over the batch; returns what of it is not stored yet."""
     first, last = batch[0], batch[-1]
-    found = connection.execute(WRITE["chain_end"], (first.shard,)).fetchone()
+    found = connection.execute(WRITE_SQL["chain_end"], (first.shard,)).fetchone()
     if found is None:
         raise StoreError(f"the ledger has no shard {first.shard}")
     epoch, seq, chain = found
@@ -96,7 +97,7 @@ def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> lis
         chain = entry.chained_to(chain)
         chained.append((entry, chain))
     if chained:
-        swapped = connection.execute(WRITE["advance_head"], (last.seq, chain, last.shard, epoch, seq)).rowcount
+        swapped = connection.execute(WRITE_SQL["advance_head"], (last.seq, chain, last.shard, epoch, seq)).rowcount
         if swapped != 1:
             raise StoreError(f"the head of shard {last.shard} moved within the transaction")
     return chained
@@ -104,7 +105,7 @@ def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> lis
 
 def _check_redelivered(connection: sqlite3.Connection, batch: Sequence[Entry]) -> None:
     """Raises LedgerConflict(FORK) unless the entries are stored just so."""
-    rows = connection.execute(WRITE["stored"], (batch[0].shard, batch[0].seq, batch[-1].seq))
+    rows = connection.execute(WRITE_SQL["stored"], (batch[0].shard, batch[0].seq, batch[-1].seq))
     stored = {seq: (epoch, payload, decided) for seq, epoch, payload, decided in rows}
     for entry in batch:
         if stored.get(entry.seq) != (entry.epoch, entry.payload, entry.decided):
@@ -120,10 +121,10 @@ def _store_wallets(connection: sqlite3.Connection, shards: int, entries: Iterabl
         user_id = entry.command.user_id
         wallet = after.get(user_id)
         if wallet is None:
-            row = connection.execute(READ["wallet"], (user_id,)).fetchone()
+            row = connection.execute(READ_SQL["wallet"], (user_id,)).fetchone()
             before[user_id] = wallet = wallet_of(row) if row else None
             shard_by_user[user_id] = entry.shard
-        after[user_id] = apply(wallet, entry, shards)
+        after[user_id] = apply_entry(wallet, entry, shards)
     created, updated = [], []
     for user_id, new in after.items():
         old = before[user_id]
@@ -132,9 +133,9 @@ def _store_wallets(connection: sqlite3.Connection, shards: int, entries: Iterabl
             created.append((user_id, shard_by_user[user_id], new.currency, *state))
         else:
             updated.append((*state, user_id, old.version, old.balance, old.debt))
-    connection.executemany(WRITE["insert_wallet"], created)
-    if updated and connection.executemany(WRITE["update_wallet"], updated).rowcount != len(updated):
-        raise _Diverged("a wallet changed within the transaction")
+    connection.executemany(WRITE_SQL["insert_wallet"], created)
+    if updated and connection.executemany(WRITE_SQL["update_wallet"], updated).rowcount != len(updated):
+        raise _StateChanged("a wallet changed within the transaction")
     return after
 
 
@@ -147,49 +148,49 @@ def _store_bets(connection: sqlite3.Connection, entries: Iterable[Entry]) -> Non
         digest, delta = round_change(entry)
         if delta:
             deltas[digest, entry.command.user_id] += delta
-    connection.executemany(WRITE["insert_bet"], bets)
+    connection.executemany(WRITE_SQL["insert_bet"], bets)
     opened = [(digest, user_id, delta) for (digest, user_id), delta in deltas.items() if delta > 0]
     closed = [(-delta, digest) for (digest, _), delta in deltas.items() if delta < 0]
-    connection.executemany(WRITE["open_bets"], opened)
-    if closed and connection.executemany(WRITE["close_bets"], closed).rowcount != len(closed):
-        raise _Diverged("bets are closed in a round that has none")
+    connection.executemany(WRITE_SQL["open_bets"], opened)
+    if closed and connection.executemany(WRITE_SQL["close_bets"], closed).rowcount != len(closed):
+        raise _StateChanged("bets are closed in a round that has none")
 
 
-def _name_refused(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
+def _raise_for_first_refused(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
     """Raises LedgerConflict for the first entry that cannot follow those before it. Keeps nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for batch in batches:
-            _, stored_seq, _ = connection.execute(WRITE["chain_end"], (batch[0].shard,)).fetchone()
+            _, stored_seq, _ = connection.execute(WRITE_SQL["chain_end"], (batch[0].shard,)).fetchone()
             for entry in batch:
                 if entry.seq > stored_seq:
-                    _try(connection, shards, entry)
+                    _store_one(connection, shards, entry)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def _try(connection: sqlite3.Connection, shards: int, entry: Entry) -> None:
+def _store_one(connection: sqlite3.Connection, shards: int, entry: Entry) -> None:
     """Store one entry, or say why not. That an identity is known goes before all else, as it explains the rest."""
     try:
-        reused = _reused(connection, entry)
+        reused = _known_identity(connection, entry)
         if reused:
             raise LedgerConflict(EpochCause.REUSED, entry.shard, entry.seq, reused)
         _store(connection, shards, [[entry]])
-    except _REFUSED as error:
+    except _REFUSALS as error:
         raise LedgerConflict(EpochCause.UNSTORABLE, entry.shard, entry.seq, f"cannot be stored: {error}") from error
 
 
-def _reused(connection: sqlite3.Connection, entry: Entry) -> str:
+def _known_identity(connection: sqlite3.Connection, entry: Entry) -> str:
     """Which identity of the entry is in SQL already, in words; "" if none is."""
-    row = connection.execute(WRITE["event_seq"], (entry.event_digest,)).fetchone()
+    row = connection.execute(WRITE_SQL["event_seq"], (entry.event_digest,)).fetchone()
     if row:
         return f"its event is that of entry {row[0]}"
     for digest in first_seen_digests(entry):
-        row = connection.execute(WRITE["bet_seq"], (digest,)).fetchone()
+        row = connection.execute(WRITE_SQL["bet_seq"], (digest,)).fetchone()
         if row:
             return f"a bet of it was first seen in entry {row[0]}"
     command = entry.command
-    if command.kind is Kind.CREATE and connection.execute(READ["wallet"], (command.user_id,)).fetchone():
+    if command.kind is Kind.CREATE and connection.execute(READ_SQL["wallet"], (command.user_id,)).fetchone():
         return "its player exists"
     return ""

@@ -12,7 +12,7 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores.rows import fold_rounds, wallet_of
-from seamless_wallet.stores.sqlite.setup import READ
+from seamless_wallet.stores.sqlite.sql import READ_SQL
 
 DISORDER_MS: Final = 60_000
 """By how much an entry's received_ms may be older than that of one before it: workers' clocks and deadlines differ."""
@@ -20,25 +20,25 @@ DISORDER_MS: Final = 60_000
 
 def heads(connection: sqlite3.Connection) -> Sequence[ShardHead]:
     """The heads of all shards, by shard number."""
-    return [ShardHead(*row) for row in connection.execute(READ["heads"])]
+    return [ShardHead(*row) for row in connection.execute(READ_SQL["heads"])]
 
 
 def wallet(connection: sqlite3.Connection, user_id: str) -> Wallet | None:
     """The committed state of a player."""
-    row = connection.execute(READ["wallet"], (user_id,)).fetchone()
+    row = connection.execute(READ_SQL["wallet"], (user_id,)).fetchone()
     return wallet_of(row) if row else None
 
 
 def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
     """A wallet, its open rounds, and at least all that happened since `since_ms` (of received_ms)."""
-    epoch, seq = connection.execute(READ["head"], (shard,)).fetchone()
+    epoch, seq = connection.execute(READ_SQL["head"], (shard,)).fetchone()
     found = wallet(connection, user_id)
     if found is None:
         return WalletSnapshot(epoch, seq, None, {}, ())
-    cutoff_row = connection.execute(READ["cutoff"], (user_id, since_ms - DISORDER_MS)).fetchone()
+    cutoff_row = connection.execute(READ_SQL["cutoff"], (user_id, since_ms - DISORDER_MS)).fetchone()
     cutoff = cutoff_row[0] if cutoff_row else 0
-    events = [EventRecord(*row) for row in connection.execute(READ["events_since"], (user_id, cutoff))]
-    rounds = fold_rounds(connection.execute(READ["rounds_since"], (user_id, cutoff)))
+    events = [EventRecord(*row) for row in connection.execute(READ_SQL["events_since"], (user_id, cutoff))]
+    rounds = fold_rounds(connection.execute(READ_SQL["rounds_since"], (user_id, cutoff)))
     return WalletSnapshot(epoch, seq, found, rounds, events)
 
 
@@ -46,9 +46,9 @@ def lookup(
     connection: sqlite3.Connection, shard: int, command: Command, digest: bytes, round_digest: bytes | None
 ) -> LedgerLookup:
     """One event and all bets of its round."""
-    epoch, seq = connection.execute(READ["head"], (shard,)).fetchone()
-    row = connection.execute(READ["event"], (digest,)).fetchone()
-    rounds = {} if round_digest is None else fold_rounds(connection.execute(READ["round"], (round_digest,)))
+    epoch, seq = connection.execute(READ_SQL["head"], (shard,)).fetchone()
+    row = connection.execute(READ_SQL["event"], (digest,)).fetchone()
+    rounds = {} if round_digest is None else fold_rounds(connection.execute(READ_SQL["round"], (round_digest,)))
     return LedgerLookup(
         epoch,
         seq,
@@ -62,7 +62,7 @@ def find_events(connection: sqlite3.Connection, digests: Sequence[bytes]) -> Fou
     """Which of these events are committed."""
     events = {}
     for digest in digests:
-        row = connection.execute(READ["event"], (digest,)).fetchone()
+        row = connection.execute(READ_SQL["event"], (digest,)).fetchone()
         if row:
             events[digest] = EventRecord(*row)
     return FoundEvents(heads(connection), events)
@@ -71,13 +71,13 @@ def find_events(connection: sqlite3.Connection, digests: Sequence[bytes]) -> Fou
 def entries(connection: sqlite3.Connection, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
     """A player's entries, newest first."""
     before = AMOUNT_MAX if before_seq is None else before_seq
-    return [Entry(*row) for row in connection.execute(READ["entries"], (user_id, before, limit))]
+    return [Entry(*row) for row in connection.execute(READ_SQL["entries"], (user_id, before, limit))]
 
 
 def trial_balance(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, int]]:
     """Currency → account → sum, from entries."""
     balances: dict[str, dict[str, int]] = {}
-    for currency, counterparty, balance_delta, debt_delta in connection.execute(READ["trial_balance"]):
+    for currency, counterparty, balance_delta, debt_delta in connection.execute(READ_SQL["trial_balance"]):
         accounts = balances.setdefault(currency, {"player": 0, "debt": 0})
         accounts["player"] += balance_delta
         accounts["debt"] -= debt_delta
@@ -87,4 +87,4 @@ def trial_balance(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, i
 
 def registered_scripts(connection: sqlite3.Connection) -> Mapping[str, str]:
     """SHA → text."""
-    return dict(connection.execute(READ["scripts"]).fetchall())
+    return dict(connection.execute(READ_SQL["scripts"]).fetchall())

@@ -13,14 +13,10 @@ import msgspec
 
 from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.stores.errors import StoreError
-from seamless_wallet.stores.sql_files import read_migrations, read_queries, statements
+from seamless_wallet.stores.sql_files import statements
 from seamless_wallet.stores.sqlite.database import connect, transaction
+from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
-PACKAGE: Final = "seamless_wallet.stores.sqlite"
-MIGRATIONS: Final = read_migrations(PACKAGE)
-SCHEMA_VERSION: Final = len(MIGRATIONS)
-READ: Final = read_queries(PACKAGE, "read.sql")
-WRITE: Final = read_queries(PACKAGE, "write.sql")
 FILE_MODE: Final = 0o600
 """Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
 
@@ -77,9 +73,9 @@ def _init(
         raise StoreError(f"{path} is a database, but not a ledger: choose another path")
     migrate(connection, version)
     if version == 0:
-        connection.execute(WRITE["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION))
-        connection.executemany(WRITE["insert_shard"], ((shard, CHAIN_START) for shard in range(shards)))
-    connection.execute(WRITE["set_schema_version"], (SCHEMA_VERSION,))
+        connection.execute(WRITE_SQL["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION))
+        connection.executemany(WRITE_SQL["insert_shard"], ((shard, CHAIN_START) for shard in range(shards)))
+    connection.execute(WRITE_SQL["set_schema_version"], (SCHEMA_VERSION,))
     info = read_info(connection)
     check_shards(info, path, shards)
     _update_currencies(connection, info, currencies)
@@ -98,12 +94,12 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 def _update_currencies(connection: sqlite3.Connection, info: LedgerInfo, currencies: Mapping[str, int]) -> None:
     """Make the currencies those of the settings, but for those that wallets use."""
     for name in info.scales.keys() - currencies.keys() - info.used:
-        connection.execute(WRITE["delete_currency"], (name,))
+        connection.execute(WRITE_SQL["delete_currency"], (name,))
     for name, scale in currencies.items():
         if name not in info.scales:
-            connection.execute(WRITE["insert_currency"], (name, scale))
+            connection.execute(WRITE_SQL["insert_currency"], (name, scale))
         elif name not in info.used:
-            connection.execute(WRITE["update_currency"], (scale, name))
+            connection.execute(WRITE_SQL["update_currency"], (scale, name))
 
 
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
@@ -118,14 +114,14 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
 
 def read_info_row(connection: sqlite3.Connection) -> tuple[str, int, int]:
     """UUID, number of shards, schema version."""
-    row: tuple[str, int, int] = connection.execute(READ["ledger"]).fetchone()
+    row: tuple[str, int, int] = connection.execute(READ_SQL["ledger"]).fetchone()
     return row
 
 
 def read_info(connection: sqlite3.Connection) -> LedgerInfo:
     """What the ledger says of itself, within the caller's transaction."""
     ledger_uuid, shards, _ = read_info_row(connection)
-    rows = connection.execute(READ["currencies"]).fetchall()
+    rows = connection.execute(READ_SQL["currencies"]).fetchall()
     return LedgerInfo(
         ledger_uuid,
         shards,

@@ -18,11 +18,12 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.errors import StoreError
-from seamless_wallet.stores.sqlite import commit as committing
-from seamless_wallet.stores.sqlite import reads as reading
+from seamless_wallet.stores.sqlite import reads
+from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
 from seamless_wallet.stores.sqlite.lease import WriterLease
-from seamless_wallet.stores.sqlite.setup import WRITE, LedgerInfo, read_checked
+from seamless_wallet.stores.sqlite.setup import LedgerInfo, read_checked
+from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 from seamless_wallet.stores.sqlite.threads import DatabaseThreads, MakeExecutor
 from seamless_wallet.stores.sqlite.verification import Progress, verify
 
@@ -100,35 +101,35 @@ class SqliteLedger:
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""
-        return await self._threads.read(reading.heads)
+        return await self._threads.read(reads.heads)
 
     async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
         """A wallet with its open rounds, and every event and round touched since `since_ms`, or a little before."""
-        return await self._threads.read(reading.load, shard, user_id, since_ms)
+        return await self._threads.read(reads.load, shard, user_id, since_ms)
 
     async def lookup(self, shard: int, command: Command, digest: bytes, round_digest: bytes | None) -> LedgerLookup:
         """One event and, folded, all bets of its round."""
-        return await self._threads.read(reading.lookup, shard, command, digest, round_digest)
+        return await self._threads.read(reads.lookup, shard, command, digest, round_digest)
 
     async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
         """Which of these events are committed."""
-        return await self._threads.read(reading.find_events, digests)
+        return await self._threads.read(reads.find_events, digests)
 
     async def wallet(self, user_id: str) -> Wallet | None:
         """The committed state of a player."""
-        return await self._threads.read(reading.wallet, user_id)
+        return await self._threads.read(reads.wallet, user_id)
 
     async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
         """A player's entries, newest first, those older than `before_seq` if given."""
-        return await self._threads.read(reading.entries, user_id, before_seq, limit)
+        return await self._threads.read(reads.entries, user_id, before_seq, limit)
 
     async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
         """Currency → account → sum in minor units. Reads the whole ledger."""
-        return await self._threads.read(reading.trial_balance)
+        return await self._threads.read(reads.trial_balance)
 
     async def registered_scripts(self) -> Mapping[str, str]:
         """SHA → text of every registered script."""
-        return await self._threads.read(reading.registered_scripts)
+        return await self._threads.read(reads.registered_scripts)
 
     async def verify(self, progress: Progress = lambda _done, _total: None) -> AsyncGenerator[Finding]:
         """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.
@@ -161,7 +162,7 @@ class SqliteLedger:
         unknown: send the same again.
         """
         self._check_lease()
-        await self._threads.write(committing.commit, self.shards, batches)
+        await self._threads.write(commit_batches, self.shards, batches)
 
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
         """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease."""
@@ -195,11 +196,11 @@ def _open_epoch(
     connection: sqlite3.Connection, shard: int, expected: int, epoch: int, run_id: str, replid: str
 ) -> bool:
     with transaction(connection, "IMMEDIATE"):
-        return connection.execute(WRITE["open_epoch"], (epoch, run_id, replid, shard, expected)).rowcount == 1
+        return connection.execute(WRITE_SQL["open_epoch"], (epoch, run_id, replid, shard, expected)).rowcount == 1
 
 
 def _register_scripts(connection: sqlite3.Connection, scripts: Mapping[str, str], now_ms: int) -> None:
     with transaction(connection, "IMMEDIATE"):
-        registered = reading.registered_scripts(connection)
+        registered = reads.registered_scripts(connection)
         rows = [(sha, text, now_ms) for sha, text in sorted(scripts.items()) if sha not in registered]
-        connection.executemany(WRITE["insert_script"], rows)
+        connection.executemany(WRITE_SQL["insert_script"], rows)

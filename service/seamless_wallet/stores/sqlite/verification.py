@@ -15,16 +15,15 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.stores.audit import Finding, check_chain, check_rounds, check_totals, check_wallets, is_first_seen
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.rows import EntryRow, WalletRow
-from seamless_wallet.stores.sql_files import read_queries
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite.reads import trial_balance
-from seamless_wallet.stores.sqlite.setup import PACKAGE, READ, read_info
+from seamless_wallet.stores.sqlite.setup import read_info
+from seamless_wallet.stores.sqlite.sql import READ_SQL, VERIFY_SQL
 
 Row = tuple[Any, ...]
 Progress = Callable[[int, int], None]
 """Rows done, rows in all."""
 
-QUERIES: Final = read_queries(PACKAGE, "verify.sql")
 PROGRESS_EVERY: Final = 1_000
 PASSES: Final = 4
 """By shard, by player, by round, and the bets."""
@@ -52,7 +51,7 @@ class _Verification:
         self._connection = connection
         self._progress = progress
         self._shards = read_info(connection).shards
-        self._total = PASSES * connection.execute(QUERIES["entry_count"]).fetchone()[0]
+        self._total = PASSES * connection.execute(VERIFY_SQL["entry_count"]).fetchone()[0]
         self._done = 0
 
     def findings(self) -> Iterator[Finding]:
@@ -62,7 +61,7 @@ class _Verification:
         by_user = ((user, currency, Entry(*rest)) for user, currency, *rest in self._counted("by_user"))
         yield from check_wallets(by_user, self._wallet, self._shards)
         yield from check_rounds(self._counted("by_round"), self._round, self._bet)
-        yield from self._strays()
+        yield from self._rows_without_entries()
         wallets = {currency: (balance, debt) for currency, balance, debt in self._rows("wallet_totals")}
         yield from check_totals(trial_balance(self._connection), wallets)
         for sha, text in self._rows("scripts"):
@@ -70,7 +69,7 @@ class _Verification:
                 yield Finding(None, None, f"the script {sha} is not that of its SHA-1")
         self._progress(self._total, self._total)
 
-    def _strays(self) -> Iterator[Finding]:
+    def _rows_without_entries(self) -> Iterator[Finding]:
         """What no entry explains."""
         for shard, seq in self._rows("wallets_without_entries"):
             yield Finding(shard, seq, "a wallet without entries")
@@ -82,7 +81,7 @@ class _Verification:
                 yield Finding(shard, seq, f"did not place the bet {bet.hex()}, which points to it")
 
     def _rows(self, name: str) -> Iterable[Row]:
-        return self._connection.execute(QUERIES[name])
+        return self._connection.execute(VERIFY_SQL[name])
 
     def _counted(self, name: str) -> Iterator[Row]:
         for row in self._rows(name):
@@ -92,11 +91,11 @@ class _Verification:
             yield row
 
     def _one(self, name: str, key: str | bytes) -> Row | None:
-        row: Row | None = self._connection.execute(QUERIES[name], (key,)).fetchone()
+        row: Row | None = self._connection.execute(VERIFY_SQL[name], (key,)).fetchone()
         return row
 
     def _wallet(self, user_id: str) -> tuple[int, WalletRow] | None:
-        row = self._connection.execute(READ["wallet"], (user_id,)).fetchone()
+        row = self._connection.execute(READ_SQL["wallet"], (user_id,)).fetchone()
         shard = self._one("wallet_shard", user_id)
         return (shard[0], row) if row and shard else None
 

@@ -24,7 +24,7 @@ class Clock(Protocol):
 
 
 class Randomness(Protocol):
-    """What nobody can foresee, injected."""
+    """Random values, injected."""
 
     def token(self, size: int) -> str:
         """`size` random bytes, in hexadecimal digits."""
@@ -34,7 +34,7 @@ class Randomness(Protocol):
 
 
 class WalletPort(Protocol):
-    """The wallet, as its two doors see it: the webhook and the back office."""
+    """The wallet, as the webhook and the back office use it."""
 
     async def apply(self, command: Command, policy: Policy) -> Answer:
         """Decide one command; returns when what the answer rests on is committed.

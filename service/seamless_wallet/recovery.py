@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class ForeignRedis(WalletError):
-    """This Redis holds the data of another ledger. Not to be touched, and nothing to be started on it."""
+    """This Redis holds the data of another ledger. Nothing of it may be changed, and no writer may work on it."""
 
 
 async def open_epoch(

@@ -26,7 +26,7 @@ class UrlAddress:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool = _pool(url)  # of which nothing but the making of connections is used
+        self._pool = _pool(url)  # only makes connections, and keeps none
 
     async def connect(self) -> RedisPyConnection:
         """A new connection. Raises RedisError or OSError."""
@@ -55,11 +55,11 @@ class RedisPyConnection:
     async def send(self, commands: Sequence[bytes]) -> None:
         """Write packed commands. Raises RedisError or OSError."""
         if not self._connection.is_connected:  # redis-py would connect anew, to whatever is there, and run them
-            raise ConnectionResetError("the connection was closed under its user")
+            raise ConnectionResetError("the connection is closed")
         await self._connection.send_packed_command(commands, check_health=False)
 
     def read_reply(self) -> Awaitable[Any]:
-        """The next reply, bytes undecoded. Not a coroutine of its own: there is one for every reply."""
+        """The next reply, bytes undecoded. Not a coroutine of its own, which would cost CPU for every reply."""
         return self._connection.read_response(disable_decoding=True)
 
     async def close(self) -> None:
@@ -69,7 +69,7 @@ class RedisPyConnection:
 
 
 def decoding_client(url: str) -> Redis:
-    """A client for people's questions: one command at a time, replies decoded, everything tried once."""
+    """A client for tools: one command at a time, replies decoded, nothing tried again."""
     client: Redis = Redis.from_url(
         url,
         decode_responses=True,

@@ -86,7 +86,7 @@ class Pipeline:
         self._dropped.set()
 
     async def identify(self) -> Server:
-        """Ask the server who it is. Raises ReadOnlyError if it is a replica: even its refusals would be hearsay."""
+        """Ask the server who it is. Raises ReadOnlyError if it is a replica: what it answers may be out of date."""
         self._server = parse_server(*[await self.send("INFO", section) for section in SECTIONS])
         return self._server
 
@@ -125,7 +125,7 @@ class Pipeline:
             except (RedisError, OSError) as error:
                 metrics.REDIS_CONNECTION_ERRORS.labels("connect").inc()
                 if not silent:
-                    log.warning("redis_unreachable", error=str(error), remedy="is Redis running? It is tried again")
+                    log.warning("redis_unreachable", error=str(error), remedy="start Redis; this process tries again")
                 silent = True  # until it was there: one line says it
             else:
                 silent = False
@@ -213,7 +213,7 @@ class Pipeline:
 
     async def _watch_drop(self) -> None:
         await self._dropped.wait()
-        raise ConnectionResetError("left, to see where the address leads now")
+        raise ConnectionResetError("dropped, to connect to where the address leads now")
 
     def _fail_all(self) -> None:
         self._outgoing.clear()

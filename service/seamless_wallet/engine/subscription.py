@@ -29,6 +29,10 @@ async def listen(address: RedisAddress, *channels: str) -> AsyncIterator[Message
                     yield message
         except (RedisError, OSError) as error:
             if not silent:
-                log.info("subscription_lost", error=str(error), remedy="none: it is taken up again, and SQL is asked")
+                log.info(
+                    "subscription_lost",
+                    error=str(error),
+                    remedy="none: it subscribes again, and SQL is asked",
+                )
             silent = True  # until there is a message again: one line says it
         await asyncio.sleep(RESUBSCRIBE_S)

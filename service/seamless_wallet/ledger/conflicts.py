@@ -13,10 +13,10 @@ class EpochCause(StrEnum):
     HEAD = "head"  # Redis has no head, or one of another epoch
     SERVER = "server"  # another Redis server than the one recorded
     NOSCRIPT = "noscript"  # a registered script is gone
-    FORK = "fork"  # Redis and SQL tell different stories of one seq
+    FORK = "fork"  # Redis and SQL have different entries at one seq
     GAP = "gap"  # entries are missing between SQL and the stream
-    REUSED = "reused"  # an identity came back that SQL has already
-    UNSTORABLE = "unstorable"  # an entry that cannot be read
+    REUSED = "reused"  # an event or a bet that SQL has already
+    UNSTORABLE = "unstorable"  # an entry that cannot be read, or contradicts itself
 
 
 class LedgerConflict(WalletError):

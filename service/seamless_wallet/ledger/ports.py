@@ -12,7 +12,7 @@ from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead,
 
 
 class LedgerReader(Protocol):
-    """The read side. Each call is one snapshot. Raises OSError-like store errors when the database is away."""
+    """The read side. Each call is one snapshot. Raises a store error (an OSError) when the database is away."""
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""

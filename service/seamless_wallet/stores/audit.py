@@ -1,4 +1,4 @@
-"""Does the ledger hold together? Pure checks over rows in a given order; every SQL backend feeds them.
+"""Whether the ledger is consistent. Pure checks over rows in a given order; every SQL backend feeds them.
 
 Memory is bounded by one player's sessions and one round's bets. What nothing in the ledger repeats cannot be checked:
 its UUID, the scales of currencies, the Redis server of a shard and an epoch raised without an entry.

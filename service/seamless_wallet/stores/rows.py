@@ -23,7 +23,7 @@ from seamless_wallet.ledger.fold import (
 from seamless_wallet.money import AMOUNT_MAX
 
 INVALID_ENTRY_ERRORS: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
-"""What reading an entry that is none may raise."""
+"""What may be raised by reading an entry that is not valid."""
 
 _encode_sessions = msgspec.json.Encoder(order="sorted").encode
 _decode_sessions = msgspec.json.Decoder(dict[str, Session]).decode
@@ -69,7 +69,7 @@ def encode_sessions(sessions: Mapping[str, Session]) -> str:
 
 
 def wallet_of(row: WalletRow) -> Wallet:
-    """A row of the table `wallet`. Raises msgspec.MsgspecError for sessions that are none."""
+    """A row of the table `wallet`. Raises msgspec.MsgspecError for sessions that cannot be read."""
     user_id, currency, status, version, seq, balance, debt, sessions = row
     decoded = {} if sessions == "{}" else _decode_sessions(sessions)
     return Wallet(user_id, currency, status, version, seq, balance, debt, decoded)

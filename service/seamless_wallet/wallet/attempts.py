@@ -9,15 +9,15 @@ from typing import Final
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
 SWEEP_S: Final = 0.1
-"""How long an attempt waits for the writer's word before SQL is asked."""
+"""How long an attempt waits for the writer to confirm it before SQL is asked."""
 
 
 class AttemptOutcome(Enum):
     """What became of an attempt."""
 
     COMMITTED = auto()
-    LOST = auto()  # not by this attempt: its epoch ended first, or SQL has the event already; only SQL knows which
-    OVERDUE = auto()  # not known by the deadline
+    LOST = auto()  # its epoch ended first, or SQL has the event from another attempt: look it up
+    OVERDUE = auto()  # unknown, and the deadline has passed
 
 
 class Attempt:
@@ -38,6 +38,6 @@ class Attempt:
         self.outcome: asyncio.Future[AttemptOutcome] = loop.create_future()
 
     def settle(self, outcome: AttemptOutcome) -> None:
-        """Tell whoever waits; the first word counts."""
+        """Tell whoever waits. Only the first call has an effect."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)

@@ -38,7 +38,7 @@ AskRecovery = Callable[[int, EpochCause], Awaitable[None]]
 
 
 class Confirmations:
-    """All that waits for the writer in this process. `run` listens and sweeps."""
+    """Everything in this process that waits for the writer. `run` listens to it, and asks SQL for what it missed."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class Confirmations:
         self._watermarks = Watermarks()
 
     def register(self, event: PreparedEvent, epoch: int) -> Attempt:
-        """A new attempt. `forget` it in any case."""
+        """Register a new attempt. Call `forget` for it, whatever becomes of it."""
         attempt = Attempt(f"{self.worker}.{next(self._numbers):x}", event, epoch)
         self._attempts[attempt.token] = attempt
         return attempt
 
     def executed(self, attempt: Attempt, seq: int) -> None:
-        """Redis has written the attempt's entry at `seq`: copies of the event may join it."""
+        """Redis has written the attempt's entry at `seq`. From now on copies of the event wait for the same outcome."""
         attempt.seq = seq
         self._by_digest[attempt.event.digest] = attempt
 
@@ -86,7 +86,7 @@ class Confirmations:
                 outcome = original.outcome.result()
                 if outcome is AttemptOutcome.LOST or (outcome is AttemptOutcome.COMMITTED and original.seq >= seq):
                     return outcome
-                # else its caller gave up, or more has happened to the wallet since
+                # otherwise its caller gave up, or the wallet has changed since: ask SQL
         while True:
             found = await self._ledger.find_events([event.digest])
             head, record = found.heads[event.shard], found.events.get(event.digest)
@@ -105,14 +105,14 @@ class Confirmations:
         return await self._watermarks.reached(shard, epoch, seq)
 
     async def run(self) -> None:
-        """Listen to the writer and sweep what it did not confirm, for ever."""
+        """Listen to the writer, and sweep: ask SQL for what it did not confirm. Runs for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen_for_ever())
             group.create_task(self._sweep_for_ever())
             group.create_task(self._give_up_for_ever())
 
     async def _listen_for_ever(self) -> None:
-        """What is missed while the subscription is broken, the sweep finds in SQL."""
+        """The sweep finds in SQL what is published while the subscription is broken."""
         own = keys.confirm_channel(self.worker)
         async for channel, text in listen(self._redis, own, self._committed_channel):
             if channel == own:
@@ -142,7 +142,9 @@ class Confirmations:
                     await self._sweep(waiting)
                 except Exception:  # noqa: BLE001 - counted and logged; the next sweep asks again
                     metrics.UNEXPECTED_ERRORS.labels("sweep").inc()
-                    self._rate_limited_log.exception("commit_lookup_failed", remedy="can this process read the ledger?")
+                    self._rate_limited_log.exception(
+                        "commit_lookup_failed", remedy="check that this process can read the ledger"
+                    )
 
     async def _give_up_for_ever(self) -> None:
         """Deadlines hold even while SQL does not answer the sweep."""
@@ -166,10 +168,10 @@ class Confirmations:
             if head.epoch > attempt.epoch:
                 attempt.settle(AttemptOutcome.LOST)
             elif record is not None:
-                # Another entry with this event's identity is no proof for this one, nor are its numbers right.
+                # If SQL has the event as another entry, this one is not committed and its balance is wrong.
                 same = (record.seq, record.fingerprint) == (attempt.seq, event.fingerprint)
                 attempt.settle(AttemptOutcome.COMMITTED if same else AttemptOutcome.LOST)
             elif attempt.seq <= head.seq:
-                forked.add(event.shard)  # SQL has passed this seq with something else
+                forked.add(event.shard)  # SQL has another entry at this seq
         for shard in forked:
             await self._ask_recovery(shard, EpochCause.FORK)

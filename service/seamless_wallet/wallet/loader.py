@@ -23,7 +23,7 @@ from seamless_wallet.wallet.shard_epochs import ShardEpochs
 T = TypeVar("T")
 
 CHUNK: Final = 250
-"""Events or bets installed by one script, so that none holds the server for long."""
+"""Events or bets installed by one script, so that none blocks the server for long."""
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""

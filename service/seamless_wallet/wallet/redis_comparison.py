@@ -1,4 +1,4 @@
-"""Redis = ledger: every wallet that Redis has loaded is what SQL says, once its entries are committed.
+"""Whether Redis agrees with the ledger: each wallet in Redis is what SQL says, once its entries are committed.
 
 Read-only, and right while the service runs: a wallet is judged only where nothing happened to it between two looks
 at Redis, and SQL has all entries up to the first look.
@@ -22,7 +22,7 @@ WAIT_S: Final = 5.0
 """How long an entry that Redis shows may take to be committed."""
 
 WAIT_AGAIN_S: Final = 0.2
-"""How long, once one was waited for in vain."""
+"""How long to wait once one did not come."""
 
 POLL_S: Final = 0.05
 SCAN_COUNT: Final = 1000
@@ -35,7 +35,7 @@ Seen = tuple[str, ...]
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Where Redis and the ledger tell different stories. Without a `user_id` it is about a whole shard."""
+    """A difference between Redis and the ledger. Without a `user_id` it is about a whole shard."""
 
     shard: int
     user_id: str
@@ -52,18 +52,18 @@ class Comparison:
 
     def __init__(self, ledger: LedgerReader, ledger_uuid: str, redis: RedisReader, *, wait_s: float = WAIT_S) -> None:
         self.compared = 0
-        self.busy = 0  # wallets that never stood still
+        self.busy = 0  # wallets that changed during every look
         self.idle_shards = 0  # nothing of this epoch is in Redis
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._redis = redis
         self._wait_s = wait_s
-        self._stuck: set[int] = set()  # shards that were waited for in vain, once for all of their wallets
+        self._stuck: set[int] = set()  # shards whose entries did not come: not waited for again
         self._missing: dict[int, int] = {}
 
     @property
     def uncommitted(self) -> int:
-        """Entries that are only in Redis, in the shards that were waited for in vain."""
+        """Entries that are only in Redis, in the shards whose entries did not come."""
         return sum(self._missing.values())
 
     async def differences(self) -> AsyncIterator[Difference]:
@@ -100,7 +100,7 @@ class Comparison:
         return int(epoch) == head.epoch
 
     async def _wallet_differs(self, shard: int, epoch: int, user_id: str) -> Difference | None:
-        """None if Redis agrees, or has not got the wallet any more, or it never stands still."""
+        """None if Redis agrees, has no such wallet any more, or changed it during every look."""
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self._wait_s
         while loop.time() < give_up_s:

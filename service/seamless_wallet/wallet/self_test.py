@@ -38,9 +38,9 @@ class SelfTestFailed(WalletError):
 
 
 async def wait_for_scripts(pipeline: Pipeline) -> None:
-    """Until the lease-holder has loaded what this process registered. Gives up only by cancellation.
+    """Wait until the writer has loaded what this process registered. Ends otherwise only by cancellation.
 
-    Both functions are for a pipeline whose server is not admitted yet.
+    Like `self_test`, it is for a pipeline whose server is not admitted yet.
     """
     shas = [script.sha for script in load_scripts().values()]
     while not all(await pipeline.send("SCRIPT", "EXISTS", *shas)):  # noqa: ASYNC110 - it is the server that changes
@@ -48,7 +48,7 @@ async def wait_for_scripts(pipeline: Pipeline) -> None:
 
 
 async def self_test(pipeline: Pipeline, randomness: Randomness) -> None:
-    """Run all scripts on a shard that does not exist, on a server that forgets nothing. Raises SelfTestFailed."""
+    """Run all scripts on a shard that does not exist, on a server that evicts no keys. Raises SelfTestFailed."""
     if b"maxmemory_policy:noeviction" not in await pipeline.send("INFO", "memory"):
         raise SelfTestFailed("this Redis may evict keys, and with them bets: set its maxmemory-policy to noeviction")
     shard = -1 - randomness.below(2**31)

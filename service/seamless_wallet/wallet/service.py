@@ -29,7 +29,7 @@ from seamless_wallet.wallet.prepared_event import PreparedEvent
 from seamless_wallet.wallet.shard_epochs import RECOVERY_PAUSE_S, ShardEpochs
 
 FUTURE_MS: Final = 5 * 60 * 1000
-"""A timestamp further ahead than this makes an event cold, and a bet's clock suspicious."""
+"""A timestamp further ahead than this makes an event cold. A bet further off than this, either way, is counted."""
 
 NOSCRIPT: Final = [b"NOSCRIPT"]
 """In place of a reply: the server does not have the script."""
@@ -77,7 +77,7 @@ class WalletService:
         return answer
 
     async def _decide(self, event: PreparedEvent) -> Answer:
-        """Attempt until there is an answer. Every further attempt follows one that left nothing."""
+        """Attempt until there is an answer. A further attempt is made only if the one before left no entry."""
         loop = asyncio.get_running_loop()
         asked = LookUpFirst() if self._needs_lookup(event.command) else None
         lookup: LedgerLookup | None = None
@@ -95,7 +95,7 @@ class WalletService:
                 case LookUpFirst():
                     asked = step
                 case TryAgain():
-                    # A look-up is good for one attempt: whatever came between, bets may have left Redis since.
+                    # A look-up serves one attempt: bets may have left Redis since.
                     asked = None if lookup is None else LookUpFirst()
                 case _:
                     assert_never(step)
@@ -177,8 +177,8 @@ class WalletService:
             case AttemptOutcome.OVERDUE:
                 raise TimeoutError
             case AttemptOutcome.LOST:
-                # It runs again, looked up first: its identity may be an old one that has left Redis, and it may be
-                # that which cost its epoch.
+                # Look it up first: SQL may have this event or its bets from before the hot window, and that may be
+                # the conflict that ended the epoch.
                 metrics.ATTEMPTS_LOST.inc()
                 await self._shards.refresh()
                 return LookUpFirst()

@@ -18,13 +18,13 @@ from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
 
 RECOVERY_PAUSE_S: Final = 0.02
-"""Between two looks at a shard that is being recovered."""
+"""Pause before the next attempt while a shard is being recovered."""
 
 log = structlog.get_logger(__name__)
 
 
 class ShardEpochs:
-    """Epochs and periods by shard. Only a fence or a refresh changes them; a stale one costs a repetition."""
+    """Epochs and periods by shard. Only a fence or a refresh changes them. An outdated one costs one more attempt."""
 
     def __init__(self, ledger: LedgerReader, ledger_uuid: str, heads: Sequence[ShardHead]) -> None:
         self._ledger = ledger
@@ -73,14 +73,14 @@ class ShardEpochs:
             return
         await self.refresh()
         if not self.runs_on(pipeline.server):
-            pipeline.drop()  # the writer is at another server: see where the address leads by now
+            pipeline.drop()  # the writer uses another server: connect to where the address leads now
             await asyncio.sleep(RECOVERY_PAUSE_S)
         elif self.epoch(shard) == epoch:
             await self.ask_recovery(pipeline, shard, EpochCause.HEAD)
             await asyncio.sleep(RECOVERY_PAUSE_S)
 
     async def admit(self, server: Server, pipeline: Pipeline) -> bool:
-        """For the pipeline: accept only the server that SQL recorded, and ask for recovery of any other."""
+        """The pipeline asks on connecting: only the server that SQL recorded will do; for another one ask recovery."""
         await self.refresh()
         if self.runs_on(server):
             return True
@@ -93,5 +93,5 @@ class ShardEpochs:
         return False
 
     async def ask_recovery(self, pipeline: Pipeline, shard: int, cause: EpochCause) -> None:
-        """Tell the lease-holder that this epoch of the shard looks wrong from here."""
+        """Ask the writer to check the shard's epoch. Raises RedisUnavailable."""
         await pipeline.execute("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {cause}")

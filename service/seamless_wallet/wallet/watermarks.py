@@ -1,4 +1,4 @@
-"""Waiting until SQL has committed a shard up to some seq: enough where no entry of one's own is waited for."""
+"""Waiting until SQL has committed a shard up to some seq. Whoever wrote an entry waits for its token instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from seamless_wallet.wallet.attempts import AttemptOutcome
 
 
 class _Waiter:
-    """Somebody waits until SQL has committed up to `seq` of an epoch."""
+    """Waits until SQL has committed up to `seq` of an epoch."""
 
     __slots__ = ("epoch", "outcome", "seq", "shard")
 
@@ -24,10 +24,10 @@ class _Waiter:
 
 
 class Watermarks:
-    """All that waits for a watermark in this process. True while anybody does."""
+    """Everything in this process that waits for a watermark. False if nothing does."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Waiter, None] = {}  # in order: a set's is that of addresses
+        self._waiting: dict[_Waiter, None] = {}  # a set would wake them in the order of their addresses
 
     def __bool__(self) -> bool:
         return bool(self._waiting)

@@ -14,7 +14,7 @@ from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
 
 _STORABLE_BEFORE: Final = frozenset({EpochCause.REUSED, EpochCause.UNSTORABLE})
-"""Causes that speak against one entry and not against those before it."""
+"""Causes that concern one entry: those before it can be committed."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: B
             shard=conflict.shard,
             seq=conflict.seq,
             detail=str(conflict),
-            remedy="the shard starts a new epoch; nothing acknowledged is lost. Repeated: see docs/operations.md",
+            remedy="none: a new epoch follows, nothing acknowledged is lost. If it repeats, see docs/operations.md",
         )
         shard_states.epochs_due[conflict.shard] = conflict.cause
     _record(shard_states, batch)

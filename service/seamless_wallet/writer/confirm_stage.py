@@ -26,7 +26,7 @@ TICK_EVERY_S: Final = 0.25
 """How often the watermarks of all shards are set again, busy or not; periods advance there, too."""
 
 HEARTBEAT_MS: Final = 3_000
-"""A writer without a whole cycle for so long is not at work."""
+"""A writer that has finished no cycle for so long counts as absent."""
 
 
 class Retention(NamedTuple):

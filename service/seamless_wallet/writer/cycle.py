@@ -85,7 +85,7 @@ class Writer:
             pipeline.admit_by(self._admit)
 
     async def _admit(self, server: Server, pipeline: Pipeline) -> bool:  # noqa: ARG002 - the pipeline's contract
-        """For the pipelines: any server will do, but one that SQL did not record costs new epochs."""
+        """The pipelines ask on connecting: any server will do, but one that SQL did not record needs new epochs."""
         self._doubts.owner = True
         self._shard_states.adopt(await self._ledger.heads())
         self._shard_states.compare_server(server)
@@ -112,10 +112,11 @@ class Writer:
                 raise
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
-            except Exception:  # noqa: BLE001 - counted and logged; SQL says where to go on
+            except Exception:  # noqa: BLE001 - counted and logged; the next cycle begins from SQL's heads
                 metrics.UNEXPECTED_ERRORS.labels("writer").inc()
                 self._rate_limited_log.exception(
-                    "writer_error", remedy="nothing is lost; is the disk full, the database locked?"
+                    "writer_error",
+                    remedy="nothing is lost; check the disk's space and locks on the database",
                 )
             else:
                 continue

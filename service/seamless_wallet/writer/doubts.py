@@ -1,4 +1,4 @@
-"""What the writer may not rely on any more, and how it finds out."""
+"""What the writer can no longer rely on, and how it checks."""
 
 from __future__ import annotations
 

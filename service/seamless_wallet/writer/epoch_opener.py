@@ -1,4 +1,4 @@
-"""New epochs: open those that are due, tell the operator, bring the scripts, and free what older epochs left behind."""
+"""New epochs: open those that are due, tell the operator, load the scripts, and free the keys of older epochs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class EpochOpener:
         """A new epoch for one shard, on the server that the pipeline is connected to."""
         server = self._pipeline.server
         if server is None:
-            raise AssertionError("a usable pipeline has shown its server")
+            raise AssertionError("a usable pipeline has identified its server")
         try:
             head = await open_epoch(
                 shard=shard,
@@ -85,11 +85,11 @@ class EpochOpener:
         self._opened[cause] += 1
 
     def _report(self) -> None:
-        """A restart or fail-over of Redis explains most causes; the others ought to be looked into."""
+        """A restart or fail-over of Redis explains most causes. The others are a warning."""
         if self._opened.keys() <= EXPECTED_CAUSES:
             log.info("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
         else:
-            log.warning("epochs_opened", shards=dict(self._opened), remedy="look into it: docs/operations.md")
+            log.warning("epochs_opened", shards=dict(self._opened), remedy="look the causes up in docs/operations.md")
         self._opened.clear()
 
     def _start_clean_up(self) -> None:

@@ -79,7 +79,7 @@ class StreamReader:
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
-    """What is no entry of ours becomes one that the ledger refuses by name."""
+    """An entry of the stream. Fields that are not ours become an entry that the ledger refuses."""
     epoch, seq = entry_id.split(b"-")
     values = dict(zip(fields[::2], fields[1::2], strict=True))
     token = values.get(b"t", b"").decode(errors="replace")

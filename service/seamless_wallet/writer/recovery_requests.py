@@ -1,4 +1,4 @@
-"""What workers ask for: they see some faults before the writer does."""
+"""Requests of workers, which see some faults before the writer does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
 
 
 class RecoveryRequests:
-    """Turns requests into doubts. Only a fork is taken on a worker's word: the worker has proven it."""
+    """Turns requests into doubts, which the writer checks. A fork makes an epoch due at once: the worker has proof."""
 
     def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, doubts: Doubts) -> None:
         self._redis = redis
@@ -25,12 +25,12 @@ class RecoveryRequests:
         self._doubts = doubts
 
     async def listen_for_ever(self) -> None:
-        """Whoever may publish in Redis is heard here: what is no request is passed over."""
+        """Listen to requests. Anybody who may publish in Redis is heard, so what is not a request is ignored."""
         async for _, text in listen(self._redis, self._channel):
             self._take(text)
 
     def _take(self, text: str) -> None:
-        """`<shard> <epoch> <cause>`, of the current epoch; another one is over."""
+        """Take `<shard> <epoch> <cause>`. A request about another epoch than the current one is out of date."""
         match = _REQUEST.fullmatch(text)
         if match is None:
             return

@@ -1,4 +1,4 @@
-"""Where the address of Redis leads: after a fail-over old connections may live on with a server that nobody finds."""
+"""Where the address of Redis leads: after a fail-over old connections may still be to the server before."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ async def probe_for_ever(redis: RedisAddress, pipelines: Pipelines) -> None:
         try:
             server = await server_at(redis)
         except (RedisError, OSError):
-            continue  # nobody, or a replica: nothing better than what there is
+            continue  # nobody answers, or a replica: keep the connections
         if pipelines.commands.usable.is_set() and server != pipelines.commands.server:
             pipelines.drop()

@@ -184,6 +184,15 @@ def test_every_name_in_code_type_occurs_in_the_code(path, words_of_the_code):
 
 
 @page
+def test_every_name_stands_in_the_file_that_is_named_with_it(path):
+    """What a page calls `name` in (or of) `some/file.py` is there."""
+    for name, file in re.findall(r"`(\w+)`,? (?:in|of) `([\w/]+\.\w+)`", path.read_text()):
+        found = [place for place in (ROOT / file, ROOT / "service" / file) if place.exists()]
+        assert found, file
+        assert re.search(rf"\b{name}\b", found[0].read_text()), f"{file}: {name}"
+
+
+@page
 def test_no_line_is_too_long(path):
     """A line fits an editor; a row of a table is one line, however long, and a generated page is as it is made."""
     if path.name == "settings.md":

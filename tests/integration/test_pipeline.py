@@ -1,4 +1,4 @@
-"""The pipeline: replies in order whatever happens, nothing executed twice, nothing believed that was not heard."""
+"""The pipeline: replies in order whatever happens, nothing executed twice, nothing reported that Redis did not say."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable
 from seamless_wallet.engine.server import Server
 from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
-from tests.integration.harness import Proxy, until
+from tests.integration.faults import Proxy
+from tests.integration.waiting import until
 
 DEADLINE_MS = 400
 SEED = 20

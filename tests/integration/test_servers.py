@@ -12,7 +12,8 @@ from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
 from seamless_wallet.processes.event_loop import Unstartable
 from seamless_wallet.supervisor.embedded_valkey import start_valkey, valkey_command
-from tests.integration.harness import gather, until, world
+from tests.integration.waiting import gather, until
+from tests.integration.world import world
 
 
 def free_port() -> int:

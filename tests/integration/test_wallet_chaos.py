@@ -13,7 +13,8 @@ from collections.abc import Awaitable, Callable
 
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
 from seamless_wallet.stores.errors import StoreError
-from tests.integration.harness import World, gather, until, world
+from tests.integration.waiting import gather, until
+from tests.integration.world import World, world
 
 PLAYERS = 10
 SECONDS = float(os.environ.get("WALLET_CHAOS_S", "8"))

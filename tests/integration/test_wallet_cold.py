@@ -1,4 +1,7 @@
-"""What Redis has forgotten, SQL has not: old events, old bets, identities that come back after the hot window."""
+"""What Redis has forgotten, SQL has not: old events, old bets, identities that come back after the hot window.
+
+One file, since every case is one event that meets one kind of forgetting.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from typing import Any
 import pytest
 
 from seamless_wallet.commands import Code, Item, Kind, Policy
-from tests.integration.harness import World, gather, until, world
+from tests.integration.waiting import gather, until
+from tests.integration.world import World, world
 
 OLD_MS = 30 * 86_400_000
 HOUR_MS = 3_600_000

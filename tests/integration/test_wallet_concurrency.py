@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from seamless_wallet.commands import Code, Item, Kind
-from tests.integration.harness import gather, world
+from tests.integration.waiting import gather
+from tests.integration.world import world
 
 
 async def test_exactly_k_of_n_bets_pass_over_two_workers():

@@ -1,4 +1,7 @@
-"""R0 means committed: what is answered while the writer is away, and how the truth is learnt afterwards."""
+"""R0 means committed: what is answered while the writer is away, and how the truth is learnt afterwards.
+
+One file, since every case is about the same moment: decided in Redis, not yet committed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from structlog.testing import capture_logs
 
 from seamless_wallet.commands import Answer, Code, Kind
 from seamless_wallet.wallet import confirmations as confirm
-from tests.integration.harness import World, gather, until, world
+from tests.integration.waiting import gather, until
+from tests.integration.world import World, world
 
 
 async def test_without_a_writer_nothing_is_acknowledged_and_nothing_is_lost():

@@ -13,7 +13,9 @@ from seamless_wallet.engine import keys
 from seamless_wallet.ledger.conflicts import EpochMoved
 from seamless_wallet.stores.errors import LeaseHeld, StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger
-from tests.integration.harness import bettors, gather, until, verify_all, world
+from tests.integration.bettors import bettors, verify_all
+from tests.integration.waiting import gather, until
+from tests.integration.world import world
 
 KILLS = 12
 

@@ -1,7 +1,8 @@
 """The wallet as docs/semantics.md has it, and as nothing else has it: no Redis, no SQL, no waiting, no Lua.
 
 `decide` is a pure function from a player and a command to a verdict. Players do not know each other, so a player is
-all the state there is. Every branch names its row. Only the vocabulary of commands is shared with the service.
+all the state there is. Every branch names its row. Only the vocabulary of commands is shared with the service. One
+file, so that it can be read beside the table.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Few users, rounds, amounts and times, so that they meet; most events are about bets that are there. Scenes of a few
 steps lead to where rows begin to differ; what a scene starts, other moves cross. All that is by chance is drawn from
-one `Random`: a seed's in a walk, Hypothesis' in a machine.
+one `Random`: a seed's in a walk, Hypothesis' in a machine. One file, since every move crosses every other.
 """
 
 from __future__ import annotations

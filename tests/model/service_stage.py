@@ -1,6 +1,7 @@
 """The whole wallet: workers, Lua in Valkey, writer, SQLite. It is opened once for all histories.
 
-Each history has players of its own, and the clock stands still but for the history's own passing of time.
+Each history has players of its own, and the clock stands still but for the history's own passing of time. One file:
+what the stage does makes sense only beside how it looks at the outcome.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from seamless_wallet.engine import keys
 from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
-from tests.integration.harness import IN_MEMORY, ShiftedClock, World, until
+from tests.integration.faults import ShiftedClock
+from tests.integration.waiting import until
+from tests.integration.world import IN_MEMORY, World
 from tests.model.model import Player
 from tests.model.stage import TRANSIENT, Stage, simple
 

@@ -14,8 +14,9 @@ import pytest
 from msgspec import structs
 
 from seamless_wallet.commands import Code, Command, Item, Kind
-from tests.integration.harness import World, gather, until, world
 from tests.integration.test_wallet_chaos import Disasters
+from tests.integration.waiting import gather, until
+from tests.integration.world import World, world
 from tests.model.history import POLICIES
 from tests.model.linear import Call, explain, replay
 from tests.model.soak import limit, seeds

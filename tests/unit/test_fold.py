@@ -1,3 +1,8 @@
+"""What follows from entries alone, from the text of one bet to a whole ledger.
+
+One file, since all of it is the one fold, told with the same few acts.
+"""
+
 from __future__ import annotations
 
 from itertools import pairwise

@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from seamless_wallet.http_server import aiohttp_internals, serving
 from seamless_wallet.http_server.listener import listen
 from seamless_wallet.http_server.serving import application, serve
-from tests.integration.harness import until
+from tests.integration.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SECRET = "a-key-that-nobody-repeats"

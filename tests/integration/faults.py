@@ -1,0 +1,113 @@
+"""What a scenario puts between the wallet and its surroundings: a clock, a store and a socket that it can disturb."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from seamless_wallet.stores.sqlite import SqliteLedger
+
+
+class ShiftedClock:
+    """The machine's clock, moved by the test."""
+
+    def __init__(self) -> None:
+        self.shift_ms = 0
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.shift_ms
+
+    def monotonic_s(self) -> float:
+        return time.monotonic()
+
+
+class FaultyStore:
+    """The writer's ledger, which a test can make fail, hold or count."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._ledger = ledger
+        self.before: Callable[[str], Awaitable[None] | None] = lambda _: None
+        self.after: Callable[[str], Awaitable[None] | None] = lambda _: None
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._ledger, name)
+        if not asyncio.iscoroutinefunction(found):
+            return found
+
+        async def call(*args: Any) -> Any:
+            waiting = self.before(name)
+            if waiting is not None:
+                await waiting
+            result = await found(*args)
+            waiting = self.after(name)
+            if waiting is not None:
+                await waiting
+            return result
+
+        return call
+
+
+class Proxy:
+    """A unix socket in front of Redis that can hold, drop or cut."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        self.path = path
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.forward_requests = True
+        self.forward_replies = True
+        self.on_request: Callable[[bytes], None] = lambda _: None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.path}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._accept, self.path)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            server_reader, server_writer = await asyncio.open_unix_connection(self._target)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, server_writer}
+        for job in (self._pump(reader, server_writer, to_server=True), self._pump(server_reader, writer, False)):
+            task = asyncio.create_task(job)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_server: bool) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if to_server:
+                    self.on_request(data)
+                if self.forward_requests if to_server else self.forward_replies:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
+
+    def cut(self) -> None:
+        """Break every connection at once."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    def heal(self) -> None:
+        """Break what is there; new connections work."""
+        self.cut()
+        self.forward_requests = self.forward_replies = True
+
+    async def close(self) -> None:
+        self.cut()
+        if self._server:
+            self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,172 @@
+"""Entries that cannot be committed: identities that SQL has already, and entries that contradict themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless_wallet.commands import Item, Kind, event_digest
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.entry import Entry, encode_payload
+from tests.store.commits import conflict, forged
+
+GOOD = b"3 9900 0 -100 0 +"
+
+
+async def test_an_event_is_stored_once_for_ever(store, book):
+    """The same event behind a new seq: the first offending entry is named, what precedes it can be committed"""
+    book.deposit(5, transaction_id="again")
+    await store.commit([book.take()])
+    book.deposit(6)
+    book.deposit(5, transaction_id="again")
+    book.deposit(7)
+    error = await conflict(store, book.entries[3:])
+    assert (error.cause, error.shard, error.seq) == (EpochCause.REUSED, 0, 5)
+    await store.commit([book.entries[3:4]])
+
+
+async def test_an_event_twice_in_one_batch(store, book):
+    """The second of the two is the offending one"""
+    book.deposit(5, transaction_id="again")
+    book.deposit(5, transaction_id="again")
+    error = await conflict(store, book.entries)
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("tombstoned", [True, False])
+async def test_a_bet_is_taken_once_for_ever(store, book, split, tombstoned):
+    """Redis forgot the round, the provider sends the bet again under another id: placed or tombstoned, it stays out"""
+    if tombstoned:
+        book.cancel("g1", x=5, a=100)
+    else:
+        book.bet("g1", x=5, a=100)
+    if split:
+        await store.commit([book.take()])
+    book.rounds.clear()
+    book.bet("g1", b=1)
+    book.bet("g1", a=100)
+    error = await conflict(store, book.take())
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 5)
+
+
+async def test_one_transaction_id_of_two_players_is_two_events(store, book, other):
+    """Identity is (provider, user_id, transaction_id)"""
+    first = book.deposit(5, transaction_id="same")
+    second = other.deposit(5, transaction_id="same")
+    assert event_digest(first.command) != event_digest(second.command)
+    await store.commit([book.take(), other.take()])
+
+
+async def test_a_player_is_created_once(store, book):
+    """Another creation under another id is an identity reused, not an entry that cannot be read"""
+    await store.commit([book.take()])
+    again = book.command(Kind.CREATE, currency="KRW")
+    error = await conflict(store, [Entry(0, 1, 3, encode_payload(again), b"1 0 0 0 0 ")])
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 3)
+
+
+async def test_the_earliest_of_several_offences_is_named(store, book):
+    """REUSED at 4, unreadable at 5: what precedes 4 is all that can be committed"""
+    book.deposit(5, transaction_id="again")
+    book.deposit(5, transaction_id="again")
+    rubbish = Entry(0, 1, 5, b"{", b"")
+    error = await conflict(store, [*book.entries, rubbish])
+    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        b"",
+        b"rubbish",
+        b"\xff",
+        b"3 9900 0 -100 0",
+        b"3 9900 0 -100 0 + +",
+        b"x 9900 0 -100 0 +",
+        b"4 9900 0 -100 0 +",  # a version too many
+        b"2 9900 0 -100 0 +",
+        b"3 9901 0 -100 0 +",  # arithmetic
+        b"3 9900 1 -100 0 +",
+        b"3 9901 0 -99 0 +",  # not what the items say
+        b"3 9900 100 -100 100 +",
+        b"3 9900 0 -100 0 -",
+        b"3 9900 0 -100 0 ++",
+        b"3 9900 0 -100 0 ",
+        b"3 9900 0 -100 0 t",
+        b"3 9900 0 -100 0 x",
+        b"3 9900 -1 -101 -1 +",
+    ],
+)
+async def test_a_decision_that_does_not_follow_is_unstorable(store, book, decided):
+    """Version, balance, debt and the money of the items must fit"""
+    bet = book.command(Kind.BET, game_no="g", currency="KRW", items=(Item("a", "p", 100),))
+    await store.commit([book.take()])
+    entry = Entry(0, 1, 3, encode_payload(bet), decided)
+    error = await conflict(store, [entry])
+    assert (error.cause, error.shard, error.seq) == (EpochCause.UNSTORABLE, 0, 3)
+    await store.commit([[forged(entry, decided=GOOD)]])
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"{}", b"[]", b"\xff", b'{"kind":"no"}', b"[" * 100_000, b'{"user_id":"\\ud800"}']
+)
+async def test_a_payload_that_is_no_event_is_unstorable(store, book, payload):
+    """It is named although good entries surround it"""
+    good = book.deposit(5)
+    later = book.deposit(6)
+    error = await conflict(store, [*book.entries[:2], forged(good, payload=payload), later])
+    assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 3)
+
+
+async def test_money_over_the_cap_is_unstorable(store, book):
+    """2^53 - 1 is the most"""
+    cap = 2**53 - 1
+    book.deposit(cap - 10_000)
+    await store.commit([book.take()])
+    assert (await store.wallet(book.user)).balance == cap
+    for amount in (1, 2**70):
+        over = book.command(Kind.DEPOSIT, amount=amount)
+        decided = f"4 {cap + amount} 0 {amount} 0 ".encode()
+        error = await conflict(store, [Entry(0, 1, 4, encode_payload(over), decided)])
+        assert error.cause is EpochCause.UNSTORABLE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user_id": "user-of-nobody"},
+        {"currency": "USD"},
+        {"received_ms": 2**60},
+        {"received_ms": -1},
+        {"kind": Kind.STATUS, "status": "asleep"},
+    ],
+)
+async def test_a_command_that_cannot_be_is_unstorable(store, book, change):
+    """Unknown player, another currency than the wallet's, a time out of range, an unknown status"""
+    await store.commit([book.take()])
+    kind = change.pop("kind", Kind.LOGIN)
+    command = book.command(kind, change.pop("user_id", ""), **change)
+    error = await conflict(store, [Entry(0, 1, 3, encode_payload(command), b"3 10000 0 0 0 ")])
+    assert error.cause is EpochCause.UNSTORABLE
+
+
+async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book, other):
+    """A wallet is only made in a known currency, and in the shard that its name says"""
+    unknown = book.command(Kind.CREATE, currency="XXX")
+    foreign = book.command(Kind.CREATE, other.user, currency="KRW")
+    for command in (unknown, foreign):
+        error = await conflict(store, [Entry(0, 1, 1, encode_payload(command), b"1 0 0 0 0 ")])
+        assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 1)
+
+
+async def test_closing_a_bet_that_is_not_open_is_unstorable(store, book):
+    """A result for a round that SQL knows nothing of, and one more than its open bets"""
+    await store.commit([book.take()])
+    result = book.command(Kind.RESULT, game_no="g", currency="KRW", items=(Item("a", "p", 10, 5),))
+    error = await conflict(store, [Entry(0, 1, 3, encode_payload(result), b"3 10015 0 15 0 +")])
+    assert error.cause is EpochCause.UNSTORABLE
+    book.bet("g", a=10)
+    book.result("g", a=(10, 5))
+    await store.commit([book.take()])
+    error = await conflict(store, [Entry(0, 1, 5, encode_payload(result), b"5 10020 0 15 0 +")])
+    assert error.cause is EpochCause.UNSTORABLE

@@ -42,7 +42,7 @@ class Problem(Enum):
     MEDIA_TYPE = "not-json", 415, "The body must be JSON"
     ENCODED = "body-encoded", 415, "The body must not be compressed"
     KEY_REUSED = "key-reused", 422, "The Idempotency-Key was used for another request"
-    CURRENCY = "currency-not-configured", 500, "The currency is not configured any more"
+    CURRENCY = "currency-not-configured", 500, "The currency is no longer configured"
     FAULT = "fault", 500, "Something unexpected happened"
     OUTCOME_UNKNOWN = "outcome-unknown", 503, "The outcome is unknown"
     UNAVAILABLE = "unavailable", 503, "The ledger cannot be read"

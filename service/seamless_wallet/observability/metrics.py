@@ -97,7 +97,7 @@ LEDGER_ENTRIES_COMMITTED: Final = Counter(
 )
 LEDGER_COMMIT_DURATION_SECONDS: Final = Histogram(
     "wallet_ledger_commit_duration_seconds",
-    "One SQL transaction of the writer. Remedy: if it is slow, check the disk, and who else locks the database.",
+    "One SQL transaction of the writer. Remedy: if it is slow, check the disk, and what else locks the database.",
     buckets=LATENCY_BUCKETS_S,
 )
 WRITER_BATCH_ENTRIES: Final = Gauge(

@@ -62,7 +62,7 @@ def first_error(group: BaseException) -> BaseException:
 
 
 def _relieve_the_collector() -> None:
-    """Exempt all that is loaded by now, which stays, and look at the rest less often."""
+    """Exempt what is loaded by now, as it stays, and collect the other objects less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)

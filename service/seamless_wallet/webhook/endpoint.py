@@ -101,7 +101,7 @@ class Webhook:
         """
         provider, headers = self._provider, request.headers
         if provider.allow and not is_within(source_address(request, self._trusted_proxies), provider.allow):
-            return SOURCE  # before the key is looked at: who stole a key does not learn that it is right
+            return SOURCE  # before the key is checked: a caller with a stolen key does not learn that it is right
         call.key = provider.match_key(headers.get("Api-Key", ""))
         if call.key is None:
             return API_KEY

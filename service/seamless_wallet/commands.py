@@ -24,6 +24,15 @@ ID_CHARS_MAX: Final = 128
 ITEMS_MAX: Final = 500
 """Bets in one batch; at least one."""
 
+CHANGES_MAX: Final = 64
+"""Result changes that one bet may see (SEMANTICS, Result change)."""
+
+CHANGE_TOLERANCE_MS: Final = 5_000
+"""How much older than the last applied change a result change may be (SEMANTICS row 61)."""
+
+FUTURE_MAX_MS: Final = 5 * 60 * 1000
+"""How far ahead of our clock a timestamp may be; one further ahead is as doubtful as an old one (SEMANTICS row 8)."""
+
 DIGEST_BYTES: Final = 16
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus
-from seamless_wallet.ledger.bets import CHANGES_MAX, Bet, BetState, Change, parse_bet
+from seamless_wallet.commands import BACK_OFFICE, CHANGES_MAX, Command, Item, Kind, PlayerStatus
+from seamless_wallet.ledger.bets import Bet, BetState, Change, parse_bet
 from seamless_wallet.ledger.entry import CHAIN_START, Entry, encode_payload
 from seamless_wallet.ledger.fold import (
     FoldError,

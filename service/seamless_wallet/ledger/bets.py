@@ -9,12 +9,8 @@ S <stake> <winloss> <first winloss> [<before>:<after>:<timestamp ms> …]   sett
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 import msgspec
-
-CHANGES_MAX: Final = 64
-"""Changes that one bet may see (SEMANTICS, Result change)."""
 
 
 class BetState(StrEnum):

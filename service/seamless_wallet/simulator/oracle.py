@@ -10,10 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seamless_wallet.commands import Code, Command, Item, Kind, Policy, fingerprint
-
-TOLERANCE_MS = 5_000
-"""By how much a result change may be older than the last one applied (row 61)."""
+from seamless_wallet.commands import CHANGE_TOLERANCE_MS, Code, Command, Item, Kind, Policy, fingerprint
 
 SEVERITY = (Code.R0, Code.R4, Code.R1, Code.R3)
 """From best to worst: the worst item decides a batch."""
@@ -184,7 +181,7 @@ def _change(bet: OracleBet | None, item: Item, command: Command) -> _Effect:
     if (before, after, at_ms) in bet.changes:
         return _Effect(Code.R0, "60")
     if before == bet.winloss:
-        if bet.changes and at_ms < bet.changes[-1][2] - TOLERANCE_MS:
+        if bet.changes and at_ms < bet.changes[-1][2] - CHANGE_TOLERANCE_MS:
             return _Effect(Code.R1, "62")
         changed = OracleBet("settled", bet.stake, after, bet.first, [*bet.changes, (before, after, at_ms)])
         return _Effect(Code.R0, "61", changed, after - before)

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final
 
-from seamless_wallet.commands import BET_KINDS, Command, Kind, Policy, event_digest, fingerprint, round_digest
+from seamless_wallet.commands import (
+    BET_KINDS,
+    CHANGE_TOLERANCE_MS,
+    CHANGES_MAX,
+    Command,
+    Kind,
+    Policy,
+    event_digest,
+    fingerprint,
+    round_digest,
+)
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import (
     AmountItem,
@@ -20,12 +30,8 @@ from seamless_wallet.engine.arguments import (
     TransferArgs,
 )
 from seamless_wallet.engine.scripts import Argument, Script, load_scripts
-from seamless_wallet.ledger.bets import CHANGES_MAX
 from seamless_wallet.ledger.entry import encode_payload
 from seamless_wallet.ledger.records import LedgerLookup
-
-CHANGE_TOLERANCE_MS: Final = 5_000
-"""How much older than the last applied change a result change may be (SEMANTICS row 61)."""
 
 _SCRIPT_OF: Final[Mapping[Kind, str]] = {
     Kind.LOGIN: "login",

@@ -10,7 +10,7 @@ from typing import Any, Final, assert_never
 
 from redis.exceptions import NoScriptError
 
-from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
+from seamless_wallet.commands import BACK_OFFICE, FUTURE_MAX_MS, Answer, Code, Command, Kind, Policy
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus, Verdict, parse_verdict
 from seamless_wallet.ledger.conflicts import EpochCause
@@ -27,9 +27,6 @@ from seamless_wallet.wallet.lookups import Lookups, known_answer
 from seamless_wallet.wallet.next_step import LookUpFirst, NextStep, TryAgain
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 from seamless_wallet.wallet.shard_epochs import RECOVERY_PAUSE_S, ShardEpochs
-
-FUTURE_MS: Final = 5 * 60 * 1000
-"""A timestamp further ahead than this makes an event cold. A bet further off than this, either way, is counted."""
 
 NOSCRIPT: Final = [b"NOSCRIPT"]
 """In place of a reply: the server does not have the script."""
@@ -192,9 +189,9 @@ class WalletService:
     def _is_cold(self, command: Command) -> bool:
         """Whether Redis may have forgotten the event. A bet of a time far from ours is counted (SEMANTICS row 35)."""
         age_ms = self._clock.now_ms() - command.timestamp_ms
-        if command.kind is Kind.BET and abs(age_ms) > FUTURE_MS:
+        if command.kind is Kind.BET and abs(age_ms) > FUTURE_MAX_MS:
             metrics.CLOCK_SKEW.labels(command.provider).inc()
-        return not -FUTURE_MS <= age_ms <= self._hot_window_ms
+        return not -FUTURE_MAX_MS <= age_ms <= self._hot_window_ms
 
 
 def _answer_of(verdict: Verdict) -> Answer:

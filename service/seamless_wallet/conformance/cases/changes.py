@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from seamless_wallet.commands import CHANGES_MAX
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
 from seamless_wallet.conformance.case_registry import Phase, cases_of
@@ -11,7 +12,6 @@ from seamless_wallet.conformance.case_registry import Phase, cases_of
 case = cases_of(Phase.RESULTS)
 
 STAKE, WIN = 1000, 950
-CHANGES_MAX = 64
 
 
 @case("61")

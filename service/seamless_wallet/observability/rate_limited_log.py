@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -13,14 +14,15 @@ log = structlog.get_logger(__name__)
 class RateLimitedLog:
     """Logs an event at most once in `every_s` seconds. `suppressed` counts those that were left out before."""
 
-    def __init__(self, every_s: float = 1.0) -> None:
+    def __init__(self, every_s: float = 1.0, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._every_s = every_s
+        self._monotonic_s = monotonic_s
         self._since_s: dict[str, float] = {}
         self._suppressed: dict[str, int] = {}
 
     def error(self, name: str, **fields: Any) -> None:
         """Log the event `name`, unless it was logged less than `every_s` ago."""
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         if now_s - self._since_s.get(name, float("-inf")) < self._every_s:
             self._suppressed[name] = self._suppressed.get(name, 0) + 1
             return

@@ -38,7 +38,10 @@ AskRecovery = Callable[[int, EpochCause], Awaitable[None]]
 
 
 class Confirmations:
-    """Everything in this process that waits for the writer. `run` listens to it, and asks SQL for what it missed."""
+    """Everything in this process that waits for the writer. `run` listens to it, and asks SQL for what it missed.
+
+    Make it within the loop that runs it.
+    """
 
     def __init__(
         self,
@@ -52,7 +55,7 @@ class Confirmations:
         self.worker: Final = randomness.token(WORKER_BYTES)
         self._ledger = ledger
         self._redis = redis
-        self._rate_limited_log = RateLimitedLog(every_s=10)
+        self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
         self._committed_channel = keys.committed_channel(ledger_uuid)
         self._ask_recovery = ask_recovery
         self._numbers = count(1)

@@ -11,6 +11,7 @@ from seamless_wallet.engine.pipeline import RedisUnavailable
 from seamless_wallet.ledger.fold import FoldError
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
+from seamless_wallet.ports import Clock
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
@@ -62,8 +63,8 @@ EXPECTED: Final = tuple(FAILURES)
 class FailureReport:
     """Counts and logs failures, once a second at most for each event of the log."""
 
-    def __init__(self) -> None:
-        self._rate_limited_log = RateLimitedLog()
+    def __init__(self, clock: Clock) -> None:
+        self._rate_limited_log = RateLimitedLog(monotonic_s=clock.monotonic_s)
 
     def answer(self, error: Exception, event: PreparedEvent) -> Answer:
         """The answer to an event that ended with one of EXPECTED."""

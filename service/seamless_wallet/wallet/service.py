@@ -57,7 +57,7 @@ class WalletService:
         self._deadline_s = deadline_ms / 1000
         self._hot_window_ms = hot_window_ms
         self._pending_max = pending_max
-        self._failures = FailureReport()
+        self._failures = FailureReport(clock)
 
     async def apply(self, command: Command, policy: Policy) -> Answer:
         """Decide a command and wait until the decision rests on committed entries.

@@ -80,7 +80,7 @@ class Writer:
             doubts=self._doubts,
         )
         self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._doubts)
-        self._rate_limited_log = RateLimitedLog(every_s=10)
+        self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
             pipeline.admit_by(self._admit)
 

@@ -102,6 +102,7 @@ class TestTheCommand:
 
     def test_refuses_what_it_does_not_know(self, wallet):
         assert wallet("fly").exit_code == 2
+        assert "Did you mean 'simulate'" in wallet("simulat").stderr
 
     @pytest.mark.parametrize(
         "words",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seamless_wallet.cli import conformance_options as option
-from seamless_wallet.cli.conformance_target import BackOfficeOptions, WebhookOptions, target_of
 from seamless_wallet.conformance import Case, CaseResult, ConformanceError, Target, check_target, run_cases, select
 from seamless_wallet.conformance import report_formats as report
 
@@ -63,6 +62,8 @@ def conformance(
     if list_cases:
         _show_list(cases)
         return
+    from seamless_wallet.cli.conformance_target import BackOfficeOptions, WebhookOptions, target_of
+
     webhook = WebhookOptions(
         url=url,
         provider=provider,

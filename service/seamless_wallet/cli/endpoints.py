@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_wallet.clients.admin_api import AdminClient
 from seamless_wallet.settings import Settings, SettingsError, load_settings
 from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:
+    from seamless_wallet.clients.admin_api import AdminClient
     from seamless_wallet.providers import Provider
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to listen on → one to connect to
@@ -17,6 +17,8 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to l
 
 def admin_client(admin_url: str, token_file: Path | None) -> AdminClient:
     """A client of the back office. Raises SettingsError."""
+    from seamless_wallet.clients.admin_api import AdminClient
+
     return AdminClient(*admin_address(admin_url, token_file))
 
 

@@ -12,11 +12,11 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
-from seamless_wallet.clients.admin_api import AdminClient
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.stores.errors import StoreError
 
 if TYPE_CHECKING:
+    from seamless_wallet.clients.admin_api import AdminClient
     from seamless_wallet.stores.sqlite import SqliteLedger
 
 FINDINGS_SHOWN_MAX: Final = 100

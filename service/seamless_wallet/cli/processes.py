@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
 
+from seamless_wallet.observability.structlog_import import structlog
 from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
 
 if TYPE_CHECKING:

@@ -5,37 +5,73 @@ The exit status is 0 if the command did its work; else see `seamless_wallet.exit
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NoReturn
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any, Final, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 
 from seamless_wallet import __version__
-from seamless_wallet.cli import ledger as books
-from seamless_wallet.cli import players, processes
-from seamless_wallet.cli.conformance import conformance
-from seamless_wallet.cli.simulate import simulate
-from seamless_wallet.clients.admin_api import AdminError
-from seamless_wallet.conformance import ConformanceError
-from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_FAILURE, EXIT_USAGE
-from seamless_wallet.settings import SettingsError
-from seamless_wallet.simulator import SimulationError
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.errors import WalletError
+
+COMMANDS: Final = {
+    "up": "processes:up",
+    "serve": "processes:serve",
+    "write": "processes:write",
+    "admin": "processes:admin",
+    "init": "processes:init",
+    "config": "processes:config",
+    "player": "players:player",
+    "trial-balance": "ledger:trial_balance",
+    "verify": "ledger:verify",
+    "simulate": "simulate:simulate",
+    "conformance": "conformance:conformance",
+}
+"""Each command, in the order of the help, and where it stands in this room: `module:function`, or `module:group`."""
+
+
+class LazyCommands(Mapping[str, Any]):
+    """The commands by name. Asking for one imports its module; listing the names imports nothing."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"seamless_wallet.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            command: Any = typer.main.get_group(found)
+        else:
+            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            single.command()(found)
+            command = typer.main.get_command(single)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
 
 
 class WalletGroup(TyperGroup):
-    """Ends a command that raises an expected error with one line and an exit status."""
+    """Imports a command when it is asked for. Ends one that raises an expected error with a line and an exit status."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = cast("Any", LazyCommands())
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """All names, without importing what they name."""
+        return list(self.commands)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the command line names."""
         try:
             return super().invoke(ctx)
-        except (SettingsError, StoreError) as error:
-            fail(error, EXIT_CONFIG)
-        except (AdminError, SimulationError) as error:
-            fail(error, EXIT_FAILURE)
-        except ConformanceError as error:
-            fail(error, EXIT_USAGE)
+        except WalletError as error:
+            if error.exit_status is None:
+                raise
+            fail(error, error.exit_status)
 
 
 def fail(error: Exception, status: int) -> NoReturn:
@@ -67,19 +103,6 @@ def _wallet(
     ] = False,
 ) -> None:
     """Options that stand before the command."""
-
-
-app.command()(processes.up)
-app.command()(processes.serve)
-app.command()(processes.write)
-app.command()(processes.admin)
-app.command()(processes.init)
-app.add_typer(processes.config, name="config")
-app.add_typer(players.player, name="player")
-app.command("trial-balance")(books.trial_balance)
-app.command()(books.verify)
-app.command()(simulate)
-app.command()(conformance)
 
 
 def main() -> None:

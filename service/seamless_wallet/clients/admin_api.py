@@ -19,6 +19,7 @@ from yarl import URL
 
 from seamless_wallet.clients.error_text import connection_fault
 from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_FAILURE
 
 PATIENCE_S: Final = 15.0
 """How long a call is repeated while its outcome is unknown."""
@@ -39,6 +40,8 @@ _ERRORS_FROM: Final = 400
 
 class AdminError(WalletError):
     """The back office did not do it. One line that says why."""
+
+    exit_status = EXIT_FAILURE
 
 
 class AdminRefused(AdminError):

@@ -6,6 +6,7 @@ from typing import Final
 
 from seamless_wallet.clients.webhook import WebhookError
 from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_USAGE
 
 
 class CaseFailed(WalletError):
@@ -22,6 +23,8 @@ class BackOfficeRefused(WalletError):
 
 class ConformanceError(WalletError):
     """The run cannot begin. One line that says why."""
+
+    exit_status = EXIT_USAGE
 
 
 FAILURES: Final = (CaseFailed, BackOfficeRefused, WebhookError)

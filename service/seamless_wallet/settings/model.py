@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings.field_types import (
     Currency,
     Host,
@@ -48,6 +49,8 @@ SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own i
 
 class SettingsError(WalletError):
     """A setting is wrong. One line: which one, what is wrong, what to do. Never the value of a secret."""
+
+    exit_status = EXIT_CONFIG
 
 
 class Settings(BaseModel):

@@ -17,6 +17,7 @@ import msgspec
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, PlayerState, check_access
 from seamless_wallet.clients.webhook import WebhookClient, is_http_url
 from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.money import format_minor, parse_minor
 from seamless_wallet.providers import Provider
 from seamless_wallet.simulator.chaos import Chaos
@@ -29,6 +30,8 @@ from seamless_wallet.simulator.webhook_caller import OnExchange, WebhookCaller
 
 class SimulationError(WalletError):
     """The simulation cannot begin. One line that says why."""
+
+    exit_status = EXIT_FAILURE
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_CONFIG
 
 
 class StoreError(WalletError, OSError):
@@ -10,6 +11,8 @@ class StoreError(WalletError, OSError):
 
     After a `commit` that raised it the outcome is unknown: send the same entries again.
     """
+
+    exit_status = EXIT_CONFIG
 
 
 class LeaseHeld(StoreError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -53,10 +54,25 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
         if path.is_file() and path.suffix != ".pyc"
     }
     expected |= {f"seamless_wallet/{path.relative_to(ROOT)}" for path in (ROOT / "lua").rglob("*.lua")}
-    assert {"seamless_wallet/py.typed", "seamless_wallet/lua/bet.lua"} < expected
+    expected |= {f"seamless_wallet/{path.relative_to(ROOT)}" for path in (ROOT / "docs").iterdir()}
+    assert {"seamless_wallet/py.typed", "seamless_wallet/lua/bet.lua", "seamless_wallet/docs/wire.md"} < expected
     assert any(name.endswith(".sql") for name in expected)
     name, version = wheel.name.split("-")[:2]
     assert set(contents(wheel)) == expected | {f"{name}-{version}.dist-info/{file}" for file in METADATA}
+
+
+def test_the_description_leads_nowhere_that_only_a_checkout_has(wheel: Path) -> None:
+    """A page of the package shows it as it is: no relative link, and every page that it names is in the wheel."""
+    found = contents(wheel)
+    (metadata,) = [text for name, text in found.items() if name.endswith(".dist-info/METADATA")]
+    headers, _, description = metadata.decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in headers
+    assert "wallet up --demo" in description
+    links = re.findall(r"\]\(([^)]*)\)", description)
+    assert [link for link in links if not link.startswith("https://")] == []
+    named = re.findall(r"wallet docs ([a-z-]+)", description)
+    assert named
+    assert {f"seamless_wallet/docs/{name}.md" for name in named} <= found.keys()
 
 
 def test_a_wheel_built_from_the_sdist_is_the_same(wheel: Path, tmp_path: Path) -> None:
@@ -104,6 +120,10 @@ def test_the_installed_wheel_runs_outside_the_checkout(installed: Path, tmp_path
         check=True,
     )
     assert Path(found.stdout.strip()).is_relative_to(installed.parent)
+    page = run(("docs", "semantics"), environ, program=program, directory=directory)
+    assert page.stdout == (ROOT / "docs" / "semantics.md").read_text()
+    hook = run(("conformance", "--print-hook"), environ, program=program, directory=directory)
+    assert hook.stdout == (ROOT / "docs" / "back-office-hook.sh").read_text()
 
     with RunningService.of_program(directory, program, ("up", "--demo"), environ) as service:
         simulated = service.wallet("simulate", "--players", "2", "--rounds", "3", "--seed", "1", "--json")

@@ -22,7 +22,7 @@ from tests.acceptance.service_process import START_LIMIT_S, STOP_LIMIT_S, WALLET
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "tutorial.md"
-CLONED = ("service", "lua", "pyproject.toml", "README.md", "LICENSE")
+CLONED = ("service", "lua", "docs", "pyproject.toml", "LICENSE")
 """What of the repository the tutorial works in."""
 
 NEEDS_PYPI = ("make ",)

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from seamless_wallet.cli import conformance_options as option
+from seamless_wallet.cli.docs import text_of
 from seamless_wallet.conformance import Case, CaseResult, ConformanceError, Target, check_target, run_cases, select
 from seamless_wallet.conformance import report_formats as report
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+HOOK_EXAMPLE = "back-office-hook.sh"
+"""The page that is a hook for the admin API of this project."""
 
 PAGE_WIDTH = 180
 """Columns of a list that does not go to a terminal: every case fits on a line."""
@@ -47,6 +51,7 @@ def conformance(
     body_bytes_max: option.BodyBytesMax = None,
     only: option.Only = None,
     list_cases: option.ListCases = False,
+    print_hook: option.PrintHook = False,
     timeout_s: option.Timeout = 10.0,
     concurrency: option.Concurrency = 8,
     strict: option.Strict = False,
@@ -54,10 +59,15 @@ def conformance(
     junit: option.Junit = None,
     verbose: option.Verbose = False,
 ) -> None:
-    """Test a wallet against the case table (docs/semantics.md): any webhook that speaks the wire format.
+    """Test a wallet against the case table (`wallet docs semantics`): any webhook that speaks the wire format.
+
+    `wallet docs conformance` explains the cases, the hook and the report.
 
     Exit status: 0 all cases passed, 1 a case failed, 2 wrong usage or no wallet to test.
     """
+    if print_hook:
+        typer.echo(text_of(HOOK_EXAMPLE), nl=False)
+        return
     cases = _cases(only or [])
     if list_cases:
         _show_list(cases)

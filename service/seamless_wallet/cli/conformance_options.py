@@ -102,6 +102,9 @@ BodyBytesMax = Annotated[
 
 Only = Annotated[list[str] | None, _of_run(help="Cases to play: a glob on names, or row:66. May be repeated.")]
 ListCases = Annotated[bool, _of_run("--list", help="List the cases and play none.")]
+PrintHook = Annotated[
+    bool, _of_run("--print-hook", help="Print an example of a hook, to be written to a file and changed.")
+]
 Timeout = Annotated[float, _of_run(min=0.1, help="Seconds to wait for one answer.")]
 Concurrency = Annotated[int, _of_run(min=1, max=64, help="Cases that play at the same time, if players are new.")]
 Strict = Annotated[bool, _of_report("--strict", help="Count a skipped case as a failure.")]

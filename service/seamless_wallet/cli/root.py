@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "verify": "ledger:verify",
     "simulate": "simulate:simulate",
     "conformance": "conformance:conformance",
+    "docs": "docs:docs",
 }
 """Each command, in the order of the help, and where it stands in this room: `module:function`, or `module:group`."""
 

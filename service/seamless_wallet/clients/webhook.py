@@ -115,7 +115,7 @@ class WebhookClient:
         """The text of a sealed answer. Raises WrongStatus or NotAReply."""
         if answer.status != _OK:
             raise WrongStatus(
-                f"HTTP {answer.status}, but every reply is HTTP 200 (docs/wire.md): {excerpt(answer.body)}"
+                f"HTTP {answer.status}, but every reply is HTTP 200 (`wallet docs wire`): {excerpt(answer.body)}"
             )
         try:
             return self.provider.open(answer.body, self.key)

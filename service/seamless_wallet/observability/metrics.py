@@ -15,8 +15,8 @@ LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 WEBHOOK_REQUESTS: Final = Counter(
     "wallet_webhook_requests_total",
-    "Answered webhook calls by provider, event, code and reason. Remedy: look the reason up in docs/codes.md. If R1 "
-    "rises, look for a fault on this side; if R2 or R3 rises, talk to the provider.",
+    "Answered webhook calls by provider, event, code and reason. Remedy: look the reason up (`wallet docs codes`). If "
+    "R1 rises, look for a fault on this side; if R2 or R3 rises, talk to the provider.",
     ["provider", "event", "code", "reason"],
 )
 WEBHOOK_DURATION_SECONDS: Final = Histogram(

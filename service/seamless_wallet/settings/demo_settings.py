@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEMO_TOML: Final = """\
 # Written by `wallet up --demo`, to try the wallet with. You may edit this file: it is never overwritten. Delete it to
 # get a new one. An environment variable (such as WALLET_WORKERS=2) overrides the setting in this file.
-# docs/settings.md explains every setting.
+# `wallet docs settings` explains every setting.
 
 # workers = 2
 # webhook_port = 8080

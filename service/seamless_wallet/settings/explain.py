@@ -64,7 +64,7 @@ def _shown(error: ErrorDetails, field: FieldInfo | None) -> str:
 
 def _remedy(error: ErrorDetails, field: FieldInfo | None) -> str:
     if field is None:
-        return "see docs/settings.md for what it may be"
+        return "see `wallet docs settings` for what it may be"
     if error["type"] == "value_error":
         return ""
     if field.is_required():

@@ -136,4 +136,4 @@ def _replace_files(table: Mapping[str, Any], secrets: Collection[str], base: Pat
 
 def _nearest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else "see docs/settings.md for all settings"
+    return f"did you mean {close[0]}?" if close else "see `wallet docs settings` for all settings"

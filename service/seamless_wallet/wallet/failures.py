@@ -51,7 +51,7 @@ FAILURES: Final[dict[type[Exception], Failure]] = {
         "redis",
         component="script",
         log_event="script_failed",
-        remedy="look the error up in docs/operations.md",
+        remedy="look the error up (`wallet docs operations`)",
     ),
 }
 """All R1: what happened is unknown, or nothing did. The provider's retry learns the truth."""

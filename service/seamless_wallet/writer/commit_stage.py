@@ -52,7 +52,8 @@ async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: B
             shard=conflict.shard,
             seq=conflict.seq,
             detail=str(conflict),
-            remedy="none: a new epoch follows, nothing acknowledged is lost. If it repeats, see docs/operations.md",
+            remedy="none: a new epoch follows, nothing acknowledged is lost. If it repeats, "
+            "see `wallet docs operations`",
         )
         shard_states.epochs_due[conflict.shard] = conflict.cause
     _record(shard_states, batch)

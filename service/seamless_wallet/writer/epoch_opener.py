@@ -89,7 +89,9 @@ class EpochOpener:
         if self._opened.keys() <= EXPECTED_CAUSES:
             log.info("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
         else:
-            log.warning("epochs_opened", shards=dict(self._opened), remedy="look the causes up in docs/operations.md")
+            log.warning(
+                "epochs_opened", shards=dict(self._opened), remedy="look the causes up (`wallet docs operations`)"
+            )
         self._opened.clear()
 
     def _start_clean_up(self) -> None:

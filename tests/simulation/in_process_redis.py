@@ -16,6 +16,9 @@ from seamless_wallet.ports import Randomness
 
 Reply = asyncio.Future[Any]
 
+NO_LIMIT = b"0"
+"""As BLOCK of an XREAD."""
+
 
 class InProcessRedis:
     """A RedisAddress. Its keys expire by the machine's clock: none that matters lives so short."""
@@ -77,8 +80,9 @@ class InProcessRedis:
                 if found:
                     settle(reply, found)
                 elif not reply.done():
-                    self._waiting.append((command, reply))
-                    asyncio.get_running_loop().call_later(int(ms) / 1000, settle, reply, None)
+                    self._waiting.append(([*command[:4], NO_LIMIT, *streams], reply))
+                    if ms != NO_LIMIT:  # else its timer runs already
+                        asyncio.get_running_loop().call_later(int(ms) / 1000, settle, reply, None)
             case _:
                 settle(reply, self._execute(command))
                 self._take_up()

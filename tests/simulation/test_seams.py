@@ -126,11 +126,11 @@ def test_a_seed_decides_every_byte_of_the_ledger(tmp_path_factory):
     assert first.lasted_s > 3 * DEADLINE_S
 
 
-async def wait_for_a_stalled_redis(directory: Path) -> float:
-    """How long it took until a bet was answered, by the clock of the loop."""
+async def wait_for_a_stalled_redis(directory: Path) -> tuple[float, float]:
+    """How long it took until a bet was answered: by the clock of the loop, and by ours."""
     async with simulated_wallet("stall", directory) as wallet:
         wallet.redis.stalled = True
-        began_s = wallet.clock.monotonic_s()
+        began_s, really_began_s = wallet.clock.monotonic_s(), time.monotonic()
         bet = Command(
             kind=Kind.BET,
             provider="games",
@@ -143,12 +143,11 @@ async def wait_for_a_stalled_redis(directory: Path) -> float:
             items=(Item("1", "P", 10),),
         )
         assert (await wallet.apply(bet)).code is Code.R1
-        return wallet.clock.monotonic_s() - began_s
+        return wallet.clock.monotonic_s() - began_s, time.monotonic() - really_began_s
 
 
 def test_a_deadline_passes_in_no_time(tmp_path):
     """Two seconds of the loop's clock, and none of ours."""
-    began_s = time.monotonic()
-    waited_s = run(wait_for_a_stalled_redis(tmp_path))
+    waited_s, really_waited_s = run(wait_for_a_stalled_redis(tmp_path))
     assert DEADLINE_S <= waited_s < 1.5 * DEADLINE_S
-    assert time.monotonic() - began_s < DEADLINE_S
+    assert really_waited_s < DEADLINE_S / 2

@@ -1,4 +1,4 @@
-"""The handlers of `/v1`: create, show and block players, deposit, withdraw, read entries and the trial balance."""
+"""The handlers of `/v1/players`: create, show and block players, deposit, withdraw, read entries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.problems import OUTCOME_UNKNOWN, Problem, ProblemError, invalid
-from seamless_wallet.backoffice.responses import entry_json, json_response, player_json, trial_balance_json
+from seamless_wallet.backoffice.responses import entry_json, json_response, player_json
 from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
 from seamless_wallet.money import format_minor
 
@@ -40,7 +40,7 @@ _REFUSALS: Final = {
 
 
 class Players:
-    """The handlers of `/v1`. Each one parses, asks the wallet or the ledger, and reports. It decides nothing itself."""
+    """The handlers of `/v1/players`. Each one parses, asks the wallet or the ledger, and reports."""
 
     def __init__(
         self, wallet: WalletPort, ledger: LedgerReader, clock: Clock, randomness: Randomness, scales: Scales
@@ -98,10 +98,6 @@ class Players:
         page = found[:limit]
         next_cursor = str(page[-1].seq) if len(found) > limit else None
         return json_response({"entries": [entry_json(entry, scale) for entry in page], "next_cursor": next_cursor})
-
-    async def trial_balance(self, _: web.Request) -> web.Response:
-        """`GET /v1/trial-balance`: the sums of all accounts."""
-        return json_response(trial_balance_json(await self._ledger.trial_balance(), self._scales))
 
     async def _move(self, request: web.Request, kind: Kind) -> web.Response:
         user_id = parsing.user_id_of(request)

@@ -20,10 +20,12 @@ def run_admin(settings: Settings, *, fd: int | None = None, parent_fd: int | Non
         token = admin_token(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
+            account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,
+                account_sums=account_sums,
                 clock=assembled.clock,
                 randomness=assembled.randomness,
                 scales=settings.currencies,

@@ -23,6 +23,7 @@ async def office():
     """The admin API, served, with nothing in its ledger."""
     ledger = FakeLedger()
     wallet = FakeWallet(ledger)
+    clock = FakeClock()
 
     async def readiness() -> dict[str, str]:
         return await served.check()
@@ -31,7 +32,8 @@ async def office():
         return backoffice_app(
             wallet=wallet,
             ledger=ledger,  # type: ignore[arg-type]
-            clock=FakeClock(),
+            account_sums=ledger,
+            clock=clock,
             randomness=FakeRandomness(),
             scales=SCALES,
             token=TOKEN,
@@ -39,5 +41,5 @@ async def office():
         )
 
     async with TestClient(TestServer(build())) as client:
-        served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"}, build)
+        served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"}, build, clock)
         yield served

@@ -19,11 +19,16 @@ SCALES = {"KRW": 2, "JPY": 0}
 
 
 class FakeClock:
+    """Stands still, unless a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
     def now_ms(self) -> int:
         return NOW_MS
 
     def monotonic_s(self) -> float:
-        return 0.0
+        return self.seconds
 
 
 class FakeRandomness:
@@ -127,7 +132,9 @@ class Office:
         ledger: FakeLedger,
         health: dict[str, str],
         build: Callable[[], web.Application],
+        clock: FakeClock,
     ) -> None:
+        self.clock = clock
         self.build = build
         self.client = client
         self.wallet = wallet

@@ -79,7 +79,7 @@ async def test_a_wrong_page_is_400(office, query, field):
 
 async def test_the_trial_balance_sums_every_kind_of_account(office):
     """By currency; the houses together and one by one; money that came from nowhere shows."""
-    assert (await office.call("GET", "/v1/trial-balance"))[2] == {"currencies": {}, "balanced": True}
+    assert (await office.call("GET", "/v1/trial-balance"))[2] == {"currencies": {}, "balanced": True, "age_ms": 0}
     office.ledger.sums = {
         "KRW": {"player": 900, "debt": -100, "house:a": -300, "house:b": 500, "cash": -1000},
         "JPY": {"player": 5, "cash": -5},

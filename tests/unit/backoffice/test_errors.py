@@ -45,7 +45,16 @@ async def test_the_scheme_is_case_insensitive(office):
 def test_an_empty_token_is_refused_at_start():
     """Nobody must be able to get in with `Authorization: Bearer`."""
     with pytest.raises(ValueError, match="empty"):
-        backoffice_app(wallet=None, ledger=None, clock=None, randomness=None, scales={}, token="", readiness=None)  # type: ignore[arg-type]
+        backoffice_app(
+            wallet=None,  # type: ignore[arg-type]
+            ledger=None,  # type: ignore[arg-type]
+            account_sums=None,  # type: ignore[arg-type]
+            clock=None,  # type: ignore[arg-type]
+            randomness=None,  # type: ignore[arg-type]
+            scales={},
+            token="",
+            readiness=None,  # type: ignore[arg-type]
+        )
 
 
 async def test_what_aiohttp_refuses_is_a_problem_too(office):

@@ -116,7 +116,8 @@ class Policy(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """The wallet's decision. `reason` is a short stable word for metrics, logs and tests, never for the provider.
 
-    `balance` and `debt` are minor units after the command, None when the player is not known.
+    `balance` and `debt` are minor units after the command, None when the player is not known. `detail` says more than
+    the reason, for the log alone: where in an invalid request the fault is.
     """
 
     code: Code
@@ -124,6 +125,7 @@ class Answer(msgspec.Struct, frozen=True):
     balance: int | None = None
     debt: int | None = None
     currency: str = ""
+    detail: str = ""
 
 
 _bet_index = attrgetter("bet_index")

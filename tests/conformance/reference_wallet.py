@@ -24,7 +24,7 @@ from seamless_wallet.providers import Echo, Invalid, Provider, configure
 
 KEY = "reference-key-of-32-bytes-long!!"
 CURRENCY, SCALE = "KRW", 2
-BODY_BYTES_MAX = 65_536
+BODY_BYTES_MAX = 4 * 2**20
 CHANGES_MAX = 64
 TOLERANCE_MS = 5_000
 WORST_FIRST = (Code.R3, Code.R1, Code.R4, Code.R0)

@@ -446,6 +446,64 @@ def test_a_hostile_event_is_refused_for_its_reason(reason: str, text: bytes):
     PROFILE.encode_reply(caught.value.echo, Answer(Code.R3, reason), None).decode()
 
 
+def third_item(**fields: object) -> bytes:
+    """A bet of four items, of which the one at position 3 has other values; `...` removes one."""
+    event = json.loads(sized(4))
+    for field, value in fields.items():
+        if value is ...:
+            del event["data"]["bets"][3][field]
+        else:
+            event["data"]["bets"][3][field] = value
+    return json.dumps(event).encode()
+
+
+PLACES = {
+    "no event_type": (changed(event_type=...), "event_type"),
+    "an unknown event": (changed(event_type="jackpot"), "event_type"),
+    "an event that looks like a place": (changed(event_type="x` - at `$.secret`"), "event_type"),
+    "no object": (b"[]", ""),
+    "no user_id": (changed(user_id=...), "user_id"),
+    "timestamp a string": (changed(timestamp="1771000001"), "timestamp"),
+    "timestamp beyond the year 9999": (changed(timestamp=253_402_300_800_000), "timestamp"),
+    "no data": (changed(data=...), "data"),
+    "no total": (changed(data__total_bet_amount=...), "data.total_bet_amount"),
+    "bets an object": (changed(data__bets={}), "data.bets"),
+    "no bets": (sized(0), "data.bets"),
+    "501 bets": (sized(501), "data.bets"),
+    "no bet_amount": (third_item(bet_amount=...), "data.bets[3].bet_amount"),
+    "bet_index a number": (third_item(bet_index=7), "data.bets[3].bet_index"),
+    "bet_amount a string": (third_item(bet_amount="5000"), "data.bets[3].bet_amount"),
+    "bet_amount negative": (third_item(bet_amount=-1), "data.bets[3].bet_amount"),
+    "bet_amount too fine": (third_item(bet_amount=0.001), "data.bets[3].bet_amount"),
+    "bet_type empty": (third_item(bet_type=""), "data.bets[3].bet_type"),
+    "bet_index with a line feed": (third_item(bet_index="a\nb"), "data.bets[3].bet_index"),
+    "winloss a string": (changed("bet_result_fraction", item__winloss="1"), "data.bet_results[0].winloss"),
+    "winloss over the cap": (changed("bet_result_fraction", item__winloss=-(10**17)), "data.bet_results[0].winloss"),
+    "winloss_before null": (
+        changed("result_change_down", item__winloss_before=None),
+        "data.bet_results[0].winloss_before",
+    ),
+    "game_no too long": (changed(data__game_no="x" * 129), "data.game_no"),
+    "user_id empty": (changed(user_id=""), "user_id"),
+    "an unknown currency": (changed(data__currency="XXX"), "data.currency"),
+    "a wrong total": (changed(data__total_bet_amount=1), "data.total_bet_amount"),
+    "a total that is a string": (changed(data__total_bet_amount="1"), "data.total_bet_amount"),
+    "a wrong total of winloss": (changed("bet_result_fraction", data__total_winloss=1), "data.total_winloss"),
+    "a repeated key": (swapped(b'"user_id":', b'"user_id":"other","user_id":'), ""),
+    "not JSON": (swapped(FIRST_STAKE, b'"bet_amount":NaN}'), "byte 290"),
+    "not UTF-8": (b'{"a":"\xff"}', "byte 6"),
+    "cut": (text_of("bet_batch")[:-1], ""),
+}
+
+
+@pytest.mark.parametrize(("text", "place"), PLACES.values(), ids=PLACES)
+def test_an_invalid_event_tells_the_log_where_it_is_wrong(text: bytes, place: str):
+    """The path of the field, or the position in what is no JSON: nothing that the provider wrote."""
+    with pytest.raises(Invalid) as caught:
+        PROFILE.decode(text, PROVIDER, 7)
+    assert caught.value.place == place
+
+
 ACCEPTED = {
     "unknown fields": changed(extra={"a": [1, 2.5, None]}, data__extra="x:y", item__extra=True),
     "a number of 5000 digits in an unknown field": swapped(b"{", b'{"x":' + b"9" * 5000 + b",", "login"),

@@ -59,7 +59,7 @@ def test_defaults_are_those_of_the_contract(load, tmp_path):
     assert (settings.workers, settings.shards) == (1, 16)
     assert (settings.webhook_host, settings.webhook_port) == ("127.0.0.1", 8080)
     assert (settings.admin_host, settings.admin_port) == ("127.0.0.1", 8081)
-    assert (settings.deadline_ms, settings.hot_window_s, settings.body_bytes_max) == (2000, 3600, 65_536)
+    assert (settings.deadline_ms, settings.hot_window_s, settings.body_bytes_max) == (2000, 3600, 4 * 2**20)
     assert (settings.session_s, settings.session_grace_ms) == (28_800, 10_000)
     assert (settings.pending_max, settings.in_flight_max) == (10_000, 4096)
     assert (settings.stream_tail, settings.batch_max) == (1000, 1000)

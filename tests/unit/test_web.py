@@ -231,6 +231,27 @@ async def test_an_invalid_event_is_a_sealed_r3_with_an_echo(serve, wallet, chang
     assert wallet.asked == []
 
 
+async def test_the_log_tells_where_a_request_is_wrong_and_the_provider_is_not_told(serve):
+    """Row 11: the path of the field, once for each reason, and neither values of the body nor keys."""
+    key = provider().keys[0]
+    text = (SAMPLES / "bet_batch.json").read_bytes()
+    client = await serve()
+    with structlog.testing.capture_logs() as logs:
+        for changed in (
+            text.replace(b":5000", b':"s3cret"'),
+            text.replace(b":5000", b":[]"),
+            text.replace(b'"bet",', b'"x",'),
+        ):
+            response, body = await call(client, provider().seal(changed, key))
+            assert opened(body)["code"] == "R3"
+            assert not any("bet_amount" in part for part in (str(response.headers), str(opened(body))))
+    common = {"event": "request_invalid", "log_level": "warning", "provider": "dowinn", "suppressed": 0}
+    assert logs == [
+        common | {"event_type": "bet", "reason": "schema", "place": "data.bets[0].bet_amount"},
+        common | {"event_type": "unknown", "reason": "event_type", "place": "event_type"},
+    ]
+
+
 async def test_what_is_no_json_is_a_sealed_r3_without_an_echo(serve):
     """Row 11: it decrypts, but is not JSON."""
     _, body = await call(await serve(), provider().seal(b"hello", provider().keys[0]))
@@ -481,6 +502,19 @@ SOURCES = {
     "IPv6": ((SIX,), (LOCAL,), "2001:db8::7", "R0"),
     "IPv4 in IPv6": ((OFFICE,), (LOCAL,), "::ffff:203.0.113.7", "R0"),
     "IPv6 of another network": ((OFFICE,), (LOCAL,), "2001:db8::7", "R2"),
+    "a port": ((OFFICE,), (LOCAL,), "203.0.113.7:4711", "R0"),
+    "a port on the right": ((OFFICE,), (LOCAL,), "198.51.100.1, 203.0.113.7:4711", "R0"),
+    "a port of a trusted proxy": ((OFFICE,), (LOCAL, ip_network("10.0.0.0/8")), "203.0.113.7:1, 10.1.2.3:65535", "R0"),
+    "a port of another network": ((OFFICE,), (LOCAL,), "198.51.100.1:4711", "R2"),
+    "IPv6 in brackets": ((SIX,), (LOCAL,), "[2001:db8::7]", "R0"),
+    "IPv6 in brackets with a port": ((SIX,), (LOCAL,), "[2001:db8::7]:4711", "R0"),
+    "IPv4 in IPv6 with a port": ((OFFICE,), (LOCAL,), "[::ffff:203.0.113.7]:4711", "R0"),
+    "IPv4 in brackets": ((OFFICE,), (LOCAL,), "[203.0.113.7]:4711", "R2"),
+    "a port that is no number": ((OFFICE,), (LOCAL,), "203.0.113.7:http", "R2"),
+    "a port without an address": ((OFFICE,), (LOCAL,), ":4711", "R2"),
+    "an open bracket": ((SIX,), (LOCAL,), "[2001:db8::7", "R2"),
+    "nothing behind the last comma": ((OFFICE,), (LOCAL,), "203.0.113.7,", "R2"),
+    "an empty header": ((LOCAL,), (LOCAL,), "", "R0"),
 }
 
 
@@ -496,6 +530,43 @@ async def test_only_allowed_sources_are_served(serve, wallet, allow, proxies, he
     else:
         assert opened(body)["code"] == "R0"
     assert len(wallet.asked) == (code == "R0")
+
+
+REFUSED = {
+    "another network": ((OFFICE,), (), None, "source", "127.0.0.1"),
+    "another network behind a proxy": ((OFFICE,), (LOCAL,), "198.51.100.1:7", "source", "198.51.100.1"),
+    "a proxy that is not trusted": ((OFFICE,), (), "203.0.113.7", "proxy_untrusted", "127.0.0.1"),
+    "a second proxy that is not trusted": (
+        (OFFICE,),
+        (LOCAL,),
+        "203.0.113.7, 198.51.100.1",
+        "proxy_untrusted",
+        "198.51.100.1",
+    ),
+    "an unreadable address": ((OFFICE,), (LOCAL,), "k3y, unknown", "source_unreadable", None),
+}
+
+
+@pytest.mark.parametrize(("allow", "proxies", "header", "reason", "source"), REFUSED.values(), ids=REFUSED)
+async def test_an_operator_finds_out_why_a_source_was_refused(serve, allow, proxies, header, reason, source):
+    """Row 18: the reason is counted, and logged once with the address that counted; a flood adds no lines."""
+    client = await serve(proxies, allow=allow)
+    before = counted("unknown", "R2", reason)
+    headers = HEADERS if header is None else {**HEADERS, "X-Forwarded-For": header}
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            assert (await call(client, BET, headers))[1] == R2
+    assert counted("unknown", "R2", reason) == before + 3
+    [line] = logs
+    assert line == {
+        "event": "source_refused",
+        "log_level": "warning",
+        "provider": "dowinn",
+        "reason": reason,
+        "source": source,
+        "peer": "127.0.0.1",
+        "suppressed": 0,
+    }
 
 
 async def test_several_forwarded_headers_are_one_list(serve):

@@ -97,7 +97,7 @@ Grace = Annotated[
     ),
 ]
 BodyBytesMax = Annotated[
-    int | None, _of_choices(min=1024, help="Row 13: longest request body. Default: from the settings, or 65536.")
+    int | None, _of_choices(min=1024, help="Row 13: longest request body. Default: from the settings, or 4194304.")
 ]
 
 Only = Annotated[list[str] | None, _of_run(help="Cases to play: a glob on names, or row:66. May be repeated.")]

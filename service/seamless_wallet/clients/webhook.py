@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Mapping
+from io import BytesIO
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -102,9 +103,10 @@ class WebhookClient:
         if self._session is None:
             raise RuntimeError("enter the client first")
         sent = self.headers if headers is None else headers
+        data = BytesIO(body) if isinstance(body, bytes) else body  # aiohttp warns of long bytes
         try:
             # A redirection is no answer, and would carry the key to wherever it points.
-            async with self._session.post(url or self.url, data=body, headers=sent, allow_redirects=False) as response:
+            async with self._session.post(url or self.url, data=data, headers=sent, allow_redirects=False) as response:
                 return HttpAnswer(response.status, response.headers.copy(), await response.read())
         except TimeoutError as error:
             raise NoAnswer(f"no answer: {connection_fault(error)}") from None

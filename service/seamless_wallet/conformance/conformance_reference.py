@@ -75,7 +75,7 @@ Rows marked (cfg) have a default. If your wallet is configured otherwise, pass i
 | `--cancel-unknown` | `tombstone`; or `r3` | 43 |
 | `--change-overdraw` | `debt`; or `reject` | 66 |
 | `--grace-s` | 10 seconds after a logout in which bets are taken. Some cases wait for its end | 33 |
-| `--body-bytes-max` | 65536 | 13 |
+| `--body-bytes-max` | 4194304 | 13 |
 
 ## The report
 The report has a line for each phase. For each failure it shows what was expected, what came, and the event that was

@@ -20,7 +20,7 @@ class OperatorChoices:
     cancel_unknown: str = "tombstone"
     change_overdraw: str = "debt"
     grace_s: float = 10.0
-    body_bytes_max: int = 65_536
+    body_bytes_max: int = 4 * 2**20
 
 
 class RunContext:

@@ -17,18 +17,25 @@ class RateLimitedLog:
     def __init__(self, every_s: float = 1.0, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._every_s = every_s
         self._monotonic_s = monotonic_s
-        self._since_s: dict[str, float] = {}
-        self._suppressed: dict[str, int] = {}
+        self._since_s: dict[tuple[str, str], float] = {}
+        self._suppressed: dict[tuple[str, str], int] = {}
 
     def error(self, name: str, **fields: Any) -> None:
         """Log the event `name`, unless it was logged less than `every_s` ago."""
-        now_s = self._monotonic_s()
-        if now_s - self._since_s.get(name, float("-inf")) < self._every_s:
-            self._suppressed[name] = self._suppressed.get(name, 0) + 1
-            return
-        self._since_s[name] = now_s
-        log.error(name, **fields, suppressed=self._suppressed.pop(name, 0))
+        self._log(log.error, name, "", fields)
 
     def exception(self, name: str, **fields: Any) -> None:
         """As `error`, with the traceback of the exception that is being handled."""
         self.error(name, exc_info=True, **fields)
+
+    def warning(self, name: str, *, of: str = "", **fields: Any) -> None:
+        """As `error`, one level lower. Each `of` has a limit of its own: take it from a fixed set."""
+        self._log(log.warning, name, of, fields)
+
+    def _log(self, write: Callable[..., Any], name: str, of: str, fields: dict[str, Any]) -> None:
+        now_s, kind = self._monotonic_s(), (name, of)
+        if now_s - self._since_s.get(kind, float("-inf")) < self._every_s:
+            self._suppressed[kind] = self._suppressed.get(kind, 0) + 1
+            return
+        self._since_s[kind] = now_s
+        write(name, **fields, suppressed=self._suppressed.pop(kind, 0))

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from seamless_wallet.commands import ID_CHARS_MAX, ITEMS_MAX, Command, Kind
-from seamless_wallet.money import AmountError, json_number
+from seamless_wallet.money import json_number
+from seamless_wallet.providers.dowinn_v3_places import place_of_wrong_id, wrong_amount
 from seamless_wallet.providers.dowinn_v3_schema import (
     BetEvent,
     CancelEvent,
@@ -30,6 +31,7 @@ from seamless_wallet.providers.dowinn_v3_schema import (
     WireReply,
     amount_of,
 )
+from seamless_wallet.providers.field_paths import path_of, position_of
 from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Reason, Reply
 from seamless_wallet.providers.strict_json import exact, has_control, has_repeated_key
 
@@ -78,15 +80,13 @@ class DowinnV3:
             event = _decode_event(text)
             command = _command(text, event, sender, received_ms)
         except Invalid as invalid:
-            raise Invalid(invalid.reason, _loose_echo(text)) from None
-        except AmountError:
-            raise Invalid(Reason.AMOUNT, _loose_echo(text)) from None
-        except msgspec.ValidationError:
+            raise Invalid(invalid.reason, _loose_echo(text), invalid.place) from None
+        except msgspec.ValidationError as error:
             echo = _loose_echo(text)
             known = echo.event_type is None or echo.event_type in self.event_types
-            raise Invalid(Reason.SCHEMA if known else Reason.EVENT_TYPE, echo) from None
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            raise Invalid(Reason.JSON, _loose_echo(text)) from None
+            raise Invalid(Reason.SCHEMA if known else Reason.EVENT_TYPE, echo, path_of(error)) from None
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise Invalid(Reason.JSON, _loose_echo(text), position_of(error)) from None
         return Incoming(command, Echo(_NAMES[type(event)], event.timestamp, event.user_id))
 
     def encode_reply(self, echo: Echo, answer: Answer, scale: int | None) -> bytes:
@@ -129,7 +129,7 @@ class DowinnV3:
 
 
 def _command(text: bytes, event: WireEvent, sender: Sender, received_ms: int) -> Command:
-    """The command in an event. Raises `Invalid`, `AmountError`, or as `has_repeated_key` does."""
+    """The command in an event. Raises `Invalid`, or as `has_repeated_key` does."""
     context: dict[str, str] = {}
     ids = [event.transaction_id, event.user_id]
     keys = len(event.__struct_fields__) + 1  # with event_type
@@ -152,7 +152,7 @@ def _command(text: bytes, event: WireEvent, sender: Sender, received_ms: int) ->
             ids += [each.bet_index, each.bet_type]
     joined = "".join(ids)
     if not all(ids) or max(map(len, ids)) > ID_CHARS_MAX or has_control(joined):
-        raise Invalid(Reason.ID)
+        raise Invalid(Reason.ID, place=place_of_wrong_id(event, data))
     if has_repeated_key(text, keys, joined + "".join(context.values())):
         raise Invalid(Reason.DUPLICATE_KEY)
     return Command(
@@ -173,22 +173,26 @@ def _items(data: WireData, sender: Sender) -> tuple[Item, ...]:
     """The batch in minor units. The guide's totals are the sums of the items, so any other is refused."""
     batch = data.batch()
     if not 0 < len(batch) <= ITEMS_MAX or len({each.bet_index for each in batch}) != len(batch):
-        raise Invalid(Reason.ITEMS)
+        raise Invalid(Reason.ITEMS, place=f"data.{data.batch_name}")
     scale = sender.currencies.get(data.currency)
     if scale is None:
-        raise Invalid(Reason.CURRENCY)
-    items = tuple([each.item(scale) for each in batch])
-    for total, part in zip(data.totals(), _PARTS, strict=False):
-        if amount_of(total, scale) != sum(map(part, items)):
-            raise Invalid(Reason.TOTAL)
-    return items
+        raise Invalid(Reason.CURRENCY, place="data.currency")
+    items: list[Item] = []
+    try:
+        items.extend([each.item(scale) for each in batch])
+    except Invalid:
+        raise wrong_amount(data, scale) from None
+    for name, part in zip(data.total_names, _PARTS, strict=False):
+        if amount_of(getattr(data, name), scale, f"data.{name}") != sum(map(part, items)):
+            raise Invalid(Reason.TOTAL, place=f"data.{name}")
+    return tuple(items)
 
 
 def _milliseconds(timestamp: int) -> int:
     """The guide says epoch seconds; milliseconds are seen too, and told apart by their size."""
     timestamp_ms = timestamp if timestamp > SECONDS_MAX else timestamp * 1000
     if not 0 <= timestamp_ms <= TIMESTAMP_MS_MAX:
-        raise Invalid(Reason.TIMESTAMP)
+        raise Invalid(Reason.TIMESTAMP, place="timestamp")
     return timestamp_ms
 
 

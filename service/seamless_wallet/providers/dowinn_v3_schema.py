@@ -13,25 +13,28 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from seamless_wallet.commands import Code, Item, Kind
-from seamless_wallet.money import to_minor
+from seamless_wallet.money import AmountError, to_minor
 from seamless_wallet.providers.profile import Invalid, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def amount_of(value: object, scale: int) -> int:
-    """Minor units of a decoded JSON value. Raises `AmountError`, or `Invalid` if it is no number."""
+def amount_of(value: object, scale: int, field: str) -> int:
+    """Minor units of a decoded JSON value. Raises `Invalid`, which names the field, if it is no amount."""
     if type(value) is int or type(value) is Decimal:
-        return to_minor(value, scale)
-    raise Invalid(Reason.SCHEMA)
+        try:
+            return to_minor(value, scale)
+        except AmountError:
+            raise Invalid(Reason.AMOUNT, place=field) from None
+    raise Invalid(Reason.SCHEMA, place=field)
 
 
 def stake_of(value: object, scale: int) -> int:
     """As `amount_of`, but refuses negative ones."""
-    minor = amount_of(value, scale)
+    minor = amount_of(value, scale, "bet_amount")
     if minor < 0:
-        raise Invalid(Reason.AMOUNT)
+        raise Invalid(Reason.AMOUNT, place="bet_amount")
     return minor
 
 
@@ -43,7 +46,7 @@ class WireStake(msgspec.Struct):
     bet_amount: Any
 
     def item(self, scale: int) -> Item:
-        """In minor units."""
+        """In minor units. Raises `Invalid`, which names the field of this item."""
         return Item(self.bet_index, self.bet_type, stake_of(self.bet_amount, scale))
 
 
@@ -53,9 +56,9 @@ class WireResult(WireStake):
     winloss: Any
 
     def item(self, scale: int) -> Item:
-        """In minor units."""
+        """In minor units. Raises `Invalid`, which names the field of this item."""
         stake = stake_of(self.bet_amount, scale)
-        return Item(self.bet_index, self.bet_type, stake, amount_of(self.winloss, scale))
+        return Item(self.bet_index, self.bet_type, stake, amount_of(self.winloss, scale, "winloss"))
 
 
 class WireChange(WireResult):
@@ -64,9 +67,10 @@ class WireChange(WireResult):
     winloss_before: Any
 
     def item(self, scale: int) -> Item:
-        """In minor units."""
+        """In minor units. Raises `Invalid`, which names the field of this item."""
         stake = stake_of(self.bet_amount, scale)
-        winloss, before = amount_of(self.winloss, scale), amount_of(self.winloss_before, scale)
+        winloss = amount_of(self.winloss, scale, "winloss")
+        before = amount_of(self.winloss_before, scale, "winloss_before")
         return Item(self.bet_index, self.bet_type, stake, winloss, before)
 
 
@@ -75,6 +79,10 @@ class WireData(msgspec.Struct, kw_only=True):
 
     item_type: ClassVar[type[WireStake]] = WireStake
     context_names: ClassVar[tuple[str, ...]] = ("game_type", "table_no")
+    batch_name: ClassVar[str]
+    """The field of the items, which every event calls otherwise."""
+    total_names: ClassVar[tuple[str, ...]]
+    """The fields of the totals, in the order of an item's amounts: stake, winloss, winloss before."""
 
     currency: str
     game_type: str
@@ -82,48 +90,37 @@ class WireData(msgspec.Struct, kw_only=True):
     game_no: str
 
     def batch(self) -> Sequence[WireStake]:
-        """The items, which every event calls otherwise."""
-        raise NotImplementedError
-
-    def totals(self) -> tuple[Any, ...]:
-        """The totals sent, in the order of an item's amounts: stake, winloss, winloss before."""
-        raise NotImplementedError
+        """The items."""
+        items: Sequence[WireStake] = getattr(self, self.batch_name)
+        return items
 
 
 class BetData(WireData):
     """Bets to place."""
 
+    batch_name: ClassVar[str] = "bets"
+    total_names: ClassVar[tuple[str, ...]] = ("total_bet_amount",)
+
     total_bet_amount: Any
     bets: list[WireStake]
-
-    def batch(self) -> Sequence[WireStake]:
-        """The items."""
-        return self.bets
-
-    def totals(self) -> tuple[Any, ...]:
-        """The totals sent."""
-        return (self.total_bet_amount,)
 
 
 class CancelData(WireData):
     """Bets to take back."""
 
+    batch_name: ClassVar[str] = "bet_cancels"
+    total_names: ClassVar[tuple[str, ...]] = ("total_bet_cancel_amount",)
+
     total_bet_cancel_amount: Any
     bet_cancels: list[WireStake]
-
-    def batch(self) -> Sequence[WireStake]:
-        """The items."""
-        return self.bet_cancels
-
-    def totals(self) -> tuple[Any, ...]:
-        """The totals sent."""
-        return (self.total_bet_cancel_amount,)
 
 
 class ResultData(WireData):
     """`result_detail` is a JSON text in a string; it is kept as it is."""
 
     item_type: ClassVar[type[WireStake]] = WireResult
+    batch_name: ClassVar[str] = "bet_results"
+    total_names: ClassVar[tuple[str, ...]] = ("total_bet_amount", "total_winloss")
     context_names: ClassVar[tuple[str, ...]] = ("game_type", "table_no", "result", "result_detail")
 
     total_bet_amount: Any
@@ -132,19 +129,13 @@ class ResultData(WireData):
     result_detail: str
     bet_results: list[WireResult]
 
-    def batch(self) -> Sequence[WireStake]:
-        """The items."""
-        return self.bet_results
-
-    def totals(self) -> tuple[Any, ...]:
-        """The totals sent."""
-        return self.total_bet_amount, self.total_winloss
-
 
 class ChangeData(WireData, kw_only=True):
     """The page about it is not public: so what moves money is required, and what only describes it is not."""
 
     item_type: ClassVar[type[WireStake]] = WireChange
+    batch_name: ClassVar[str] = "bet_results"
+    total_names: ClassVar[tuple[str, ...]] = ("total_bet_amount", "total_winloss", "total_winloss_before")
     context_names: ClassVar[tuple[str, ...]] = (
         *ResultData.context_names,
         "result_before",
@@ -159,14 +150,6 @@ class ChangeData(WireData, kw_only=True):
     result_detail: str | UnsetType = UNSET
     result_detail_before: str | UnsetType = UNSET
     bet_results: list[WireChange]
-
-    def batch(self) -> Sequence[WireStake]:
-        """The items."""
-        return self.bet_results
-
-    def totals(self) -> tuple[Any, ...]:
-        """The totals sent."""
-        return self.total_bet_amount, self.total_winloss, self.total_winloss_before
 
 
 class WireEvent(msgspec.Struct, tag_field="event_type", kw_only=True):

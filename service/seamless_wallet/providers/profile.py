@@ -61,12 +61,17 @@ class Reason(StrEnum):
 
 
 class Invalid(WalletError):
-    """A request that can never succeed as sent: answered R3 (SEMANTICS rows 11, 14, 15, 17)."""
+    """A request that can never succeed as sent: answered R3 (SEMANTICS rows 11, 14, 15, 17).
 
-    def __init__(self, reason: Reason, echo: Echo | None = None) -> None:
+    `place` says where in the request: a path of fields, such as `data.bets[3].bet_amount`, or a position in a text that
+    is no JSON. It is for the log and never for the provider, holds nothing that the provider wrote, and may be empty.
+    """
+
+    def __init__(self, reason: Reason, echo: Echo | None = None, place: str = "") -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.echo = echo or Echo()
+        self.place = place
 
 
 class Sender(Protocol):

@@ -6,16 +6,14 @@ format) that it speaks. Several providers may share a profile.
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from seamless_wallet.ciphers import CIPHERS, DecryptionError, decode_key
+from seamless_wallet.ciphers import CIPHERS, decode_key
+from seamless_wallet.providers.base64_text import decode_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,21 +90,8 @@ class Provider:
         return compare_digest(api_id.encode("utf-8", "surrogateescape"), self.api_id.encode())
 
     def open(self, body: bytes, key: Key) -> bytes:
-        """The text in a body: base64, bare, in white space, or as a JSON string. Raises `DecryptionError`.
-
-        The guide says `text/plain`, the event pages show `application/json`: so the content type is never
-        looked at.
-        """
-        bare = body.strip()
-        try:
-            if bare[:1] == b'"':
-                # A JSON string, read as one: PHP writes "\/" for the "/" of base64.
-                bare = msgspec.json.decode(bare, type=str).strip().encode()
-            if len(bare) % 4 or bare.endswith(b"==="):
-                raise DecryptionError  # strict_mode takes a "=" too many
-            return key.cipher.open(a2b_base64(bare, strict_mode=True))
-        except (Base64Error, msgspec.MsgspecError, UnicodeError):
-            raise DecryptionError from None
+        """The text in a body, in any of the forms that `base64_text` names. Raises `DecryptionError`."""
+        return key.cipher.open(decode_body(body))
 
     def seal(self, text: bytes, key: Key) -> bytes:
         """The body for a text, wrapped as `reply_body` says."""

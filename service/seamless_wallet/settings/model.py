@@ -41,6 +41,10 @@ from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX
 HOT_WINDOWS_DEADLINES: Final = 10
 """The hot window must be this many deadlines long: during a look-up in SQL, Redis must not forget what it learns."""
 
+BODY_BYTES_MAX_DEFAULT: Final = 4 * 2**20
+"""A legal change of 500 results has up to 2.1 MB if its ids have 128 characters, each escaped as a surrogate pair, and
+a quarter more in escaped lines and with long texts. A body that does not fit gets R2, and no retry can help it."""
+
 METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client finds the directory that processes share."""
 
@@ -103,7 +107,9 @@ class Settings(BaseModel):
         description="How long Redis remembers events. Older ones are looked up in SQL. At least 10 times "
         "`WALLET_DEADLINE_MS`.",
     )
-    body_bytes_max: Whole = Field(65_536, ge=1024, le=16 * 2**20, description="A longer request body is refused.")
+    body_bytes_max: Whole = Field(
+        BODY_BYTES_MAX_DEFAULT, ge=1024, le=16 * 2**20, description="A longer request body is refused."
+    )
     session_s: Whole = Field(28_800, ge=1, le=30 * 86_400, description="How long after its last use a session ends.")
     session_grace_ms: Whole = Field(
         10_000, ge=0, le=3_600_000, description="How long after a logout bets are still accepted."

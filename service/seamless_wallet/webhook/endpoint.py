@@ -25,10 +25,11 @@ from seamless_wallet.commands import Answer, Code, Command
 from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
 from seamless_wallet.http_server.serving import BODY_READ_S, application
 from seamless_wallet.observability import metrics
+from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
 from seamless_wallet.settings.field_types import Networks
-from seamless_wallet.webhook.source_address import is_within, source_address
+from seamless_wallet.webhook.source_address import refusal, source_of
 
 if TYPE_CHECKING:
     from prometheus_client import Counter
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 """The label of providers that are not configured, and of events that could not be read."""
 
-SOURCE: Final = Answer(Code.R2, "source")
+LOG_EVERY_S: Final = 10.0
+"""What callers do wrong is logged once in this time, for each provider and reason."""
+
 API_KEY: Final = Answer(Code.R2, "api_key")
 API_ID: Final = Answer(Code.R2, "api_id")
 BODY: Final = Answer(Code.R2, "body")
@@ -68,6 +71,7 @@ class Webhook:
         self._trusted_proxies = trusted_proxies
         self._seconds = metrics.WEBHOOK_DURATION_SECONDS.labels(provider.name)
         self._counters: dict[tuple[str, Code, str], Counter] = {}
+        self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer one call."""
@@ -100,12 +104,33 @@ class Webhook:
         The body of a caller who is not let in is never read: many such bodies would fill the memory.
         """
         provider, headers = self._provider, request.headers
-        if provider.allow and not is_within(source_address(request, self._trusted_proxies), provider.allow):
-            return SOURCE  # before the key is checked: a caller with a stolen key does not learn that it is right
+        refused = self._refused_source(request)
+        if refused is not None:
+            return refused  # before the key is checked: a caller with a stolen key does not learn that it is right
         call.key = provider.match_key(headers.get("Api-Key", ""))
         if call.key is None:
             return API_KEY
         return call.key if provider.is_api_id(headers.get("Api-Id", "")) else API_ID
+
+    def _refused_source(self, request: web.Request) -> Answer | None:
+        """The answer to a caller from outside of the provider's networks, None for any other.
+
+        A provider whose proxy is set up wrong sees nothing but R2: so the log says what it was about.
+        """
+        if not self._provider.allow:
+            return None
+        source = source_of(request, self._trusted_proxies)
+        refused = refusal(source, self._provider.allow)
+        if refused is not None:
+            self._rate_limited_log.warning(
+                "source_refused",
+                of=refused.reason,
+                provider=self._provider.name,
+                reason=refused.reason,
+                source=None if source.address is None else str(source.address),
+                peer=request.remote,
+            )
+        return refused
 
     def _open(self, call: Call, key: Key, body: bytes | None) -> Command | Answer:
         """The command in a body, or the answer if there is none to execute. Sets `call.echo`."""
@@ -118,9 +143,26 @@ class Webhook:
             return UNDECRYPTABLE
         except Invalid as invalid:
             call.echo = invalid.echo
-            return Answer(Code.R3, invalid.reason.value)
+            self._log_invalid(invalid)
+            return Answer(Code.R3, invalid.reason.value, detail=invalid.place)
         call.echo = incoming.echo
         return incoming.command
+
+    def _log_invalid(self, invalid: Invalid) -> None:
+        """Say where in a request the fault is, and nothing that stood there."""
+        self._rate_limited_log.warning(
+            "request_invalid",
+            of=invalid.reason,
+            provider=self._provider.name,
+            event_type=self._event_label(invalid.echo),
+            reason=invalid.reason.value,
+            place=invalid.place,
+        )
+
+    def _event_label(self, echo: Echo) -> str:
+        """The event's type, if it is one of the profile's: what a caller makes up is no label."""
+        event = echo.event_type
+        return event if event is not None and event in self._provider.profile.event_types else UNKNOWN
 
     def _respond(self, call: Call, answer: Answer) -> web.Response:
         provider = self._provider
@@ -130,9 +172,7 @@ class Webhook:
         return web.Response(body=provider.seal(text, call.key), headers=provider.headers(call.key))
 
     def _count(self, call: Call, answer: Answer) -> None:
-        event = call.echo.event_type
-        if event is None or event not in self._provider.profile.event_types:
-            event = UNKNOWN
+        event = self._event_label(call.echo)
         key = (event, answer.code, answer.reason)
         counter = self._counters.get(key)
         if counter is None:

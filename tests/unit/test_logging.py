@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 from pydantic import SecretStr
-from structlog.processors import JSONRenderer
 
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.observability.logs import render
@@ -109,6 +108,74 @@ def test_what_libraries_log_is_a_line_like_ours():
     assert KEY not in str(lines)
 
 
+def test_an_event_that_cannot_be_logged_as_it_is_leaves_a_line_and_raises_nothing():
+    """A traceback that cannot be made, a value that cannot even be turned into text."""
+    lines = logged(
+        """
+        class Broken(Exception):
+            @property
+            def __cause__(self):
+                raise RuntimeError
+        class Unprintable:
+            def __repr__(self):
+                raise RuntimeError
+        try:
+            raise Broken
+        except Broken:
+            log.exception("failed", value=1)
+        log.warning("shown", value=Unprintable())
+        """
+    )
+    assert [line["event"] for line in lines] == ["failed", "shown"]
+    assert lines[0]["unloggable"] == "RuntimeError"
+    assert lines[1]["value"] == "<Unprintable>"
+
+
+def test_whatever_is_printed_goes_the_way_of_the_log():
+    """By a library, by Python itself, from a thread; a warning is an event of its own."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(
+                """
+                import sys, threading, warnings
+                from seamless_wallet.observability import logs
+                logs.redirect_output()
+                logs.configure("INFO", "test")
+                writers = []
+                for writer, name in ((logs.STDOUT, "out"), (logs.STDERR, "err")):
+                    def write(line, old=writer.write, name=name):
+                        writers.append(name)
+                        old(line)
+                    writer.write = write
+                print("printed", "in", "parts")
+                print("to stderr", file=sys.stderr)
+                sys.stderr.buffer.write(b"as bytes\\n")
+                warnings.warn("a warning")
+                thread = threading.Thread(target=lambda: 1 / 0)
+                thread.start()
+                thread.join()
+                assert writers[:4] == ["out", "err", "err", "err"], writers
+                sys.stderr.write("without an end")
+                raise LookupError("at the end")
+                """
+            ),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == "printed in parts\n"
+    lines = done.stderr.splitlines()
+    assert lines[:2] == ["to stderr", "as bytes"]
+    assert json.loads(lines[2])["logger"] == "py.warnings"
+    assert "ZeroDivisionError: division by zero" in lines
+    assert lines[-1] == "LookupError: at the end"
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_lines_of_several_processes_are_never_mixed(unbuffered):
     """Each line is one write, also where Python does not buffer."""
@@ -124,6 +191,7 @@ def test_lines_of_several_processes_are_never_mixed(unbuffered):
                 os.wait()
         except ChildProcessError:
             pass
+        logs.STDERR.flush(20)
         os._exit(0)
         """,
         PYTHONUNBUFFERED=unbuffered,
@@ -154,8 +222,7 @@ def test_a_line_is_one_write():
 
 def rendered(**event) -> dict:
     """What stands in the log of one event: one line, of valid UTF-8 and JSON."""
-    line = JSONRenderer(render)(None, "info", event)
-    assert isinstance(line, bytes)
+    line = render(event)
     assert b"\n" not in line
     return json.loads(line)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seamless_wallet.observability import logs
 from seamless_wallet.observability.structlog_import import structlog
 from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
 
@@ -34,9 +35,9 @@ def up(
 ) -> None:
     """Start the service and keep it running: Valkey (unless WALLET_REDIS_URL is set), writer, workers, back office."""
     from seamless_wallet.cli.demo import set_up_demo
-    from seamless_wallet.observability import logs
     from seamless_wallet.supervisor.supervisor import Supervisor
 
+    logs.redirect_output()
     settings = load_settings()
     logs.configure(settings.log_level)
     _check_existing_files(settings)
@@ -59,6 +60,7 @@ def serve(fd: Fd = None, parent_fd: ParentFd = None) -> None:
     """Start one worker, which answers webhooks on a port of its own. With `up`, several workers share a port."""
     from seamless_wallet.processes.worker import run_worker
 
+    logs.redirect_output()
     raise typer.Exit(run_worker(load_settings(), fd=fd, parent_fd=parent_fd))
 
 
@@ -66,6 +68,7 @@ def write(parent_fd: ParentFd = None) -> None:
     """Start the writer, which commits to the ledger what the workers decide. Run exactly one for each ledger."""
     from seamless_wallet.processes.writer import run_writer
 
+    logs.redirect_output()
     raise typer.Exit(run_writer(load_settings(), parent_fd=parent_fd))
 
 
@@ -73,6 +76,7 @@ def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
     """Start the back office: players and their money, health, metrics."""
     from seamless_wallet.processes.admin import run_admin
 
+    logs.redirect_output()
     raise typer.Exit(run_admin(load_settings(), fd=fd, parent_fd=parent_fd))
 
 

@@ -6,6 +6,7 @@ The exit status is 0 if the command did its work; else see `seamless_wallet.exit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, Final, NoReturn, cast
 
@@ -76,8 +77,9 @@ class WalletGroup(TyperGroup):
 
 
 def fail(error: Exception, status: int) -> NoReturn:
-    """Print one line on stderr and exit with this status."""
-    typer.echo(f"wallet: {' '.join(str(error).split())}", err=True)
+    """Print one line on stderr and exit with this status, also if the line cannot be written."""
+    with suppress(OSError):
+        typer.echo(f"wallet: {' '.join(str(error).split())}", err=True)
     raise typer.Exit(status)
 
 

@@ -2,6 +2,7 @@
 
 It knows prometheus-client, structlog and `logging`, and no other room, so that every room may use it. Modules:
 `metrics` (every metric, declared once), `metrics_reference` (writes docs/metrics.md), `logs` (the form of a log line),
-`structlog_import` (without rich), `rate_limited_log` (for faults that come in bursts). Nothing is imported here:
-prometheus-client decides at its import whether processes share their counters.
+`line_writer` (writes lines without waiting), `standard_streams` (what is printed), `structlog_import` (without rich),
+`rate_limited_log` (for faults that come in bursts). Nothing is imported here: prometheus-client decides at its import
+whether processes share their counters.
 """

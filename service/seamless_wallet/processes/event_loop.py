@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
 import uvloop
 
 from seamless_wallet.errors import WalletError
@@ -35,8 +33,7 @@ def run_process(
     It is 0, or 78 after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or
     in a group. Whatever else `main` raises is a bug, and is raised.
     """
-    logs.configure(settings.log_level)
-    structlog.contextvars.bind_contextvars(process=name, pid=os.getpid())
+    logs.configure(settings.log_level, name)
 
     async def run() -> None:
         _relieve_the_collector()

@@ -74,7 +74,7 @@ class LineWriter:
         return self._dropped
 
     def write(self, line: bytes) -> None:
-        """Write a line, which has its line feed, or drop it. Never raises. Never waits, but for a moment at the very end."""
+        """Write a line, which has its line feed, or drop it. Never raises, and waits only at the very end."""
         if self._pid != os.getpid():
             self._begin()
         size = len(line)

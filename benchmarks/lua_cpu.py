@@ -114,7 +114,6 @@ class Game:
             ),
             Policy(),
             SHARD,
-            0.0,
         )
         arguments = event.arguments(
             epoch=EPOCH, period=0, token=ATTEMPT, pending_max=10**9, window_ms=WINDOW_MS, lookup=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import tempfile
 import time
@@ -187,9 +188,11 @@ FREE = Policy(session_required=False)
 
 @asynccontextmanager
 async def world(*, workers: int = 1, writer: bool = True, **settings: Any) -> AsyncIterator[World]:
-    """A running world of `workers` wallet cores."""
+    """A running world of `workers` wallet cores. Fails at its end if an exception was lost that nobody retrieved."""
     directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
     made = World(directory, **settings)
+    lost: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
     try:
         await made.open()
         if writer:
@@ -200,3 +203,5 @@ async def world(*, workers: int = 1, writer: bool = True, **settings: Any) -> As
     finally:
         await made.close()
         shutil.rmtree(directory, ignore_errors=True)
+    gc.collect()  # what nobody retrieved is found when its task or future goes
+    assert not lost, lost

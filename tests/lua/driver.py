@@ -163,7 +163,7 @@ class Player:
         fields.setdefault("provider", BACK_OFFICE if office else self.provider)
         fields.setdefault("transaction_id", f"t{next(self.shard.numbers)}")
         command = Command(kind=kind, user_id=self.user_id, timestamp_ms=at, received_ms=self.shard.now_ms, **fields)
-        return PreparedEvent(command, self.shard.policy, SHARD, give_up_s=0.0)
+        return PreparedEvent(command, self.shard.policy, SHARD)
 
     def send(self, kind: Kind, lookup: LedgerLookup | None = None, **fields: Any) -> Step:
         return self.shard.send(self.event(kind, **fields), lookup)

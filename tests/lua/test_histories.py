@@ -31,7 +31,7 @@ def play(seed: int, ledger: Ledger, count: int) -> Counter:
     """Run a history, comparing after each step. Returns how often each answer was given."""
     seen: Counter = Counter()
     for command, policy in History(seed, ledger.rounds).commands(count):
-        event = PreparedEvent(command, policy, SHARD, give_up_s=0.0)
+        event = PreparedEvent(command, policy, SHARD)
         before = ledger.seq
         verdict = ledger.decide(event)
         ledger.read()
@@ -119,7 +119,7 @@ def live(seed: int, ledger: Ledger, count: int, reload_at: int | None) -> list[V
     """Run a history. From half of it on nothing comes back that was declined before: declines are not loaded."""
     verdicts, declined = [], set()
     for number, (command, policy) in enumerate(History(seed, ledger.rounds).commands(count)):
-        event = PreparedEvent(command, policy, SHARD, give_up_s=0.0)
+        event = PreparedEvent(command, policy, SHARD)
         if number == reload_at:
             ledger.reload()
         if number >= count // 2 and event.digest in declined:

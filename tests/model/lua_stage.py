@@ -49,7 +49,7 @@ class LuaStage(Stage):
             if known is None:
                 return Answer(Code.R3, "unknown_player"), 1
             return Answer(Code.R0, "exists", known.balance, known.debt, known.currency), 1
-        verdict = self._ledger.decide(PreparedEvent(command, policy, SHARD, give_up_s=0.0))
+        verdict = self._ledger.decide(PreparedEvent(command, policy, SHARD))
         for entry in self._ledger.read():
             self._last[command.user_id] = entry
         return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency), 1
@@ -62,13 +62,13 @@ class LuaStage(Stage):
 
     def bets(self, command: Command) -> dict[str, Bet]:
         """From Redis: the fold is compared with it by `agrees_about`."""
-        digest = PreparedEvent(command, Policy(), SHARD, give_up_s=0.0).round_digest
+        digest = PreparedEvent(command, Policy(), SHARD).round_digest
         assert digest is not None
         there = self._client.hgetall(keys.round_(SHARD, self._shard.epoch, digest))
         return {index.decode(): parse_bet(text.decode()) for index, text in there.items() if index}  # type: ignore[union-attr]
 
     def compare_more(self, command: Command, after: Player) -> None:
-        self._ledger.agrees_about(PreparedEvent(command, Policy(), SHARD, give_up_s=0.0))
+        self._ledger.agrees_about(PreparedEvent(command, Policy(), SHARD))
         assert sum(self.books.values()) == 0
         mine = [wallet for wallet in self._ledger.wallets.values() if wallet.currency == after.currency]
         assert self.books[after.currency, "player"] == sum(wallet.balance for wallet in mine)

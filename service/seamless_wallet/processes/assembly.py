@@ -139,6 +139,7 @@ async def assembled_wallet(
             scripts_tested.cancel()
             for task in tasks:
                 task.cancel()
+            await wallet.close()
             await pipeline.close()
 
 

@@ -17,7 +17,6 @@ class AttemptOutcome(Enum):
 
     COMMITTED = auto()
     LOST = auto()  # its epoch ended first, or SQL has the event from another attempt: look it up
-    OVERDUE = auto()  # unknown, and the deadline has passed
 
 
 class Attempt:

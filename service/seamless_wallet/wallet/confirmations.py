@@ -31,6 +31,9 @@ WORKER_BYTES: Final = 8
 SWEEP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
+SWEEP_LIMIT_S: Final = 2.0
+"""How long one sweep may take before the next one asks again."""
+
 _WATERMARK: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
 
 
@@ -87,7 +90,7 @@ class Confirmations:
             await asyncio.wait([original.outcome])
             if not original.outcome.cancelled():
                 outcome = original.outcome.result()
-                if outcome is AttemptOutcome.LOST or (outcome is AttemptOutcome.COMMITTED and original.seq >= seq):
+                if outcome is AttemptOutcome.LOST or original.seq >= seq:
                     return outcome
                 # otherwise its caller gave up, or the wallet has changed since: ask SQL
         while True:
@@ -112,7 +115,6 @@ class Confirmations:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen_for_ever())
             group.create_task(self._sweep_for_ever())
-            group.create_task(self._give_up_for_ever())
 
     async def _listen_for_ever(self) -> None:
         """The sweep finds in SQL what is published while the subscription is broken."""
@@ -138,27 +140,18 @@ class Confirmations:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_S)
+            metrics.COMMIT_WAITERS.set(len(self._attempts))
             now_s = loop.time()
             waiting = list(islice((a for a in self._attempts.values() if a.seq and a.sweep_s < now_s), SWEEP_MAX))
             if waiting or self._watermarks:
                 try:
-                    await self._sweep(waiting)
+                    async with asyncio.timeout(SWEEP_LIMIT_S):
+                        await self._sweep(waiting)
                 except Exception:  # noqa: BLE001 - counted and logged; the next sweep asks again
                     metrics.UNEXPECTED_ERRORS.labels("sweep").inc()
                     self._rate_limited_log.exception(
                         "commit_lookup_failed", remedy="check that this process can read the ledger"
                     )
-
-    async def _give_up_for_ever(self) -> None:
-        """Deadlines hold even while SQL does not answer the sweep."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            metrics.COMMIT_WAITERS.set(len(self._attempts))
-            now_s = loop.time()
-            for attempt in self._attempts.values():
-                if attempt.event.give_up_s < now_s:
-                    attempt.settle(AttemptOutcome.OVERDUE)
 
     async def _sweep(self, waiting: Sequence[Attempt]) -> None:
         found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])

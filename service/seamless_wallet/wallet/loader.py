@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
+
+from redis.exceptions import NoScriptError
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
@@ -19,11 +21,15 @@ from seamless_wallet.ledger.records import WalletSnapshot
 from seamless_wallet.observability import metrics
 from seamless_wallet.ports import Clock
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
+from seamless_wallet.wallet.shared_calls import SharedCalls
 
 T = TypeVar("T")
 
 CHUNK: Final = 250
 """Events or bets installed by one script, so that none blocks the server for long."""
+
+LOAD_LIMIT_S: Final = 10.0
+"""How long a load may take. It is more than a deadline: the load of a large wallet is there for the next try."""
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""
@@ -40,7 +46,7 @@ class Loader:
         self._shards = shards
         self._clock = clock
         self._hot_window_ms = hot_window_ms
-        self._loading: dict[str, asyncio.Task[bool]] = {}
+        self._loads: SharedCalls[str, bool] = SharedCalls("load", LOAD_LIMIT_S)
         self._scripts = load_scripts()
 
     async def load(self, user_id: str) -> bool:
@@ -48,12 +54,11 @@ class Loader:
 
         An install that is refused (other epoch, wallet there already) is simply dropped.
         """
-        task = self._loading.get(user_id)
-        if task is None:
-            task = asyncio.create_task(self._load(user_id))
-            self._loading[user_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(user_id))
-        return await asyncio.shield(task)
+        return await self._loads.join(user_id, partial(self._load, user_id))
+
+    async def close(self) -> None:
+        """End all loads."""
+        await self._loads.close()
 
     async def _load(self, user_id: str) -> bool:
         shard = self._shards.of(user_id)
@@ -66,15 +71,23 @@ class Loader:
             await self._shards.refresh()
             metrics.PLAYER_LOADS.labels("other_epoch").inc()
             return True
-        for command in self._installation(shard, snapshot, snapshot.wallet):
+        try:
+            outcome = await self._install(shard, snapshot, snapshot.wallet)
+        except NoScriptError:
+            await self._shards.ask_for_scripts(self._pipeline, shard)
+            outcome = "no_script"
+        metrics.PLAYER_LOADS.labels(outcome).inc()
+        return True
+
+    async def _install(self, shard: int, snapshot: WalletSnapshot, wallet: Wallet) -> str:
+        """Install all parts, or as many as are taken. What became of it, for the metric."""
+        for command in self._installation(shard, snapshot, wallet):
             outcome, *rest = await self._pipeline.execute(*command)
             if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
                 self._shards.learn_period(shard, int(rest[1]))
             if outcome.decode() != ReplyStatus.OK:
-                metrics.PLAYER_LOADS.labels("refused").inc()
-                return True
-        metrics.PLAYER_LOADS.labels("installed").inc()
-        return True
+                return "refused"
+        return "installed"
 
     def _installation(self, shard: int, snapshot: WalletSnapshot, wallet: Wallet) -> Iterator[tuple[Any, ...]]:
         epoch, period, window_ms = snapshot.epoch, self._shards.period(shard), self._hot_window_ms

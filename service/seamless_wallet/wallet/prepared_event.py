@@ -54,7 +54,6 @@ class PreparedEvent:
         "command",
         "digest",
         "fingerprint",
-        "give_up_s",
         "payload",
         "policy",
         "round_digest",
@@ -62,11 +61,10 @@ class PreparedEvent:
         "shard",
     )
 
-    def __init__(self, command: Command, policy: Policy, shard: int, give_up_s: float) -> None:
+    def __init__(self, command: Command, policy: Policy, shard: int) -> None:
         self.command = command
         self.policy = policy
         self.shard = shard
-        self.give_up_s = give_up_s  # by the clock of the event loop
         self.digest = event_digest(command)
         self.fingerprint = fingerprint(command)
         self.round_digest = round_digest(command) if command.kind in BET_KINDS else None

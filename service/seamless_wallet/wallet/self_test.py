@@ -85,7 +85,7 @@ def _steps(shard: int) -> Iterator[Step]:
     yield "install", (head, loaded), (*InstallArgs(EPOCH, 0), "version", 1), ("OK",)
     policy = Policy()
     for command, balance in _commands():
-        event = PreparedEvent(command, policy, shard, 0.0)
+        event = PreparedEvent(command, policy, shard)
         arguments = event.arguments(
             epoch=EPOCH, period=0, token=_ATTEMPT, pending_max=100, window_ms=WINDOW_MS, lookup=None
         )

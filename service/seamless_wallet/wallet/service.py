@@ -5,7 +5,6 @@ Every path that ends without proof gives R1, never a reversal: the provider's re
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final, assert_never
 
 from redis.exceptions import NoScriptError
@@ -13,7 +12,6 @@ from redis.exceptions import NoScriptError
 from seamless_wallet.commands import BACK_OFFICE, FUTURE_MAX_MS, Answer, Code, Command, Kind, Policy
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus, Verdict, parse_verdict
-from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import LedgerLookup
 from seamless_wallet.observability import metrics
@@ -21,12 +19,13 @@ from seamless_wallet.ports import Clock
 from seamless_wallet.wallet.anomalies import report_anomaly
 from seamless_wallet.wallet.attempts import AttemptOutcome
 from seamless_wallet.wallet.confirmations import Confirmations
+from seamless_wallet.wallet.deadlines import Deadlines
 from seamless_wallet.wallet.failures import EXPECTED, FailureReport
 from seamless_wallet.wallet.loader import Loader
 from seamless_wallet.wallet.lookups import Lookups, known_answer
 from seamless_wallet.wallet.next_step import LookUpFirst, NextStep, TryAgain
 from seamless_wallet.wallet.prepared_event import PreparedEvent
-from seamless_wallet.wallet.shard_epochs import RECOVERY_PAUSE_S, ShardEpochs
+from seamless_wallet.wallet.shard_epochs import ShardEpochs
 
 NOSCRIPT: Final = [b"NOSCRIPT"]
 """In place of a reply: the server does not have the script."""
@@ -54,7 +53,7 @@ class WalletService:
         self._lookups = Lookups(ledger, shards, confirmations)
         self._loader = loader
         self._clock = clock
-        self._deadline_s = deadline_ms / 1000
+        self._deadlines = Deadlines(deadline_ms / 1000)
         self._hot_window_ms = hot_window_ms
         self._pending_max = pending_max
         self._failures = FailureReport(clock)
@@ -62,26 +61,29 @@ class WalletService:
     async def apply(self, command: Command, policy: Policy) -> Answer:
         """Decide a command and wait until the decision rests on committed entries.
 
-        Always answers within the deadline; R1 when the outcome is unknown by then.
+        Always answers within the deadline, whatever it waits for; R1 when the outcome is unknown by then.
         """
-        give_up_s = asyncio.get_running_loop().time() + self._deadline_s
-        event = PreparedEvent(command, policy, self._shards.of(command.user_id), give_up_s)
+        event = PreparedEvent(command, policy, self._shards.of(command.user_id))
         try:
-            answer = await self._decide(event)
+            with self._deadlines.call():
+                answer = await self._decide(event)
         except EXPECTED as error:
             return self._failures.answer(error, event)
         report_anomaly(command, answer)
         return answer
 
+    async def close(self) -> None:
+        """End what is under way for callers who have given up."""
+        await self._loader.close()
+        await self._shards.close()
+
     async def _decide(self, event: PreparedEvent) -> Answer:
         """Attempt until there is an answer. A further attempt is made only if the one before left no entry."""
-        loop = asyncio.get_running_loop()
         asked = LookUpFirst() if self._needs_lookup(event.command) else None
         lookup: LedgerLookup | None = None
         while True:
             if asked is not None:
-                async with asyncio.timeout_at(event.give_up_s):
-                    lookup = await self._lookups.look_up(event, asked)
+                lookup = await self._lookups.look_up(event, asked)
                 known = known_answer(event, lookup)
                 if known is not None:
                     return known
@@ -96,14 +98,9 @@ class WalletService:
                     asked = None if lookup is None else LookUpFirst()
                 case _:
                     assert_never(step)
-            if loop.time() >= event.give_up_s:
-                raise TimeoutError
 
     async def _attempt(self, event: PreparedEvent, lookup: LedgerLookup | None) -> NextStep:
-        """Execute once, and wait until what the decision rests on is committed.
-
-        The usual path has no timer of its own: the pipeline's deadline bounds the execution, the sweep the wait.
-        """
+        """Execute once, and wait until what the decision rests on is committed."""
         epoch = self._shards.epoch(event.shard)
         if lookup is not None and lookup.epoch != epoch:
             return LookUpFirst()
@@ -114,12 +111,8 @@ class WalletService:
                 verdict = parse_verdict(reply)
                 self._confirmations.executed(attempt, verdict.rests_on)
                 outcome = await attempt.outcome
-                if outcome is AttemptOutcome.COMMITTED:
-                    return _answer_of(verdict)
-                async with asyncio.timeout_at(event.give_up_s):
-                    return await self._conclude(verdict, outcome)
-            async with asyncio.timeout_at(event.give_up_s):
-                return await self._follow(event, epoch, reply)
+                return await self._conclude(verdict, outcome)
+            return await self._follow(event, epoch, reply)
         finally:
             self._confirmations.forget(attempt)
 
@@ -147,8 +140,7 @@ class WalletService:
                 await self._shards.follow_fence(self._pipeline, event.shard, epoch, reply)
                 return TryAgain()
             case b"NOSCRIPT":
-                await self._shards.ask_recovery(self._pipeline, event.shard, EpochCause.NOSCRIPT)
-                await asyncio.sleep(RECOVERY_PAUSE_S)
+                await self._shards.ask_for_scripts(self._pipeline, event.shard)
                 return TryAgain()
             case b"MISS":
                 known = await self._loader.load(event.command.user_id)
@@ -167,12 +159,10 @@ class WalletService:
         return await self._confirmations.reached(event.shard, epoch, verdict.rests_on)
 
     async def _conclude(self, verdict: Verdict, outcome: AttemptOutcome) -> NextStep:
-        """What may be told now that the outcome is known. Raises TimeoutError if it is not, at the deadline."""
+        """What may be told now that the outcome is known."""
         match outcome:
             case AttemptOutcome.COMMITTED:
                 return _answer_of(verdict)
-            case AttemptOutcome.OVERDUE:
-                raise TimeoutError
             case AttemptOutcome.LOST:
                 # Look it up first: SQL may have this event or its bets from before the hot window, and that may be
                 # the conflict that ended the epoch.

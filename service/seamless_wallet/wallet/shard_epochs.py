@@ -16,9 +16,13 @@ from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
+from seamless_wallet.wallet.shared_calls import SharedCalls
 
 RECOVERY_PAUSE_S: Final = 0.02
 """Pause before the next attempt while a shard is being recovered."""
+
+HEADS_LIMIT_S: Final = 5.0
+"""How long reading the heads may take."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +35,7 @@ class ShardEpochs:
         self._recover_channel = keys.recover_channel(ledger_uuid)
         self._heads = list(heads)
         self._periods = [0] * len(heads)
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshes: SharedCalls[None, None] = SharedCalls("heads", HEADS_LIMIT_S)
         self._refused: Server | None = None
 
     def of(self, user_id: str) -> int:
@@ -56,9 +60,11 @@ class ShardEpochs:
 
     async def refresh(self) -> None:
         """Read the heads from SQL again; concurrent callers share one query."""
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._read_heads())
-        await asyncio.shield(self._refreshing)
+        await self._refreshes.join(None, self._read_heads)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._refreshes.close()
 
     async def _read_heads(self) -> None:
         self._heads = list(await self._ledger.heads())
@@ -91,6 +97,11 @@ class ShardEpochs:
             log.warning("redis_server_changed", remedy="none after a restart or fail-over: the writer opens epochs")
         self._refused = server
         return False
+
+    async def ask_for_scripts(self, pipeline: Pipeline, shard: int) -> None:
+        """The server lacks a script: ask for recovery, and give it a moment. Raises RedisUnavailable."""
+        await self.ask_recovery(pipeline, shard, EpochCause.NOSCRIPT)
+        await asyncio.sleep(RECOVERY_PAUSE_S)
 
     async def ask_recovery(self, pipeline: Pipeline, shard: int, cause: EpochCause) -> None:
         """Ask the writer to check the shard's epoch. Raises RedisUnavailable."""

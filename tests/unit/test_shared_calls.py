@@ -56,8 +56,8 @@ def test_all_who_ask_meanwhile_share_one_call():
     async def main() -> None:
         calls: SharedCalls[str, int] = SharedCalls("load", LIMIT_S)
         ann, bob = Slow(1.0), Slow(1.0)
-        assert await asyncio.gather(calls.join("ann", ann), calls.join("ann", ann)) == [1, 1]
-        assert await asyncio.gather(calls.join("ann", ann), calls.join("bob", bob)) == [2, 1]
+        assert [*await asyncio.gather(calls.join("ann", ann), calls.join("ann", ann))] == [1, 1]
+        assert [*await asyncio.gather(calls.join("ann", ann), calls.join("bob", bob))] == [2, 1]
         assert not calls
 
     assert run(main) == []

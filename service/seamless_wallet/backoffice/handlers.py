@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -27,6 +28,9 @@ those are ASCII."""
 
 RANDOM_KEY_BYTES: Final = 16
 """Of the transaction id that a change of status without an Idempotency-Key gets."""
+
+READ_LIMIT_S: Final = 2.0
+"""How long the ledger may take for one page or player. The wallet bounds its own part of a call."""
 
 _audit: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.audit")
 
@@ -94,7 +98,8 @@ class Players:
         user_id = parsing.user_id_of(request)
         limit, before_seq = parsing.page_of(request)
         scale = self._scales.of((await self._player(user_id)).currency)
-        found = await self._ledger.entries(user_id, before_seq, limit + 1)
+        async with asyncio.timeout(READ_LIMIT_S):
+            found = await self._ledger.entries(user_id, before_seq, limit + 1)
         page = found[:limit]
         next_cursor = str(page[-1].seq) if len(found) > limit else None
         return json_response({"entries": [entry_json(entry, scale) for entry in page], "next_cursor": next_cursor})
@@ -146,7 +151,8 @@ class Players:
         return answered
 
     async def _player(self, user_id: str) -> Wallet:
-        player = await self._ledger.wallet(user_id)
+        async with asyncio.timeout(READ_LIMIT_S):
+            player = await self._ledger.wallet(user_id)
         if player is None:
             raise ProblemError(Problem.UNKNOWN_PLAYER, "create the player first")
         return player

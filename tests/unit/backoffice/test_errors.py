@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from seamless_wallet.backoffice import backoffice_app
+from seamless_wallet.backoffice import backoffice_app, handlers
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.application import BODY_BYTES_MAX
 from seamless_wallet.backoffice.handlers import CREATE_ID
@@ -249,6 +249,21 @@ async def test_a_ledger_that_is_away_is_503(office):
     assert (status, headers["Retry-After"], slug(body)) == (503, "1", "unavailable")
     status, _, body = await office.create()
     assert (status, slug(body)) == (503, "outcome-unknown")
+
+
+async def test_a_ledger_that_hangs_is_503(office, monkeypatch):
+    """A call waits for a read for as long as for the wallet, not for ever."""
+    monkeypatch.setattr(handlers, "READ_LIMIT_S", 0.01)
+    await office.create()
+
+    async def hang(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(office.ledger, "entries", hang)
+    assert slug((await office.call("GET", "/v1/players/ann/entries"))[2]) == "unavailable"
+    monkeypatch.setattr(office.ledger, "wallet", hang)
+    assert slug((await office.call("GET", "/v1/players/ann"))[2]) == "unavailable"
+    assert slug((await office.move("deposits", "1", "k"))[2]) == "outcome-unknown"
 
 
 async def test_every_movement_leaves_one_line_in_the_audit_log(office):

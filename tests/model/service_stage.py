@@ -16,7 +16,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
-from seamless_wallet.commands import Answer, Code, Command, Policy, round_digest
+from msgspec import structs
+
+from seamless_wallet.commands import Answer, Code, Command, Item, Policy, round_digest
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.entry import Entry
@@ -45,6 +47,7 @@ class Town:
 
     def __init__(self) -> None:
         self.histories = count(1)
+        self._indexes: set[str] = set()  # of all bets that some event named
         self.copied: dict[bytes, tuple[int, bytes]] = {}
         self.loop = asyncio.new_event_loop()
         self._thread = Thread(target=self.loop.run_forever, daemon=True)
@@ -145,7 +148,9 @@ class Town:
         w, user = self.w, command.user_id
         shard = w.shard(user)
         digest = round_digest(command)
-        lookup = await w.ledger.lookup(shard, command, bytes(16), digest)
+        self._indexes |= {item.bet_index for item in command.items}
+        every = structs.replace(command, items=tuple(Item(index, "", 0) for index in sorted(self._indexes)))
+        lookup = await w.ledger.lookup(shard, every, bytes(16))
         return Look(
             lookup.wallet,
             next(iter(await w.ledger.entries(user, None, 1)), None),

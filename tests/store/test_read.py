@@ -103,26 +103,27 @@ async def test_load_is_of_one_player(store, book):
     assert list(snapshot.rounds) == [theirs.round_digest]
 
 
-async def test_lookup_finds_the_event_and_folds_its_round(store, book):
-    """All bets of the round, whichever event they came with"""
-    first = book.bet("g", a=100)
+async def test_lookup_finds_the_event_and_its_bets(store, book):
+    """As they are now, whichever event changed them last; no other bets of the round"""
+    first = book.bet("g", a=100, c=7)
     book.bet("g", b=50)
     result = book.result("g", a=(100, 95))
     await store.commit([book.take()])
-    found = await store.lookup(0, first.command, first.event_digest, first.round_digest)
+    found = await store.lookup(0, first.command, first.event_digest)
     assert (found.epoch, found.seq, found.wallet) == (1, 5, book.wallets[book.user])
     assert found.record == record(first)
-    assert dict(found.bets) == book.rounds[result.round_digest]
+    bets = book.rounds[result.round_digest]
+    assert dict(found.bets) == {"a": bets["a"], "c": bets["c"]}
 
 
 async def test_lookup_of_what_is_not_there(store, book):
     """No event, no bets; without a round no bets are asked for"""
     await store.commit([book.take()])
     unknown = book.bet("g", a=1)
-    found = await store.lookup(0, unknown.command, unknown.event_digest, unknown.round_digest)
+    found = await store.lookup(0, unknown.command, unknown.event_digest)
     assert (found.record, dict(found.bets), found.wallet.version) == (None, {}, 2)
     deposit = book.entries[1]
-    found = await store.lookup(0, deposit.command, deposit.event_digest, None)
+    found = await store.lookup(0, deposit.command, deposit.event_digest)
     assert (found.record, dict(found.bets)) == (record(deposit), {})
 
 

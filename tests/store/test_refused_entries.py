@@ -159,14 +159,75 @@ async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book,
         assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 1)
 
 
-async def test_closing_a_bet_that_is_not_open_is_unstorable(store, book):
+def about(book, kind, decided, *, seq, amount=10, winloss=0, before=0, transaction_id=""):
+    """An entry about bet a of round g, with what a script that knew no better decided."""
+    item = Item("a", "p", amount, winloss, before)
+    command = book.command(kind, transaction_id=transaction_id, game_no="g", items=(item,))
+    return Entry(0, 1, seq, encode_payload(command), decided)
+
+
+async def settled_and_changed(store, book):
+    """A bet of 10 that won 5 and was changed to lose 10: the wallet has 9990, at version 5."""
+    book.bet("g", a=10)
+    book.result("g", a=(10, 5))
+    book.change("g", a=(10, 5, -10))
+    await store.commit([book.take()])
+
+
+async def test_closing_a_bet_that_is_not_open_is_contradicted(store, book):
     """A result for a round that SQL knows nothing of, and one more than its open bets"""
     await store.commit([book.take()])
-    result = book.command(Kind.RESULT, game_no="g", currency="KRW", items=(Item("a", "p", 10, 5),))
-    error = await conflict(store, [Entry(0, 1, 3, encode_payload(result), b"3 10015 0 15 0 +")])
-    assert error.cause is EpochCause.UNSTORABLE
+    error = await conflict(store, [about(book, Kind.RESULT, b"3 10015 0 15 0 +", seq=3, winloss=5)])
+    assert error.cause is EpochCause.CONTRADICTED
     book.bet("g", a=10)
     book.result("g", a=(10, 5))
     await store.commit([book.take()])
-    error = await conflict(store, [Entry(0, 1, 5, encode_payload(result), b"5 10020 0 15 0 +")])
-    assert error.cause is EpochCause.UNSTORABLE
+    error = await conflict(store, [about(book, Kind.RESULT, b"5 10020 0 15 0 +", seq=5, winloss=5)])
+    assert error.cause is EpochCause.CONTRADICTED
+
+
+async def test_a_change_is_applied_once_whatever_its_id(store, book):
+    """A script that trusted an old look-up took the money again: wallet and round fit, the bet does not"""
+    await settled_and_changed(store, book)
+    again = about(book, Kind.CHANGE, b"6 9975 0 -15 0 +", seq=6, winloss=-10, before=5)
+    error = await conflict(store, [again])
+    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+
+
+async def test_two_of_one_change_within_a_batch(store, book):
+    """The second of the two is named; the first can be committed"""
+    book.bet("g", a=10)
+    book.result("g", a=(10, 5))
+    book.change("g", a=(10, 5, -10))
+    again = about(book, Kind.CHANGE, b"6 9975 0 -15 0 +", seq=6, winloss=-10, before=5)
+    error = await conflict(store, [*book.entries, again])
+    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+    await store.commit([book.take()])
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "winloss", "before"),
+    [
+        (Kind.BET, 11, 0, 0),
+        (Kind.CANCEL, 10, 0, 0),
+        (Kind.RESULT, 10, 4, 0),
+        (Kind.RESULT, 11, 5, 0),
+        (Kind.CHANGE, 10, 5, -10),
+        (Kind.CHANGE, 11, -10, 5),
+    ],
+)
+async def test_what_is_told_without_an_effect_is_proven_too(store, book, kind, amount, winloss, before):
+    """A script that read a bet from a key that was set back would tell R0 of what is not so"""
+    await settled_and_changed(store, book)
+    told = about(book, kind, b"6 9990 0 0 0 -", seq=6, amount=amount, winloss=winloss, before=before)
+    error = await conflict(store, [told])
+    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+
+
+async def test_a_cancelled_bet_is_not_told_to_stand(store, book):
+    """The key of its round was set back to open: a repeated bet is no R0"""
+    book.bet("g", a=10)
+    book.cancel("g", a=10)
+    await store.commit([book.take()])
+    error = await conflict(store, [about(book, Kind.BET, b"5 10000 0 0 0 -", seq=5)])
+    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 5)

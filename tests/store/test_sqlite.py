@@ -58,7 +58,7 @@ def test_every_statement_has_a_name_and_a_description():
     connection.close()
 
 
-@pytest.mark.parametrize("name", ["cutoff", "events_since", "rounds_since", "round", "event", "entries", "wallet"])
+@pytest.mark.parametrize("name", ["cutoff", "events_since", "rounds_since", "bet", "event", "entries", "wallet"])
 def test_no_read_of_a_webhook_walks_a_table(name):
     """Each finds its rows by an index, whatever the ledger's size"""
     connection = sqlite3.connect(":memory:")

@@ -78,6 +78,7 @@ TEXTS = {
     "wallet": ["user_id", "currency", "status", "sessions"],
     "round": ["user_id"],
     "script": ["sha", "text"],
+    "bet": ["state"],
 }
 # One row of each table, and one that has all columns set.
 ROW = {
@@ -162,9 +163,9 @@ async def test_finds_a_cut_tail(store, story, backend):
 @pytest.mark.parametrize(
     "insert",
     [
-        "INSERT INTO bet VALUES (zeroblob(16), 0, 3)",
-        "INSERT INTO bet VALUES (zeroblob(16), 0, 4)",
-        "INSERT INTO bet VALUES (zeroblob(16), 9, 9)",
+        "INSERT INTO bet VALUES (zeroblob(16), 0, 3, 'O 1')",
+        "INSERT INTO bet VALUES (zeroblob(16), 0, 4, 'O 1')",
+        "INSERT INTO bet VALUES (zeroblob(16), 9, 9, 'O 1')",
         "INSERT INTO round SELECT zeroblob(16), user_id, 1 FROM wallet LIMIT 1",
         "INSERT INTO wallet SELECT 'ghost', 0, 'KRW', 'active', 1, 1, 0, 0, '{}'",
         "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '')",

@@ -15,6 +15,7 @@ from seamless_wallet.commands import BACK_OFFICE, CHANGES_MAX, Command, Item, Ki
 from seamless_wallet.ledger.bets import Bet, BetState, Change, parse_bet
 from seamless_wallet.ledger.entry import CHAIN_START, Entry, encode_payload
 from seamless_wallet.ledger.fold import (
+    BetContradiction,
     FoldError,
     Session,
     Wallet,
@@ -238,23 +239,56 @@ def test_an_effect_that_its_kind_does_not_have_is_refused(kind, effects):
         fold_round({}, entry_of(command_of(kind, Item("a", "p", 10)), f"1 0 0 0 0 {effects}"))
 
 
-@pytest.mark.parametrize("state", [None, *BetState])
-@pytest.mark.parametrize("kind", [Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE])
-def test_an_effect_needs_the_state_that_it_changes(kind, state):
-    """BET nothing, CANCEL and RESULT an open bet, CHANGE a settled one of this winloss"""
-    needed = {Kind.BET: None, Kind.CANCEL: BetState.OPEN, Kind.RESULT: BetState.OPEN, Kind.CHANGE: BetState.SETTLED}
-    bets = {} if state is None else {"a": Bet(state, 10)}
-    entry = entry_of(command_of(kind, Item("a", "p", 10)), "1 0 0 0 0 +")
-    if needed[kind] == state:
-        fold_round(bets, entry)
-        assert set(bets) == {"a"}
+SETTLED = Bet(BetState.SETTLED, 10, 7, 5, (Change(5, 6, 1), Change(6, 7, 2)))
+BET_IN: dict[str | None, Bet | None] = {
+    None: None,
+    "open": Bet(BetState.OPEN, 10),
+    "cancelled": Bet(BetState.CANCELLED, 10),
+    "tombstone": Bet(BetState.TOMBSTONE, 10),
+    "settled": SETTLED,
+}
+OTHER_STAKE = Item("a", "p", 11, 7, 6)
+FOLLOWS: dict[tuple[Kind, str, Item], set[str | None]] = {
+    (Kind.BET, "+", Item("a", "p", 10)): {None},
+    (Kind.BET, "-", Item("a", "p", 10)): {"open", "settled"},
+    (Kind.BET, "-", OTHER_STAKE): set(),
+    (Kind.CANCEL, "t", Item("a", "p", 10)): {None},
+    (Kind.CANCEL, "+", Item("a", "p", 10)): {"open"},
+    (Kind.CANCEL, "-", Item("a", "p", 10)): {"cancelled", "tombstone"},
+    (Kind.CANCEL, "+", OTHER_STAKE): set(),
+    (Kind.CANCEL, "-", OTHER_STAKE): set(),
+    (Kind.RESULT, "+", Item("a", "p", 10, 3)): {"open"},
+    (Kind.RESULT, "+", Item("a", "p", 10, -11)): set(),
+    (Kind.RESULT, "+", OTHER_STAKE): set(),
+    **{(Kind.RESULT, "-", Item("a", "p", 10, had)): {"settled"} for had in (5, 6, 7)},
+    (Kind.RESULT, "-", Item("a", "p", 10, 4)): set(),
+    (Kind.RESULT, "-", OTHER_STAKE): set(),
+    (Kind.CHANGE, "+", Item("a", "p", 10, 3, 7)): {"settled"},
+    (Kind.CHANGE, "+", Item("a", "p", 10, 3, 6)): set(),
+    (Kind.CHANGE, "+", Item("a", "p", 10, -11, 7)): set(),
+    (Kind.CHANGE, "+", Item("a", "p", 11, 3, 7)): set(),
+    (Kind.CHANGE, "-", Item("a", "p", 10, 6, 5)): {"settled"},
+    (Kind.CHANGE, "-", Item("a", "p", 10, 7, 5)): set(),
+    (Kind.CHANGE, "-", OTHER_STAKE): set(),
+}
+"""Kind, letter and item → the states of a bet that it may follow: facts of the case table, and nothing of a setting."""
+
+
+@pytest.mark.parametrize("state", BET_IN)
+@pytest.mark.parametrize(("kind", "effect", "item"), FOLLOWS)
+def test_an_item_follows_from_the_state_of_its_bet(kind, effect, item, state):
+    """With an effect or without one: an item that has none changes nothing, and says something true of the bet"""
+    bet = BET_IN[state]
+    bets = {} if bet is None else {"a": bet}
+    entry = entry_of(command_of(kind, item), f"1 0 0 0 0 {effect}")
+    if state not in FOLLOWS[kind, effect, item]:
+        with pytest.raises(BetContradiction):
+            fold_round(bets, entry)
+        assert bets == ({} if bet is None else {"a": bet})
         return
-    with pytest.raises(FoldError):
-        fold_round(bets, entry)
-    untouched = entry_of(command_of(kind, Item("a", "p", 10)), "1 0 0 0 0 -")
-    before = dict(bets)
-    fold_round(bets, untouched)
-    assert bets == before
+    fold_round(bets, entry)
+    assert set(bets) == {"a"}
+    assert (bets["a"] == bet) == (effect == "-")
 
 
 def test_a_change_must_begin_at_the_stored_winloss():

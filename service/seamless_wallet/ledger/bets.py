@@ -46,6 +46,14 @@ class Bet(msgspec.Struct, frozen=True):
         changes = "".join(f" {c.before}:{c.after}:{c.timestamp_ms}" for c in self.changes)
         return f"S {self.stake} {self.winloss} {self.first_winloss}{changes}"
 
+    def winlosses(self) -> set[int]:
+        """Every winloss that a settled bet has had, in minor units."""
+        return {self.first_winloss, *(change.after for change in self.changes)}
+
+    def was_changed(self, before: int, after: int) -> bool:
+        """Whether this change of winloss was applied at any time."""
+        return any((change.before, change.after) == (before, after) for change in self.changes)
+
 
 def parse_bet(text: str) -> Bet:
     """The inverse of `Bet.text`. Raises ValueError for anything else."""

@@ -15,6 +15,7 @@ class EpochCause(StrEnum):
     NOSCRIPT = "noscript"  # a registered script is gone
     FORK = "fork"  # Redis and SQL have different entries at one seq
     GAP = "gap"  # entries are missing between SQL and the stream
+    CONTRADICTED = "contradicted"  # an entry says something of a bet that does not follow from what SQL holds
     REUSED = "reused"  # an event or a bet that SQL has already
     UNSTORABLE = "unstorable"  # an entry that cannot be read, or contradicts itself
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from seamless_wallet.commands import Kind, PlayerStatus
+from seamless_wallet.commands import Item, Kind, PlayerStatus
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet, BetState, Change
 from seamless_wallet.ledger.entry import Entry
@@ -41,6 +43,10 @@ class Wallet(msgspec.Struct, frozen=True):
 
 class FoldError(WalletError, ValueError):
     """An entry does not follow from those before it."""
+
+
+class BetContradiction(FoldError):
+    """An entry says something of a bet that does not follow from what is known of it."""
 
 
 def fold_wallet(wallet: Wallet | None, entry: Entry) -> Wallet:
@@ -90,30 +96,71 @@ def _fold_session(sessions: dict[str, Session], entry: Entry) -> dict[str, Sessi
     return {**sessions, command.provider: changed}
 
 
-def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
-    """Apply one entry to the bets of its round, in place. Raises FoldError if an item does not follow."""
+def fold_bet(bet: Bet | None, entry: Entry, item: Item, effect: str) -> Bet:
+    """The bet after one item of an entry; `bet` None: it was never seen.
+
+    Facts only, nothing that a setting may change. Items without an effect are proven, too: what is told of a bet must
+    be true of it. Raises BetContradiction.
+    """
+    kind = entry.command.kind
+    takes_too_much = kind in (Kind.RESULT, Kind.CHANGE) and item.winloss < -item.amount
+    if not takes_too_much and (bet is None or bet.stake == item.amount):
+        if effect == "-" and bet is not None and _has_effect_already(bet, kind, item):
+            return bet
+        after = (
+            _bet_after(bet, entry, item) if effect == ("t" if kind is Kind.CANCEL and bet is None else "+") else None
+        )
+        if after is not None:
+            return after
+    state = "no bet" if bet is None else repr(bet.text())
+    raise BetContradiction(f"entry {entry.shard}/{entry.seq}: {kind} with effect {effect!r} cannot follow {state}")
+
+
+def _has_effect_already(bet: Bet, kind: Kind, item: Item) -> bool:
+    """Whether the bet is as an item without an effect says."""
+    match kind, bet.state:
+        case Kind.BET, BetState.OPEN | BetState.SETTLED:
+            return True
+        case Kind.CANCEL, BetState.CANCELLED | BetState.TOMBSTONE:
+            return True
+        case Kind.RESULT, BetState.SETTLED:
+            return item.winloss in bet.winlosses()
+        case Kind.CHANGE, BetState.SETTLED:
+            return bet.was_changed(item.winloss_before, item.winloss)
+        case _:
+            return False
+
+
+def _bet_after(bet: Bet | None, entry: Entry, item: Item) -> Bet | None:
+    """The bet after an item with an effect; None if it cannot have one."""
+    match entry.command.kind, bet and bet.state:
+        case Kind.BET, None:
+            return Bet(BetState.OPEN, item.amount)
+        case Kind.CANCEL, None:
+            return Bet(BetState.TOMBSTONE, item.amount)
+        case Kind.CANCEL, BetState.OPEN:
+            return Bet(BetState.CANCELLED, item.amount)
+        case Kind.RESULT, BetState.OPEN:
+            return Bet(BetState.SETTLED, item.amount, item.winloss, item.winloss)
+        case Kind.CHANGE, BetState.SETTLED if bet and bet.winloss == item.winloss_before:
+            change = Change(item.winloss_before, item.winloss, entry.command.timestamp_ms)
+            return Bet(BetState.SETTLED, bet.stake, item.winloss, bet.first_winloss, (*bet.changes, change))
+        case _:
+            return None
+
+
+def items_with_effects(entry: Entry) -> Iterator[tuple[Item, str]]:
+    """The items of an entry, each with its letter. Raises FoldError unless there are as many of both."""
     command, effects = entry.command, entry.decision.effects
     if len(effects) != len(command.items):
         raise FoldError(f"entry {entry.shard}/{entry.seq} has {len(effects)} effects for {len(command.items)} items")
-    for item, effect in zip(command.items, effects, strict=True):
-        if effect == "-":
-            continue
-        bet = bets.get(item.bet_index)
-        match command.kind, effect, bet and bet.state:
-            case Kind.BET, "+", None:
-                after = Bet(BetState.OPEN, item.amount)
-            case Kind.CANCEL, "t", None:
-                after = Bet(BetState.TOMBSTONE, item.amount)
-            case Kind.CANCEL, "+", BetState.OPEN if bet:
-                after = Bet(BetState.CANCELLED, bet.stake)
-            case Kind.RESULT, "+", BetState.OPEN if bet:
-                after = Bet(BetState.SETTLED, bet.stake, item.winloss, item.winloss)
-            case Kind.CHANGE, "+", BetState.SETTLED if bet and bet.winloss == item.winloss_before:
-                change = Change(item.winloss_before, item.winloss, command.timestamp_ms)
-                after = Bet(BetState.SETTLED, bet.stake, item.winloss, bet.first_winloss, (*bet.changes, change))
-            case _:
-                raise FoldError(f"entry {entry.shard}/{entry.seq}: {command.kind} cannot follow the state of a bet")
-        bets[item.bet_index] = after
+    return zip(command.items, effects, strict=True)
+
+
+def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
+    """Apply one entry to the bets of its round, in place. Raises FoldError if an item does not follow."""
+    for item, effect in items_with_effects(entry):
+        bets[item.bet_index] = fold_bet(bets.get(item.bet_index), entry, item, effect)
 
 
 def net_effect(entry: Entry) -> int:

@@ -20,8 +20,8 @@ class LedgerReader(Protocol):
     async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
         """A wallet with its open rounds, and every event and round touched since `since_ms`."""
 
-    async def lookup(self, shard: int, command: Command, digest: bytes, round_digest: bytes | None) -> LedgerLookup:
-        """One event and, folded, all bets of its round."""
+    async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
+        """One event, and what is known of the bets that it names."""
 
     async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
         """Which of these events are committed."""

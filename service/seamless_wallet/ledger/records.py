@@ -38,7 +38,7 @@ class WalletSnapshot(msgspec.Struct, frozen=True):
 
 
 class LedgerLookup(msgspec.Struct, frozen=True):
-    """What SQL knows of one event and its round, as of (epoch, seq) of its shard."""
+    """What SQL knows of one event and the bets that it names, by bet_index, as of (epoch, seq) of its shard."""
 
     epoch: int
     seq: int

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import msgspec
 
-from seamless_wallet.commands import shard_of
+from seamless_wallet.commands import bet_digest, shard_of
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import CHAIN_START, Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, net_effect
@@ -126,25 +126,29 @@ def _row_of(wallet: Wallet) -> WalletRow:
 def check_rounds(
     rows: Iterable[StoredRow],
     stored_round: Callable[[bytes], tuple[str, int] | None],
-    stored_bet: Callable[[bytes], tuple[int, int] | None],
+    stored_bet: Callable[[bytes], tuple[int, int, str] | None],
 ) -> Iterator[Finding]:
-    """All entries that have a round, by round and seq: its count of open bets, and where each bet was first seen.
+    """All entries that have a round, by round and seq: its count of open bets, each bet's state and first entry.
 
-    `stored_round`: digest → user_id and open bets. `stored_bet`: digest → shard and seq.
+    `stored_round`: digest → user_id and open bets. `stored_bet`: digest → shard, seq and state.
     """
     for digest, group in groupby(rows, key=itemgetter(0)):
         bets: dict[str, Bet] = {}
+        first_entry: dict[str, tuple[int, int]] = {}
         for _, shard, epoch, seq, payload, decided in group:
             entry = Entry(shard, epoch, seq, payload, decided)
             try:
                 fold_round(bets, entry)
-                first_seen = first_seen_digests(entry)
             except INVALID_ENTRY_ERRORS as error:
                 yield Finding(entry.shard, entry.seq, f"does not follow from the entries of its round: {error}")
                 break
-            if any(stored_bet(bet) != (entry.shard, entry.seq) for bet in first_seen):
-                yield Finding(entry.shard, entry.seq, "the index of bets does not point to it")
+            for item in entry.command.items:
+                first_entry.setdefault(item.bet_index, (entry.shard, entry.seq))
         else:
+            for index, bet in bets.items():
+                shard, seq = first_entry[index]
+                if stored_bet(bet_digest(entry.command, index)) != (shard, seq, bet.text()):
+                    yield Finding(shard, seq, f"the table of bets does not say that it placed a bet, now {bet.text()}")
             open_bets = sum(bet.state is BetState.OPEN for bet in bets.values())
             expected = (entry.command.user_id, open_bets)
             if (stored_round(digest) or (entry.command.user_id, 0)) != expected:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
-from seamless_wallet.commands import Kind, PlayerStatus, bet_digest, shard_of
+from seamless_wallet.commands import BET_KINDS, Kind, PlayerStatus, bet_digest, shard_of
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet
 from seamless_wallet.ledger.entry import Entry
@@ -15,8 +15,10 @@ from seamless_wallet.ledger.fold import (
     Session,
     Wallet,
     first_seen_bets,
+    fold_bet,
     fold_round,
     fold_wallet,
+    items_with_effects,
     net_effect,
     open_bets_delta,
 )
@@ -114,6 +116,18 @@ def entry_row(entry: Entry, currency: str) -> EntryRow:
         entry.payload,
         entry.decided,
     )
+
+
+def bets_after(entry: Entry, known: Callable[[bytes], Bet | None]) -> list[tuple[bytes, Bet]]:
+    """Digest and state of every bet that the entry names, after it. `known`: digest → state before.
+
+    Raises BetContradiction for what does not follow, or another of INVALID_ENTRY_ERRORS.
+    """
+    if entry.command.kind not in BET_KINDS:
+        return []
+    digests = [bet_digest(entry.command, item.bet_index) for item in entry.command.items]
+    pairs = zip(digests, items_with_effects(entry), strict=True)
+    return [(digest, fold_bet(known(digest), entry, item, effect)) for digest, (item, effect) in pairs]
 
 
 def first_seen_digests(entry: Entry) -> list[bytes]:

@@ -13,7 +13,7 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
 
-_STORABLE_BEFORE: Final = frozenset({EpochCause.REUSED, EpochCause.UNSTORABLE})
+_STORABLE_BEFORE: Final = frozenset({EpochCause.CONTRADICTED, EpochCause.REUSED, EpochCause.UNSTORABLE})
 """Causes that concern one entry: those before it can be committed."""
 
 log = structlog.get_logger(__name__)

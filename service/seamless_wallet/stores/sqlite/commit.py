@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from seamless_wallet.commands import Kind
 from seamless_wallet.errors import WalletError
+from seamless_wallet.ledger.bets import Bet
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
-from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.fold import BetContradiction, Wallet
 from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.rows import (
     INVALID_ENTRY_ERRORS,
     apply_entry,
+    bets_after,
     encode_sessions,
     entry_row,
     first_seen_digests,
@@ -27,6 +29,7 @@ from seamless_wallet.stores.rows import (
     wallet_of,
 )
 from seamless_wallet.stores.sqlite.database import transaction
+from seamless_wallet.stores.sqlite.reads import read_bet
 from seamless_wallet.stores.sqlite.sql import READ_SQL, WRITE_SQL
 
 Chained = tuple[Entry, bytes]
@@ -140,20 +143,49 @@ def _store_wallets(connection: sqlite3.Connection, shards: int, entries: Iterabl
 
 
 def _store_bets(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
-    """The bets seen for the first time, and the rounds' counts of open ones."""
-    bets: list[tuple[bytes, int, int]] = []
+    """Prove every item against the bet that SQL has, and compare-and-swap the bets; then the rounds' open ones."""
+    before: dict[bytes, Bet | None] = {}
+    after: dict[bytes, Bet] = {}
+    first_seen: dict[bytes, Entry] = {}
     deltas: defaultdict[tuple[bytes, str], int] = defaultdict(int)
+
+    def known(digest: bytes) -> Bet | None:
+        if digest not in before:
+            before[digest] = read_bet(connection, digest)
+        return after.get(digest, before[digest])
+
     for entry in entries:
-        bets += [(digest, entry.shard, entry.seq) for digest in first_seen_digests(entry)]
+        for digest, bet in bets_after(entry, known):
+            after[digest] = bet
+            first_seen.setdefault(digest, entry)
         digest, delta = round_change(entry)
         if delta:
             deltas[digest, entry.command.user_id] += delta
-    connection.executemany(WRITE_SQL["insert_bet"], bets)
+    _swap_bets(connection, before, after, first_seen)
     opened = [(digest, user_id, delta) for (digest, user_id), delta in deltas.items() if delta > 0]
     closed = [(-delta, digest) for (digest, _), delta in deltas.items() if delta < 0]
     connection.executemany(WRITE_SQL["open_bets"], opened)
     if closed and connection.executemany(WRITE_SQL["close_bets"], closed).rowcount != len(closed):
         raise _StateChanged("bets are closed in a round that has none")
+
+
+def _swap_bets(
+    connection: sqlite3.Connection,
+    before: Mapping[bytes, Bet | None],
+    after: Mapping[bytes, Bet],
+    first_seen: Mapping[bytes, Entry],
+) -> None:
+    """Write the bets that are new, and those that changed over what was read."""
+    inserted, updated = [], []
+    for digest, bet in after.items():
+        old = before[digest]
+        if old is None:
+            inserted.append((digest, first_seen[digest].shard, first_seen[digest].seq, bet.text()))
+        elif bet is not old:
+            updated.append((bet.text(), digest, old.text()))
+    connection.executemany(WRITE_SQL["insert_bet"], inserted)
+    if updated and connection.executemany(WRITE_SQL["update_bet"], updated).rowcount != len(updated):
+        raise _StateChanged("a bet changed within the transaction")
 
 
 def _raise_for_first_refused(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
@@ -177,6 +209,8 @@ def _store_one(connection: sqlite3.Connection, shards: int, entry: Entry) -> Non
         if reused:
             raise LedgerConflict(EpochCause.REUSED, entry.shard, entry.seq, reused)
         _store(connection, shards, [[entry]])
+    except BetContradiction as error:
+        raise LedgerConflict(EpochCause.CONTRADICTED, entry.shard, entry.seq, str(error)) from error
     except _REFUSALS as error:
         raise LedgerConflict(EpochCause.UNSTORABLE, entry.shard, entry.seq, f"cannot be stored: {error}") from error
 

@@ -37,10 +37,9 @@ SELECT entry.round_digest, entry.shard, entry.epoch, entry.seq, entry.payload, e
 FROM touched CROSS JOIN entry INDEXED BY entry_round ON entry.round_digest = touched.digest
 ORDER BY entry.round_digest, entry.seq;
 
--- name: round
--- All entries of one round.
-SELECT round_digest, shard, epoch, seq, payload, decided FROM entry INDEXED BY entry_round
-WHERE round_digest = ? ORDER BY seq;
+-- name: bet
+-- The state of one bet, by its digest.
+SELECT state FROM bet WHERE bet_digest = ?;
 
 -- name: event
 -- One event, by its digest.

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from seamless_wallet.commands import Command
+from seamless_wallet.commands import Command, bet_digest
+from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
@@ -42,19 +43,23 @@ def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int
     return WalletSnapshot(epoch, seq, found, rounds, events)
 
 
-def lookup(
-    connection: sqlite3.Connection, shard: int, command: Command, digest: bytes, round_digest: bytes | None
-) -> LedgerLookup:
-    """One event and all bets of its round."""
+def read_bet(connection: sqlite3.Connection, digest: bytes) -> Bet | None:
+    """A bet's state after its newest entry; None if it was never seen."""
+    row = connection.execute(READ_SQL["bet"], (digest,)).fetchone()
+    return parse_bet(row[0]) if row else None
+
+
+def lookup(connection: sqlite3.Connection, shard: int, command: Command, digest: bytes) -> LedgerLookup:
+    """One event, and what is known of the bets that it names."""
     epoch, seq = connection.execute(READ_SQL["head"], (shard,)).fetchone()
     row = connection.execute(READ_SQL["event"], (digest,)).fetchone()
-    rounds = {} if round_digest is None else fold_rounds(connection.execute(READ_SQL["round"], (round_digest,)))
+    found = ((item.bet_index, read_bet(connection, bet_digest(command, item.bet_index))) for item in command.items)
     return LedgerLookup(
         epoch,
         seq,
         wallet(connection, command.user_id),
         EventRecord(*row) if row else None,
-        rounds.get(round_digest, {}) if round_digest is not None else {},
+        {index: bet for index, bet in found if bet is not None},
     )
 
 

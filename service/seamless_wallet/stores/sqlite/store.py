@@ -107,9 +107,9 @@ class SqliteLedger:
         """A wallet with its open rounds, and every event and round touched since `since_ms`, or a little before."""
         return await self._threads.read(reads.load, shard, user_id, since_ms)
 
-    async def lookup(self, shard: int, command: Command, digest: bytes, round_digest: bytes | None) -> LedgerLookup:
-        """One event and, folded, all bets of its round."""
-        return await self._threads.read(reads.lookup, shard, command, digest, round_digest)
+    async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
+        """One event, and what is known of the bets that it names."""
+        return await self._threads.read(reads.lookup, shard, command, digest)
 
     async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
         """Which of these events are committed."""

@@ -102,5 +102,5 @@ class _Verification:
     def _round(self, digest: bytes) -> tuple[str, int] | None:
         return self._one("round", digest)
 
-    def _bet(self, digest: bytes) -> tuple[int, int] | None:
+    def _bet(self, digest: bytes) -> tuple[int, int, str] | None:
         return self._one("bet", digest)

@@ -44,8 +44,8 @@ SELECT hex(round_digest) FROM round
 WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.round_digest = round.round_digest);
 
 -- name: bet
--- Where a bet was first seen.
-SELECT shard, seq FROM bet WHERE bet_digest = ?;
+-- Where a bet was first seen, and its state.
+SELECT shard, seq, state FROM bet WHERE bet_digest = ?;
 
 -- name: bets
 -- Every bet with the entry it points to.

@@ -60,7 +60,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_bet
 -- A bet that was placed or tombstoned for the first time.
-INSERT INTO bet (bet_digest, shard, seq) VALUES (?, ?, ?);
+INSERT INTO bet (bet_digest, shard, seq, state) VALUES (?, ?, ?, ?);
+
+-- name: update_bet
+-- Compare-and-swap a bet over new entries.
+UPDATE bet SET state = ? WHERE bet_digest = ? AND state = ?;
 
 -- name: open_bets
 -- Bets opened in a round that may be new.

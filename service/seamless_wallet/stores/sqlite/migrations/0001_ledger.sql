@@ -84,11 +84,12 @@ BEGIN
   SELECT RAISE(ABORT, 'entries are append-only');
 END;
 
--- Every bet ever placed or tombstoned, with the entry that did it first.
+-- Every bet ever placed or tombstoned, with the entry that did it first, and its state after the newest entry about it.
 CREATE TABLE bet (
   bet_digest BLOB PRIMARY KEY CHECK (length(bet_digest) = 16),
   shard INTEGER NOT NULL,
   seq INTEGER NOT NULL,
+  state TEXT NOT NULL, -- as in seamless_wallet/ledger/bets.py
   FOREIGN KEY (shard, seq) REFERENCES entry (shard, seq)
 ) STRICT, WITHOUT ROWID;
 

@@ -459,7 +459,7 @@ class TestSimulate:
 
     def test_shows_what_was_not(self, wallet, fake):
         fake.meddle = lambda _command, answer, _oracle: type(answer)(answer.code, "", 1, 0, "KRW")
-        result = wallet("simulate", "--players", "2", "--rounds", "2")
+        result = wallet("simulate", "--players", "2", "--rounds", "2", "--chaos", "0", "--seed", "1")
         assert result.exit_code == 1
         assert "2 MISMATCHES" in result.stdout
         assert "expected R0, balance 20000.00" in result.stdout

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from seamless_wallet.clients.back_office_ports import AbsentPort, BackOfficePort
+from seamless_wallet.clients.target import OperatorChoices
 from seamless_wallet.clients.webhook import WebhookClient
-from seamless_wallet.conformance import CaseResult, CaseStatus, OperatorChoices, select
-from seamless_wallet.conformance.back_office_ports import AbsentPort, BackOfficePort
+from seamless_wallet.conformance import CaseResult, CaseStatus, select
 from seamless_wallet.conformance.run_context import RunContext
 from seamless_wallet.conformance.runner import play_cases
 from tests.conformance.reference_wallet import CURRENCY, SCALE, Endpoint, ReferenceBackOffice

@@ -16,9 +16,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from seamless_wallet.ciphers import DecryptionError
+from seamless_wallet.clients.back_office_ports import Action, BackOfficeRefused
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, fingerprint
-from seamless_wallet.conformance.back_office_ports import Action
-from seamless_wallet.conformance.case_errors import BackOfficeRefused
 from seamless_wallet.money import AMOUNT_MAX, format_minor, parse_minor
 from seamless_wallet.providers import Echo, Invalid, Provider, configure
 

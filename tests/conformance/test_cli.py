@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,45 +14,11 @@ from typer.testing import CliRunner
 
 from seamless_wallet.cli import app
 from seamless_wallet.cli.conformance import _announce_waits
-from seamless_wallet.conformance import Target, all_cases
+from seamless_wallet.clients.target import Target
+from seamless_wallet.conformance import all_cases
 from tests.conformance.broken import FaultForStrangers, FixedAnswer, GrossWinloss
+from tests.conformance.command_line import hook_of, serving
 from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
-
-HOOK = """\
-import json, sys, urllib.error, urllib.request
-url, cannot, action, user, *rest = sys.argv[1:]
-if action == cannot:
-    sys.exit(69)
-asked = {"action": action, "user_id": user, "currency": rest[-1] if rest else "", "amount": rest[0] if rest[1:] else ""}
-try:
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(asked).encode(), method="POST")) as reply:
-        print(reply.read().decode())
-except urllib.error.HTTPError as error:
-    sys.exit(error.read().decode())
-"""
-
-
-@contextmanager
-def serving(endpoint: Endpoint) -> Iterator[str]:
-    """Its URL, served by a thread."""
-    started, loop, urls = threading.Event(), asyncio.new_event_loop(), []
-    ended = asyncio.Event()
-
-    async def serve() -> None:
-        async with endpoint.serving() as url:
-            urls.append(url)
-            started.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield urls[0]
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
-        loop.close()
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +31,6 @@ def directory(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "200")
     (tmp_path / "api.key").write_text(KEY + "\n")
-    (tmp_path / "hook.py").write_text(HOOK)
     return tmp_path
 
 
@@ -182,19 +143,16 @@ class TestReports:
 
 
 class TestTheHook:
-    def hook(self, directory: Path, url: str, cannot: str = "-") -> str:
-        return f"{sys.executable} '{directory / 'hook.py'}' {url.replace('/webhook/ref', '/back-office')} {cannot}"
-
     def test_makes_players_and_moves_their_money(self, conformance, url, directory):
         """Players, deposits, withdrawals, blocks and balances come from a command."""
         only = ("row:22", "row:71", "row:72", "deposit-and-*", "change-after-a-withdrawal", "alike-players-have-*")
         words = [word for pattern in only for word in ("--only", pattern)]
-        report = json.loads(conformance(url, "--hook", self.hook(directory, url), *words, "--strict", "--json").stdout)
+        report = json.loads(conformance(url, "--hook", hook_of(directory, url), *words, "--strict", "--json").stdout)
         assert report["summary"]["pass"] == 7
 
     def test_that_has_no_such_action_skips_the_case(self, conformance, url, directory):
         """Exit status 69."""
-        words = (url, "--hook", self.hook(directory, url, "block"), "--only", "row:22", "--json")
+        words = (url, "--hook", hook_of(directory, url, "block"), "--only", "row:22", "--json")
         (case,) = json.loads(conformance(*words).stdout)["cases"]
         assert (case["status"], case["detail"]) == ("skip", "the hook cannot block")
 

@@ -12,11 +12,10 @@ from functools import partial
 
 import pytest
 
+from seamless_wallet.clients.back_office_ports import Action, BackOfficeRefused
 from seamless_wallet.commands import Code
 from seamless_wallet.conformance import CaseStatus, all_cases
 from seamless_wallet.conformance import case_events as conformance_events
-from seamless_wallet.conformance.back_office_ports import Action
-from seamless_wallet.conformance.case_errors import BackOfficeRefused
 from tests.conformance.broken import FixedAnswer, FixedCode
 from tests.conformance.playing import GIVEN, results_of
 from tests.conformance.reference_wallet import Endpoint, ReferenceBackOffice, Rules

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from seamless_wallet.conformance import CaseStatus, OperatorChoices, all_cases
+from seamless_wallet.clients.back_office_ports import BackOfficeRefused
+from seamless_wallet.clients.target import OperatorChoices
+from seamless_wallet.conformance import CaseStatus, all_cases
 from seamless_wallet.conformance.case_context import FUNDS, CaseContext
-from seamless_wallet.conformance.case_errors import BackOfficeRefused, CaseFailed
+from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.run_context import RunContext
 from tests.conformance.playing import GIVEN, failed, results_of, skipped
 from tests.conformance.reference_wallet import (

@@ -29,7 +29,8 @@ def fake_provider(**changes) -> Provider:
 class FakeWallet:
     """Decides as the oracle does, unless `meddle` (command, answer, wallet of the player) says something else.
 
-    `before` is asked before anything happens and may answer the HTTP request itself.
+    `before` is asked before anything happens and may answer the HTTP request itself. `seen` are the events of players
+    whom it knows.
     """
 
     def __init__(self, provider: Provider | None = None) -> None:
@@ -61,11 +62,11 @@ class FakeWallet:
             return web.Response(body=b'{"code":"R2"}', content_type="application/json")
         incoming = self.provider.profile.decode(self.provider.open(await request.read(), key), self.provider, 0)
         command = incoming.command
-        self.seen.append(command)
         oracle = self.players.get(command.user_id)
         if oracle is None:
             answer = Answer(Code.R3, "unknown_player")
         else:
+            self.seen.append(command)
             ruling = oracle.judge(command)
             answer = Answer(ruling.code, ruling.row, ruling.balance, oracle.debt, self.currency[command.user_id])
             answer = self.meddle(command, answer, oracle)

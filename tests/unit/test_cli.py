@@ -439,7 +439,7 @@ class TestSimulate:
 
     def test_shows_what_it_deposits(self, wallet, fake):
         fake.create("ann")
-        words = ("simulate", "--user", "ann", "--rounds", "1", "--chaos", "0")
+        words = ("simulate", "--player", "ann", "--rounds", "1", "--chaos", "0")
         assert "deposited KRW 20000.00 to play with: ann\n" in wallet(*words, "--verbose").stdout
         assert "deposited" not in wallet("simulate", "--players", "1", "--rounds", "0").stdout
         told = wallet("simulate", "--players", "1", "--rounds", "0", "--verbose").stdout
@@ -452,7 +452,7 @@ class TestSimulate:
     def test_counts_a_deposit_that_stays_unknown_within_a_round(self, wallet, fake):
         fake.create("ann")
         fake.before = _unknown_deposits
-        result = wallet("simulate", "--user", "ann", "--rounds", "1", "--retry-s", "0")
+        result = wallet("simulate", "--player", "ann", "--rounds", "1", "--retry-s", "0")
         assert result.exit_code == 1
         assert "ann deposit" in result.stdout
         assert "Traceback" not in result.output
@@ -470,21 +470,22 @@ class TestSimulate:
 
     def test_shows_requests_and_answers_in_the_clear(self, wallet, fake):
         fake.create("ann", "KRW", 1_000_000)
-        told = wallet("simulate", "--user", "ann", "--rounds", "0", "--verbose").stdout
+        told = wallet("simulate", "--player", "ann", "--rounds", "0", "--verbose").stdout
         assert re.search(r'→ \{"transaction_id":"0_sim_.*\n← \{"code":"R0","event_type":"login"', told)
         assert KEY not in told
 
     def test_asks_which_provider_is_meant(self, wallet, data_dir):
-        line = refused(wallet("simulate", "--provider", "acme"), 78)
+        line = refused(wallet("simulate", "--provider", "acme"), 2)
         assert "the settings have no 'acme'; choose one of: demo" in line
         (data_dir / "wallet.toml").write_text("")
-        assert "the settings have no provider" in refused(wallet("simulate"), 78)
+        told = "pass the URL of a webhook, --api-id and --api-key-file, or add [providers.<name>] to the settings"
+        assert told in refused(wallet("simulate"), 2)
         (data_dir / "wallet.toml").write_text(PROVIDER + PROVIDER.replace(".demo", ".other"))
-        assert "choose one of: demo, other" in refused(wallet("simulate"), 78)
+        assert "choose one of: demo, other" in refused(wallet("simulate"), 2)
 
     def test_refuses_what_cannot_begin(self, wallet):
-        assert "create the player first" in refused(wallet("simulate", "--user", "nobody"), 1)
-        assert "never sends EUR" not in refused(wallet("simulate", "--url", "nowhere"), 1)
+        assert "create the player first" in refused(wallet("simulate", "--player", "nobody"), 2)
+        assert "'nowhere' is not the http:// URL" in refused(wallet("simulate", "nowhere", "--player", "ann"), 2)
 
 
 class TestTheDemo:
@@ -500,7 +501,7 @@ class TestTheDemo:
         }
         told = capsys.readouterr().out
         assert f"{url}/webhook/demo" in told
-        assert f"simulate --user demo-1 --rounds 1 --seed 286 --verbose --url {url} --admin-url {url}" in told
+        assert f"simulate {url} --admin-url {url} --player demo-1 --rounds 1 --seed 286 --verbose" in told
 
     async def test_goes_on_without_its_players(self, fake, capsys, monkeypatch):
         monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another-token-than-that")
@@ -513,7 +514,7 @@ class TestTheDemo:
         ensure_demo()
         urls = ServiceUrls("http://127.0.0.1:8080", "http://127.0.0.1:8081")
         assert simulate_command(urls).startswith(f"WALLET_DATA_DIR={data_dir} ")
-        assert "--url" not in simulate_command(urls)
+        assert simulate_command(urls).endswith(" simulate --player demo-1 --rounds 1 --seed 286 --verbose")
         monkeypatch.delenv("WALLET_DATA_DIR")
         monkeypatch.chdir(tmp_path)
         ensure_demo()

@@ -5,6 +5,7 @@ import json
 import socket
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,10 +14,11 @@ from aiohttp.test_utils import TestServer
 
 from seamless_wallet.cli.demo import SEED
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable
+from seamless_wallet.clients.back_office_ports import BackOfficeRefused
+from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy
-from seamless_wallet.simulator import Chaos, Limits, Simulation, SimulationError, simulate
+from seamless_wallet.simulator import Chaos, Simulation, simulate
 from seamless_wallet.simulator.oracle import Oracle
-from seamless_wallet.simulator.simulation import endpoint
 from tests.unit.fake_wallet import TOKEN, FakeWallet, fake_provider, problem
 
 
@@ -26,18 +28,20 @@ async def play(aiohttp_server_of):
 
     async def run(wallet: FakeWallet, **changes):
         url = await aiohttp_server_of(wallet)
-        given = {
+        policy = wallet.provider.policy
+        target: dict[str, Any] = {
             "provider": wallet.provider,
-            "webhook_url": url,
-            "admin_url": url,
-            "admin_token": TOKEN,
-            "seed": 7,
-            "players": 3,
-            "rounds": 6,
-            "chaos": Chaos.of(0.3, 0.3),
-            "limits": Limits(retry_s=5),
+            "url": f"{url}/webhook/demo",
+            "currency": "KRW",
+            "admin": (url, TOKEN),
+            "choices": OperatorChoices(
+                "required" if policy.session_required else "off", policy.cancel_unknown, policy.change_overdraw
+            ),
+            "decline_memory_s": 3600.0,
         }
-        return await simulate(Simulation(**{**given, **changes}))
+        target |= {name: changes.pop(name) for name in list(changes) if name in Target.__dataclass_fields__}
+        given = {"seed": 7, "players": 3, "rounds": 6, "chaos": Chaos.of(0.3, 0.3), "retry_s": 5}
+        return await simulate(Simulation(target=Target(**target), **{**given, **changes}))
 
     return run
 
@@ -111,7 +115,7 @@ class TestAHonestWallet:
             return Answer(Code.R1, "deadline") if count % 7 == 0 else answer
 
         wallet.before, wallet.meddle = before, meddle
-        report = await play(wallet, limits=Limits(retry_s=20), rounds=4)
+        report = await play(wallet, retry_s=20, rounds=4)
         assert report["ok"], report["mismatches"]
         assert report["retries"] > 5
         assert report["unanswered"] > 0
@@ -137,7 +141,7 @@ class TestAHonestWallet:
         async def disturb(request: web.Request) -> web.Response | None:
             nonlocal calls
             calls += "webhook" in request.path
-            return web.Response(status=503) if calls == 1 else None
+            return web.Response(status=503) if calls == 2 else None  # the first asks whether there is a webhook
 
         forgetful.before, forgetful.meddle = disturb, forget
         report = await play(forgetful, chaos=chaos, players=1)
@@ -147,14 +151,14 @@ class TestAHonestWallet:
     async def test_is_played_with_a_player_who_exists(self, play):
         wallet = FakeWallet()
         wallet.create("ann", "USD", 500_00)
-        report = await play(wallet, user_id="ann")
+        report = await play(wallet, given_players=("ann",))
         assert report["ok"], report["mismatches"]
         assert {command.user_id for command in wallet.seen} == {"ann"}
 
     async def test_shows_every_kind_of_event_in_the_session_that_the_demo_proposes(self, play):
         wallet = FakeWallet()
         wallet.create("ann", "KRW", 1_000_000_00)
-        report = await play(wallet, user_id="ann", rounds=1, seed=SEED, chaos=Chaos.of(0.1, 0.1))
+        report = await play(wallet, given_players=("ann",), rounds=1, seed=SEED, chaos=Chaos.of(0.1, 0.1))
         kinds = Counter(command.kind for command in wallet.seen)
         assert kinds == dict.fromkeys((Kind.LOGIN, Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE, Kind.LOGOUT), 1)
         assert report["ok"]
@@ -233,7 +237,7 @@ class TestALyingWallet:
     async def test_is_found_out(self, play, lie):
         wallet = FakeWallet()
         wallet.meddle = lie
-        report = await play(wallet, chaos=Chaos.of(0.6, 0.5), limits=Limits(retry_s=0.2))
+        report = await play(wallet, chaos=Chaos.of(0.6, 0.5), retry_s=0.2)
         assert not report["ok"]
         assert report["mismatch_count"] >= len(report["mismatches"]) > 0
 
@@ -246,19 +250,18 @@ class TestALyingWallet:
     async def test_is_found_out_when_it_never_decides(self, play):
         wallet = FakeWallet()
         wallet.meddle = lambda *_: Answer(Code.R1, "deadline")
-        report = await play(wallet, players=1, limits=Limits(retry_s=0.2))
+        report = await play(wallet, players=1, retry_s=0.2)
         (mismatch,) = report["mismatches"]
         assert "no decision within 0.2 s" in mismatch["got"]
 
-    async def test_is_found_out_when_it_does_not_accept_the_key(self, play):
-        report = await play(FakeWallet(), players=1, provider=fake_provider(api_key="f" * 32))
-        assert "as for a wrong key" in report["mismatches"][0]["got"]
-
     async def test_is_found_out_when_it_does_not_seal(self, play):
-        wallet = FakeWallet()
+        """Though it did when it was asked first."""
+        wallet, calls = FakeWallet(), 0
 
         async def unsealed(request: web.Request) -> web.Response | None:
-            return web.Response(text="R0") if "webhook" in request.path else None
+            nonlocal calls
+            calls += "webhook" in request.path
+            return web.Response(text="R0") if calls > 1 and "webhook" in request.path else None
 
         wallet.before = unsealed
         report = await play(wallet, players=1)
@@ -273,9 +276,28 @@ class TestALyingWallet:
 
 
 class TestARunThatCannotBegin:
+    async def test_says_that_there_is_no_webhook(self, play, unused_tcp_port):
+        """At once, however long events would be repeated."""
+        with pytest.raises(TargetError, match=r"/hook: no answer: connection refused"):
+            await play(FakeWallet(), url=f"http://127.0.0.1:{unused_tcp_port}/hook", retry_s=60)
+
+    async def test_says_that_the_wallet_does_not_accept_the_key(self, play):
+        with pytest.raises(TargetError, match="it knows another Api-Id, Api-Key or cipher"):
+            await play(FakeWallet(), provider=fake_provider(api_key="f" * 32))
+
+    async def test_says_that_the_wallet_does_not_seal(self, play):
+        wallet = FakeWallet()
+
+        async def unsealed(request: web.Request) -> web.Response | None:
+            return web.Response(text="R0") if "webhook" in request.path else None
+
+        wallet.before = unsealed
+        with pytest.raises(TargetError, match="does not open with the key"):
+            await play(wallet)
+
     async def test_says_that_there_is_no_back_office(self, play, unused_tcp_port):
-        with pytest.raises(AdminUnreachable, match=r"no back office at .*: connection refused"):
-            await play(FakeWallet(), admin_url=f"http://127.0.0.1:{unused_tcp_port}")
+        with pytest.raises(TargetError, match=r"no back office at .*: connection refused"):
+            await play(FakeWallet(), admin=(f"http://127.0.0.1:{unused_tcp_port}", TOKEN))
 
     async def test_says_bare_that_money_may_have_come_or_not(self, play):
         """Not in a group of exceptions, though several players get the same."""
@@ -285,32 +307,33 @@ class TestARunThatCannotBegin:
             return problem(503, "outcome-unknown", "repeat") if request.path.endswith("/deposits") else None
 
         wallet.before = before
-        with pytest.raises(AdminRefused, match="repeat"):
-            await play(wallet, players=5, limits=Limits(retry_s=0.2))
+        with pytest.raises(BackOfficeRefused, match="repeat"):
+            await play(wallet, players=5, retry_s=0.2)
 
-    async def test_says_that_the_token_is_wrong(self, play):
-        with pytest.raises(AdminRefused, match="Bearer"):
-            await play(FakeWallet(), admin_token="another")
+    async def test_says_that_the_token_is_wrong(self, play, aiohttp_server_of):
+        wallet = FakeWallet()
+        with pytest.raises(TargetError, match="Bearer"):
+            await play(wallet, admin=(await aiohttp_server_of(wallet), "another"))
 
     async def test_says_that_there_is_no_such_player(self, play):
-        with pytest.raises(AdminRefused, match="create the player first"):
-            await play(FakeWallet(), user_id="nobody")
+        with pytest.raises(TargetError, match="create the player first"):
+            await play(FakeWallet(), given_players=("nobody",))
 
     async def test_says_that_the_player_is_blocked(self, play):
         wallet = FakeWallet()
         wallet.create("ann")
         wallet.status["ann"] = "blocked"
-        with pytest.raises(SimulationError, match="ann is blocked"):
-            await play(wallet, user_id="ann")
+        with pytest.raises(TargetError, match="ann is blocked"):
+            await play(wallet, given_players=("ann",))
 
     async def test_says_that_the_currency_is_not_the_provider_s(self, play):
-        with pytest.raises(SimulationError, match="never sends EUR: only KRW, USD"):
+        with pytest.raises(TargetError, match="never sends 'EUR'; choose one of KRW, USD"):
             await play(FakeWallet(), currency="EUR")
 
     @pytest.mark.parametrize("url", ["", "localhost", "ftp://x/", "http://", "http://x:99999/"])
     async def test_says_that_the_url_is_none(self, play, url):
-        with pytest.raises(SimulationError, match="is not the http:// URL of a webhook"):
-            await play(FakeWallet(), webhook_url=url)
+        with pytest.raises(TargetError, match="is not the http:// URL of a webhook"):
+            await play(FakeWallet(), url=url)
 
 
 @pytest.fixture
@@ -319,20 +342,6 @@ def unused_tcp_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-class TestTheEndpoint:
-    @pytest.mark.parametrize(
-        ("given", "used"),
-        [
-            ("http://h:1", "http://h:1/webhook/demo"),
-            ("http://h:1/", "http://h:1/webhook/demo"),
-            ("https://h/operator/hook", "https://h/operator/hook"),
-        ],
-    )
-    def test_is_completed_only_if_it_has_no_path(self, given, used):
-        simulation = Simulation(provider=fake_provider(), webhook_url=given, admin_url="", admin_token="", seed=1)
-        assert endpoint(simulation) == used
 
 
 class TestTheAdminClient:

@@ -7,13 +7,15 @@ import json as jsonlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from seamless_wallet.cli import conformance_options as option
 from seamless_wallet.cli.docs import text_of
-from seamless_wallet.conformance import Case, CaseResult, ConformanceError, Target, check_target, run_cases, select
+from seamless_wallet.cli.target_options import TargetOptions, with_target_options
+from seamless_wallet.clients.target import Target, check_target
+from seamless_wallet.conformance import Case, CaseResult, ConformanceError, run_cases, select
 from seamless_wallet.conformance import report_formats as report
 
 if TYPE_CHECKING:
@@ -29,30 +31,14 @@ ANNOUNCED_WAIT_S = 10.0
 """A run that waits as long as this in all says so at its start."""
 
 
+@with_target_options
 def conformance(
-    url: option.Url = "",
-    api_id: option.ApiId = "",
-    api_key_file: option.ApiKeyFile = None,
-    profile: option.Profile = None,
-    cipher: option.Cipher = None,
-    key_encoding: option.KeyEncoding = None,
-    reply_body: option.ReplyBody = None,
-    provider: option.ProviderName = "",
-    currency: option.Currency = "",
-    scale: option.Scale = None,
-    player: option.Players = None,
-    admin_url: option.AdminUrl = "",
-    admin_token_file: option.AdminTokenFile = None,
-    hook: option.Hook = "",
-    session: option.SessionChoice = None,
-    cancel_unknown: option.CancelChoice = None,
-    change_overdraw: option.OverdrawChoice = None,
+    target: TargetOptions,
     grace_s: option.Grace = None,
     body_bytes_max: option.BodyBytesMax = None,
     only: option.Only = None,
     list_cases: option.ListCases = False,
     print_hook: option.PrintHook = False,
-    timeout_s: option.Timeout = 10.0,
     concurrency: option.Concurrency = 8,
     strict: option.Strict = False,
     json: option.Json = False,
@@ -72,32 +58,13 @@ def conformance(
     if list_cases:
         _show_list(cases)
         return
-    from seamless_wallet.cli.conformance_target import BackOfficeOptions, WebhookOptions, target_of
+    from seamless_wallet.cli.target import target_of
 
-    webhook = WebhookOptions(
-        url=url,
-        provider=provider,
-        api_id=api_id,
-        api_key_file=api_key_file,
-        currency=currency,
-        scale=scale,
-        format={"profile": profile, "cipher": cipher, "key_encoding": key_encoding, "reply_body": reply_body},
-    )
-    back_office = BackOfficeOptions(
-        players=tuple(player or ()), hook=hook, admin_url=admin_url, admin_token_file=admin_token_file
-    )
-    choices: dict[str, Any] = {
-        "session": session,
-        "cancel_unknown": cancel_unknown,
-        "change_overdraw": change_overdraw,
-        "grace_s": grace_s,
-        "body_bytes_max": body_bytes_max,
-    }
-    target = target_of(webhook, back_office, choices, timeout_s=timeout_s, concurrency=concurrency)
-    check_target(target)
+    tested = target_of(target, grace_s=grace_s, body_bytes_max=body_bytes_max)
+    check_target(tested)
     if junit:
         _check_writable(junit)
-    results = asyncio.run(_run(target, cases, quiet=json))
+    results = asyncio.run(_run(tested, cases, concurrency=concurrency, quiet=json))
     _report(results, json=json, junit=junit, verbose=verbose)
     counts = report.summary(results)
     raise typer.Exit(1 if counts["fail"] or (strict and counts["skip"]) else 0)
@@ -146,7 +113,7 @@ def _report(results: Sequence[CaseResult], *, json: bool, junit: Path | None, ve
             raise _unwritable(junit, error) from None
 
 
-async def _run(target: Target, cases: Sequence[Case], *, quiet: bool) -> list[CaseResult]:
+async def _run(target: Target, cases: Sequence[Case], *, concurrency: int, quiet: bool) -> list[CaseResult]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -163,7 +130,7 @@ async def _run(target: Target, cases: Sequence[Case], *, quiet: bool) -> list[Ca
                 _announce_waits(target, cases, console)
             bar.update(task, description=f"{case.name} (waits until the grace is over)" if case.waits else case.name)
 
-        return await run_cases(target, cases, on_progress)
+        return await run_cases(target, cases, concurrency=concurrency, on_progress=on_progress)
 
 
 def _announce_waits(target: Target, cases: Sequence[Case], console: Console) -> None:

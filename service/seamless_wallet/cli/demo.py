@@ -59,11 +59,14 @@ def simulate_command(urls: ServiceUrls, environ: Mapping[str, str] = os.environ)
     locations = {name: environ[name] for name in LOCATION_VARIABLES if environ.get(name)}
     seen = load_settings(locations)  # by the command
     words = [f"{name}={shlex.quote(value)}" for name, value in locations.items()]
-    words += [shlex.quote(_program()), "simulate --user", PLAYERS[0], f"--rounds 1 --seed {SEED} --verbose"]
-    if not urls.webhook.endswith(f"://{seen.webhook_host}:{seen.webhook_port}"):
-        words.append(f"--url {urls.webhook}")
-    if not urls.admin.endswith(f"://{seen.admin_host}:{seen.admin_port}"):
-        words.append(f"--admin-url {urls.admin}")
+    words += [shlex.quote(_program()), "simulate"]
+    is_elsewhere = not (
+        urls.webhook.endswith(f"://{seen.webhook_host}:{seen.webhook_port}")
+        and urls.admin.endswith(f"://{seen.admin_host}:{seen.admin_port}")
+    )
+    if is_elsewhere:
+        words += [urls.webhook, f"--admin-url {urls.admin}"]
+    words += ["--player", PLAYERS[0], f"--rounds 1 --seed {SEED} --verbose"]
     if len(seen.providers) > 1:
         words.append(f"--provider {next(iter(seen.providers))}")
     return " ".join(words)

@@ -10,7 +10,6 @@ from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:
     from seamless_wallet.clients.admin_api import AdminClient
-    from seamless_wallet.providers import Provider
 
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to listen on → one to connect to
 
@@ -38,24 +37,6 @@ def service_url(host: str, port: int, option: str) -> str:
         raise SettingsError(f"the settings leave the port open (0); pass {option}")
     host = LOOPBACK.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def provider_of(settings: Settings, name: str) -> Provider:
-    """The configured provider of that name, or the only one if `name` is empty. Raises SettingsError."""
-    from seamless_wallet.processes.provider_accounts import build_providers
-
-    providers = build_providers(settings)
-    if name:
-        if name not in providers:
-            known = ", ".join(providers) or "none"
-            raise SettingsError(f"--provider: the settings have no {name!r}; choose one of: {known}")
-        return providers[name]
-    if len(providers) != 1:
-        known = ", ".join(providers)
-        raise SettingsError(
-            f"--provider: choose one of: {known}" if known else "the settings have no provider; add [providers.<name>]"
-        )
-    return next(iter(providers.values()))
 
 
 def _token(settings: Settings | None, token_file: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""`wallet simulate`: a game provider that plays against a running service."""
+"""`wallet simulate`: a game provider that plays against a running wallet."""
 
 from __future__ import annotations
 
@@ -11,31 +11,16 @@ from typing import Annotated, Any
 
 import typer
 
-from seamless_wallet.cli.endpoints import admin_address, provider_of, service_url
-from seamless_wallet.cli.options import AdminUrl, TokenFile
-from seamless_wallet.settings import load_settings
-from seamless_wallet.simulator import Chaos, Limits, Simulation
+from seamless_wallet.cli.target_options import TargetOptions, with_target_options
+from seamless_wallet.simulator import Chaos, Simulation
 from seamless_wallet.simulator import simulate as run_simulation
 
 
+@with_target_options
 def simulate(
+    target: TargetOptions,
     players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to create.")] = 10,
     rounds: Annotated[int, typer.Option(min=0, max=1_000_000, help="Rounds of each player.")] = 10,
-    user: Annotated[
-        str,
-        typer.Option(
-            help="Existing player to play as, in place of new ones. Money is deposited as needed.", show_default=False
-        ),
-    ] = "",
-    url: Annotated[str, typer.Option(help="URL of the webhook. Default: from the settings.", show_default=False)] = "",
-    provider: Annotated[
-        str, typer.Option(help="Provider of the settings. Default: the only one.", show_default=False)
-    ] = "",
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    currency: Annotated[
-        str, typer.Option(help="Currency of new players. Default: the first of the provider.", show_default=False)
-    ] = "",
     concurrency: Annotated[int, typer.Option(min=1, max=4096, help="Players who play at the same time.")] = 16,
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Probability that an event is sent once more.")] = 0.1,
     chaos: Annotated[float, typer.Option(min=0, max=1, help="Probability of each kind of trouble in a round.")] = 0.1,
@@ -56,24 +41,22 @@ def simulate(
 ) -> None:
     """Simulate a game provider: play rounds with every kind of event, and check every answer to the last digit.
 
-    Exit status 1 if an answer was wrong.
+    It plays against any webhook that speaks the wire format. `wallet docs conformance` explains how to name webhook,
+    players and hook: the options are those of `wallet conformance`.
+
+    Exit status: 0 every answer was right, 1 one was wrong or a player could not be made, 2 wrong usage or no wallet to
+    play against.
     """
-    settings = load_settings()
-    simulation_url = url or service_url(settings.webhook_host, settings.webhook_port, "--url")
-    back_office, token = admin_address(admin_url, admin_token_file)
+    from seamless_wallet.cli.target import target_of
+
     simulation = Simulation(
-        provider=provider_of(settings, provider),
-        webhook_url=simulation_url,
-        admin_url=back_office,
-        admin_token=token,
+        target=target_of(target),
         seed=secrets.randbelow(2**32) if seed is None else seed,
-        currency=currency,
         players=players,
         rounds=rounds,
-        user_id=user,
         concurrency=concurrency,
         chaos=Chaos.of(chaos, duplicates),
-        limits=Limits(retry_s, settings.hot_window_s),
+        retry_s=retry_s,
         acks=acks,
     )
     report = asyncio.run(_run(simulation, verbose=verbose, quiet=json))
@@ -92,8 +75,7 @@ async def _run(simulation: Simulation, *, verbose: bool, quiet: bool) -> dict[st
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     hidden = verbose or quiet or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        players = 1 if simulation.user_id else simulation.players
-        task = bar.add_task("Playing rounds", total=players * simulation.rounds)
+        task = bar.add_task("Playing rounds", total=simulation.player_count * simulation.rounds)
         return await run_simulation(
             simulation,
             on_round=lambda done: bar.update(task, completed=done),
@@ -133,6 +115,8 @@ def _print_report(report: dict[str, Any]) -> None:
     typer.echo(f"{report['retries']} retries because no decision came")
     if report["forgotten_declines"]:
         typer.echo(f"{report['forgotten_declines']} declines were decided afresh, because Redis had lost them")
+    if report["not_compared"]:
+        typer.echo(f"not compared with the balances that the back office shows: {report['not_compared']}")
     typer.echo(f"players {report['players']}, seed {report['seed']}")
     for mismatch in report["mismatches"]:
         row = f" (row {mismatch['row']})" if mismatch["row"] else ""

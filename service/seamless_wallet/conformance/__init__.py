@@ -9,19 +9,15 @@ from seamless_wallet.conformance.case_errors import ConformanceError
 from seamless_wallet.conformance.case_registry import Case, Phase
 from seamless_wallet.conformance.case_result import CaseResult, CaseStatus
 from seamless_wallet.conformance.case_selection import all_cases, select
-from seamless_wallet.conformance.run_context import OperatorChoices
-from seamless_wallet.conformance.runner import Target, check_target, run_cases
+from seamless_wallet.conformance.runner import run_cases
 
 __all__ = [
     "Case",
     "CaseResult",
     "CaseStatus",
     "ConformanceError",
-    "OperatorChoices",
     "Phase",
-    "Target",
     "all_cases",
-    "check_target",
     "run_cases",
     "select",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from seamless_wallet.clients.back_office_ports import ActionUnavailable, BackOfficeFault, BackOfficeRefused
 from seamless_wallet.clients.webhook import WebhookError
 from seamless_wallet.errors import WalletError
 from seamless_wallet.exit_status import EXIT_USAGE
@@ -17,15 +18,14 @@ class CaseSkipped(WalletError):
     """The case needs something that is not there: what is missing."""
 
 
-class BackOfficeRefused(WalletError):
-    """The back office did not do what it was asked to do."""
-
-
 class ConformanceError(WalletError):
     """The run cannot begin. One line that says why."""
 
     exit_status = EXIT_USAGE
 
 
-FAILURES: Final = (CaseFailed, BackOfficeRefused, WebhookError)
+FAILURES: Final = (CaseFailed, BackOfficeRefused, BackOfficeFault, WebhookError)
 """What ends a case as failed."""
+
+SKIPS: Final = (CaseSkipped, ActionUnavailable)
+"""What ends a case as skipped."""

@@ -7,10 +7,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from seamless_wallet.clients.back_office_ports import Action, BackOfficeRefused
 from seamless_wallet.clients.provider_events import new_event
 from seamless_wallet.commands import Item, Kind
-from seamless_wallet.conformance.back_office_ports import Action
-from seamless_wallet.conformance.case_errors import BackOfficeRefused, CaseFailed
+from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.case_events import R0, R1, R3, CaseEvent
 from seamless_wallet.conformance.player_account import PlayerAccount
 from seamless_wallet.conformance.run_context import RunContext

@@ -46,6 +46,15 @@ wallet conformance https://wallet.example/webhook/acme --api-id operator-17 --ap
 
 A case that needs something that is not there is skipped, and the report says why.
 
+Nothing else is read: neither settings nor files of this program. The options are those of `wallet simulate` as well. It
+plays ordinary rounds and every kind of trouble at random, and works out each answer from the case table:
+```sh
+wallet simulate https://wallet.example/webhook/acme --api-id operator-17 --api-key-file acme.key \\
+    --currency KRW --hook ./back-office-hook --players 20 --rounds 50
+```
+With `--player` and without a hook, `wallet simulate` wins what a player needs, with a stake of one unit. It asks for no
+more than `create`, `deposit` and `balance`.
+
 ### The hook
 The hook is a command line and runs without a shell:
 ```text
@@ -65,6 +74,7 @@ CMD balance USER CURRENCY          prints the balance
 - A `USER` has ASCII letters, digits and hyphens. Only the cases about ids that look alike use other characters.
 
 [back-office-hook.sh](back-office-hook.sh) is a hook for our own admin API, in a few lines of curl.
+`wallet conformance --print-hook` prints it.
 
 ### How the wallet is configured
 Rows marked (cfg) have a default. If your wallet is configured otherwise, pass it. The same goes for two limits:

@@ -5,22 +5,11 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from dataclasses import dataclass
 
+from seamless_wallet.clients.back_office_ports import BackOfficePort
 from seamless_wallet.clients.provider_events import TransactionIds
+from seamless_wallet.clients.target import OperatorChoices
 from seamless_wallet.clients.webhook import WebhookClient
-from seamless_wallet.conformance.back_office_ports import BackOfficePort
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorChoices:
-    """How the operator chose the rows marked (cfg), and the limits that a case has to know."""
-
-    session: str = "required"
-    cancel_unknown: str = "tombstone"
-    change_overdraw: str = "debt"
-    grace_s: float = 10.0
-    body_bytes_max: int = 4 * 2**20
 
 
 class RunContext:

@@ -6,7 +6,6 @@ it plays against any wallet that has this webhook and back office, and needs no 
 """
 
 from seamless_wallet.simulator.chaos import Chaos
-from seamless_wallet.simulator.simulated_player import Limits
-from seamless_wallet.simulator.simulation import Simulation, SimulationError, simulate
+from seamless_wallet.simulator.simulation import Simulation, simulate
 
-__all__ = ["Chaos", "Limits", "Simulation", "SimulationError", "simulate"]
+__all__ = ["Chaos", "Simulation", "simulate"]

@@ -37,7 +37,7 @@ async def play(player: SimulatedPlayer, rounds: int) -> None:
     await player.send(player.event(Kind.LOGIN))
     for _ in range(rounds):
         if player.oracle.balance < POOR * _unit(player):
-            await player.deposit(BANKROLL * _unit(player))
+            await _get_money(player)
         await _ordinary_round(player)
         for trouble, probability in _troubles(player.chaos):
             if player.chance(probability):
@@ -100,6 +100,17 @@ def _changed(player: SimulatedPlayer, items: tuple[Item, ...]) -> tuple[Item, ..
     return tuple(changed)
 
 
+async def _get_money(player: SimulatedPlayer) -> None:
+    """Another bankroll: paid in by the back office, or else won in a round with a stake of one unit or less."""
+    unit = _unit(player)
+    if await player.deposit(BANKROLL * unit):
+        return
+    game_no, bet = player.next_game(), Item("1", "banker", min(unit, player.oracle.balance))
+    await player.send(player.event(Kind.BET, game_no, (bet,)))
+    win = msgspec.structs.replace(bet, winloss=BANKROLL * unit)
+    await player.send(player.event(Kind.RESULT, game_no, (win,)))
+
+
 async def _log_out(player: SimulatedPlayer) -> None:
     """Log out with a timestamp a second ahead, so that it is newer than a login of the same second."""
     await player.send(player.event(Kind.LOGOUT, timestamp_ms=player.now_ms() + 1000))
@@ -149,7 +160,7 @@ async def _insufficient(player: SimulatedPlayer) -> None:
     stake = player.oracle.balance + player.rng.choice(CHIPS) * _unit(player)
     bet = player.event(Kind.BET, game_no, (Item("1", "banker", stake),))
     await player.send(bet)
-    await player.deposit(BANKROLL * _unit(player))
+    await _get_money(player)
     await player.send(bet)
     items = (Item("1", "banker", player.oracle.balance),)  # all of it
     if items[0].amount and await player.send(player.event(Kind.BET, game_no, items)) is Code.R0:
@@ -226,7 +237,7 @@ async def _indebted(player: SimulatedPlayer) -> None:
         await player.send(player.event(Kind.RESULT, lost, (loss,)))
     down = msgspec.structs.replace(bet, winloss=-bet.amount, winloss_before=win.winloss)
     code = await player.send(player.event(Kind.CHANGE, won, (down,)))
-    await player.deposit(BANKROLL * unit)
+    await _get_money(player)
     if code is Code.R0 and player.chance(0.5):
         up = msgspec.structs.replace(bet, winloss=win.winloss, winloss_before=down.winloss)
         await player.send(player.event(Kind.CHANGE, won, (up,)))

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from random import Random
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import msgspec
 
-from seamless_wallet.clients.admin_api import AdminClient, AdminError, PlayerState, check_access
-from seamless_wallet.clients.webhook import WebhookClient, is_http_url
-from seamless_wallet.errors import WalletError
-from seamless_wallet.exit_status import EXIT_FAILURE
-from seamless_wallet.money import format_minor, parse_minor
-from seamless_wallet.providers import Provider
+from seamless_wallet.clients.back_office_ports import ActionUnavailable, BackOfficeError
+from seamless_wallet.clients.login_probe import trouble_with
+from seamless_wallet.clients.target import Target, TargetError, check_target, open_back_office
+from seamless_wallet.clients.webhook import WebhookClient, WebhookError
+from seamless_wallet.money import format_minor
+from seamless_wallet.simulator.accounts import Account, Accounts
 from seamless_wallet.simulator.chaos import Chaos
 from seamless_wallet.simulator.oracle import Oracle
 from seamless_wallet.simulator.rounds import BANKROLL, play
@@ -27,29 +26,28 @@ from seamless_wallet.simulator.simulated_player import Limits, OnDeposit, Simula
 from seamless_wallet.simulator.simulation_report import Mismatch, SimulationReport
 from seamless_wallet.simulator.webhook_caller import OnExchange, WebhookCaller
 
-
-class SimulationError(WalletError):
-    """The simulation cannot begin. One line that says why."""
-
-    exit_status = EXIT_FAILURE
+_PROGRESS_S: Final = 0.1
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
-    """What to play. `user_id`: an existing player instead of new ones; nobody else may play with it meanwhile."""
+    """What to play. Players who are given with the target play in place of new ones, and nobody else may play as them.
 
-    provider: Provider
-    webhook_url: str
-    admin_url: str
-    admin_token: str
+    `retry_s`: for how long an event without a decision is sent again.
+    """
+
+    target: Target
     seed: int
-    currency: str = ""
     players: int = 10
     rounds: int = 10
-    user_id: str = ""
     concurrency: int = 16
     chaos: Chaos = Chaos()
-    limits: Limits = Limits()
+    retry_s: float = 30.0
     acks: Path | None = None
+
+    @property
+    def player_count(self) -> int:
+        """How many play."""
+        return len(self.target.given_players) or self.players
 
 
 async def simulate(
@@ -59,30 +57,23 @@ async def simulate(
     on_exchange: OnExchange | None = None,
     on_deposit: OnDeposit = lambda _user_id, _currency, _amount: None,
 ) -> dict[str, Any]:
-    """Play, and sum up; `ok` says whether everything was as it ought to be. Raises SimulationError or AdminError."""
+    """Play, and sum up; `ok` says whether everything was as it ought to be.
+
+    Raises TargetError if there is nothing to play with, and BackOfficeError if a player cannot be made.
+    """
+    target = simulation.target
+    check_target(target)
     async with AsyncExitStack() as stack:
-        url, provider = endpoint(simulation), simulation.provider
-        client = WebhookClient(provider, url, connections_max=simulation.concurrency)
+        client = WebhookClient(
+            target.provider, target.url, timeout_s=target.timeout_s, connections_max=simulation.concurrency
+        )
         webhook = WebhookCaller(await stack.enter_async_context(client), on_exchange)
-        admin = await stack.enter_async_context(_admin(simulation))
+        port = await open_back_office(target, stack, patience_s=simulation.retry_s, persistent=True)
         acks = stack.enter_context(simulation.acks.open("a", encoding="utf-8")) if simulation.acks else None
-        await check_access(simulation.admin_url, simulation.admin_token, user_id=simulation.user_id)
-        run = _Run(simulation, webhook, admin, SimulationReport(acks), on_round, on_deposit)
+        accounts = Accounts(target, port, webhook)
+        run = _Run(simulation, webhook, accounts, SimulationReport(acks), on_round, on_deposit)
+        await run.probe(client)
         return await run.play()
-
-
-def endpoint(simulation: Simulation) -> str:
-    """The webhook's URL: as given, with the provider's path if it has none. Raises SimulationError."""
-    url = simulation.webhook_url
-    if not is_http_url(url):
-        raise SimulationError(f"{url!r} is not the http:// URL of a webhook")
-    has_path = urlsplit(url).path.strip("/")
-    return url if has_path else f"{url.rstrip('/')}/webhook/{simulation.provider.name}"
-
-
-def _admin(simulation: Simulation) -> AdminClient:
-    patience_s = simulation.limits.retry_s
-    return AdminClient(simulation.admin_url, simulation.admin_token, patience_s=patience_s, persistent=True)
 
 
 def _first_of(error: BaseException) -> BaseException:
@@ -96,21 +87,47 @@ class _Run:
         self,
         simulation: Simulation,
         webhook: WebhookCaller,
-        admin: AdminClient,
+        accounts: Accounts,
         report: SimulationReport,
         on_round: Callable[[int], None],
         on_deposit: OnDeposit,
     ) -> None:
         self._simulation = simulation
+        self._target = simulation.target
         self._webhook = webhook
-        self._admin = admin
+        self._accounts = accounts
         self._report = report
         self._on_round = on_round
         self._on_deposit = on_deposit
         self._name = f"sim-{secrets.token_hex(4)}"
+        self._given: list[Account] = []
+
+    async def probe(self, client: WebhookClient) -> None:
+        """Find the given players, and see whether there is a webhook at all. Raises TargetError with one line."""
+        trouble = await self._trouble_with(client, f"{self._name}-nobody")
+        told = TargetError(f"{self._target.shown_url}{trouble}")
+        try:
+            self._given = [await self._accounts.find(user_id) for user_id in self._target.given_players]
+        except TargetError:
+            if trouble:
+                raise told from None
+            raise
+        if trouble:  # a wallet that is only wrong about strangers is played
+            known = self._given[0] if self._given else await self._created(-1)
+            if await self._trouble_with(client, known.user_id):
+                raise told
+
+    async def _trouble_with(self, client: WebhookClient, user_id: str) -> str:
+        """What is wrong with the answer to a login, if anything."""
+        login = self._accounts.login(user_id)
+        try:
+            trouble = await trouble_with(client, self._webhook.text_of(login, self._target.scale))
+        except WebhookError as error:
+            return f": {error}"
+        return f" {trouble}" if trouble else ""
 
     async def play(self) -> dict[str, Any]:
-        numbers = iter(range(1 if self._simulation.user_id else self._simulation.players))
+        numbers = iter(range(self._simulation.player_count))
         began_s = time.monotonic()
 
         async def play_on() -> None:
@@ -123,7 +140,7 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._simulation.concurrency):
                     group.create_task(play_on())
-        except* (SimulationError, AdminError) as errors:
+        except* BackOfficeError as errors:
             fault = _first_of(errors)
         finally:
             telling.cancel()
@@ -134,70 +151,46 @@ class _Run:
         return {
             "ok": self._report.mismatch_count == 0,
             "seed": self._simulation.seed,
-            "players": self._simulation.user_id or f"{self._name}-*",
-            "url": endpoint(self._simulation),
+            "players": ", ".join(self._target.given_players) or f"{self._name}-*",
+            "url": self._target.shown_url,
             **self._report.summary(elapsed_s),
             "trial_balance": trial_balance,
         }
 
     async def _visit(self, number: int) -> None:
         """All of one player."""
-        rng = Random(f"{self._simulation.seed}/{number}")
-        player = await self._player(number, rng)
+        account = self._given[number] if self._given else await self._created(number)
+        player = SimulatedPlayer(
+            account=account,
+            oracle=Oracle(self._target.choices.policy, account.balance, account.debt),
+            rng=Random(f"{self._simulation.seed}/{number}"),
+            webhook=self._webhook,
+            accounts=self._accounts,
+            report=self._report,
+            chaos=self._simulation.chaos,
+            limits=Limits(self._simulation.retry_s, self._target.decline_memory_s),
+            is_new=not self._given,
+            on_deposit=self._on_deposit,
+        )
         try:
             await play(player, self._simulation.rounds)
         except WrongAnswer:
             return
         await player.check_state()
 
-    async def _player(self, number: int, rng: Random) -> SimulatedPlayer:
-        """An existing player as they are, or a new one with money."""
-        found = await self._existing() if self._simulation.user_id else await self._created(number)
-        provider = self._webhook.provider
-        scale = provider.currencies[found.currency]
-        balance, debt = parse_minor(found.balance, scale), parse_minor(found.debt, scale)
-        return SimulatedPlayer(
-            user_id=found.user_id,
-            currency=found.currency,
-            oracle=Oracle(provider.policy, balance, debt),
-            rng=rng,
-            webhook=self._webhook,
-            admin=self._admin,
-            report=self._report,
-            chaos=self._simulation.chaos,
-            limits=self._simulation.limits,
-            is_new=not self._simulation.user_id,
-            on_deposit=self._on_deposit,
-        )
-
-    async def _existing(self) -> PlayerState:
-        found = await self._admin.show(self._simulation.user_id)
-        if found.currency not in self._webhook.provider.currencies:
-            raise SimulationError(
-                f"{found.user_id} has {found.currency}, which {self._webhook.provider.name} never sends"
-            )
-        if found.status != "active":
-            raise SimulationError(f"{found.user_id} is {found.status}: unblock the player, or name another one")
-        return found
-
-    async def _created(self, number: int) -> PlayerState:
-        currencies = self._webhook.provider.currencies
-        currency = self._simulation.currency or next(iter(currencies))
-        if currency not in currencies:
-            raise SimulationError(f"{self._webhook.provider.name} never sends {currency}: only {', '.join(currencies)}")
-        user_id = f"{self._name}-{number + 1:04d}"
-        await self._admin.create(user_id, currency)
-        scale = currencies[currency]
-        bankroll = format_minor(BANKROLL * 10**scale, scale)
-        await self._admin.deposit(user_id, bankroll, f"{user_id}-bankroll")
-        self._on_deposit(user_id, currency, bankroll)
-        return await self._admin.show(user_id)
+    async def _created(self, number: int) -> Account:
+        bankroll = BANKROLL * 10**self._target.scale
+        account = await self._accounts.create(f"{self._name}-{number + 1:04d}", bankroll)
+        self._on_deposit(account.user_id, account.currency, format_minor(bankroll, self._target.scale))
+        return account
 
     async def _trial_balance(self) -> dict[str, Any]:
         """The total of each currency; all accounts must sum to zero, whatever happened."""
         try:
-            sums = await self._admin.trial_balance()
-        except AdminError as error:
+            sums = await self._accounts.trial_balance()
+        except ActionUnavailable:
+            return {}
+        except BackOfficeError as error:
             self._report.mismatch(Mismatch("", "trial balance", "balanced", str(error)))
             return {}
         for currency, accounts in sums["currencies"].items():
@@ -208,5 +201,5 @@ class _Run:
     async def _tell_progress(self) -> None:
         """Tell how many rounds are done, a few times a second."""
         while True:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_PROGRESS_S)
             self._on_round(self._report.rounds)

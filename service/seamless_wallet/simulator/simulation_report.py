@@ -35,6 +35,8 @@ class SimulationReport:
         self.unanswered = 0
         self.forgotten = 0
         self.rounds = 0
+        self.not_compared = ""
+        """Why balances were not compared with those that the back office shows."""
         self.mismatches: list[Mismatch] = []
         self.mismatch_count = 0
         self._latencies_s = array("d")
@@ -82,6 +84,7 @@ class SimulationReport:
             "retries": self.retries,
             "unanswered": self.unanswered,
             "forgotten_declines": self.forgotten,
+            "not_compared": self.not_compared,
             "elapsed_s": round(elapsed_s, 3),
             "events_per_s": round(self.events.total() / elapsed_s, 1) if elapsed_s else 0.0,
             "latency_ms": {name: _at(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))},

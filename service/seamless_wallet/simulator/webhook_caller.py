@@ -34,6 +34,14 @@ class WebhookCaller:
         """Whose events these are."""
         return self._client.provider
 
+    def name_of(self, command: Command) -> str:
+        """The first name of an event's kind."""
+        return self.provider.profile.event_names[command.kind][0]
+
+    def text_of(self, command: Command, scale: int) -> bytes:
+        """An event as the profile writes it, under its first name."""
+        return self.provider.profile.encode_event(command, scale, self.name_of(command))
+
     def echo_of(self, command: Command, scale: int, event_type: str) -> Echo:
         """What the reply to this event has to repeat, in whatever form the profile writes it."""
         provider = self.provider

@@ -1,6 +1,6 @@
 """What no provider can do: create players, move their money, block them. The operator's back office does it.
 
-A webhook only ever moves what bets move. Whatever a case needs beside it is asked of a port: our admin API, a command
+A webhook only ever moves what bets move. Whatever a tester needs beside it is asked of a port: our admin API, a command
 of the operator, or nothing at all.
 """
 
@@ -12,7 +12,8 @@ import shlex
 from typing import Final, Literal, Protocol
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused
-from seamless_wallet.conformance.case_errors import BackOfficeRefused, CaseFailed, CaseSkipped
+from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_FAILURE
 
 Action = Literal["create", "deposit", "withdraw", "block", "unblock", "balance"]
 
@@ -23,27 +24,45 @@ HOOK_LIMIT_S: Final = 30.0
 _OUTPUT_SHOWN: Final = 200
 
 
+class BackOfficeError(WalletError):
+    """The back office did not do what it was asked to do. One line that says why."""
+
+    exit_status = EXIT_FAILURE
+
+
+class BackOfficeRefused(BackOfficeError):
+    """It said no."""
+
+
+class BackOfficeFault(BackOfficeError):
+    """It did not answer, or not in a way that can be understood: whether it was done is unknown."""
+
+
+class ActionUnavailable(BackOfficeError):
+    """There is no back office, or it has no such action."""
+
+
 class BackOfficePort(Protocol):
     """`amount` is a decimal string in major units. `balance` gives one; the others give nothing."""
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """Raises BackOfficeRefused, CaseSkipped for what cannot be done here, CaseFailed for what went wrong."""
+        """Do it once. Raises BackOfficeError."""
         ...
 
 
 class AbsentPort:
-    """There is no back office: every case that needs one is skipped."""
+    """There is no back office: what needs one is left out."""
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:  # noqa: ARG002
-        """Raises CaseSkipped."""
-        raise CaseSkipped(f"needs the back office ({action}): pass --admin-url or --hook")
+        """Raises ActionUnavailable."""
+        raise ActionUnavailable(f"needs the back office ({action}): pass --admin-url or --hook")
 
 
 class AdminApiPort:
     """The admin API of this project (docs/admin-api.md)."""
 
     def __init__(self, admin: AdminClient) -> None:
-        self._admin = admin
+        self.admin = admin
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
         """One call, repeated while its outcome is unknown."""
@@ -52,10 +71,10 @@ class AdminApiPort:
         except AdminRefused as error:
             raise BackOfficeRefused(f"the back office refused to {action}: {error}") from None
         except AdminError as error:
-            raise CaseFailed(f"the back office: {error}") from None
+            raise BackOfficeFault(f"the back office: {error}") from None
 
     async def _do(self, action: Action, user_id: str, currency: str, amount: str) -> str:
-        admin = self._admin
+        admin = self.admin
         match action:
             case "create":
                 await admin.create(user_id, currency)
@@ -83,16 +102,16 @@ class HookPort:
         try:
             process = await asyncio.create_subprocess_exec(*self._words, action, *words, stdout=pipe, stderr=pipe)
         except OSError as error:
-            raise CaseFailed(f"the hook {self._words[0]} does not run: {error.strerror}") from None
+            raise BackOfficeFault(f"the hook {self._words[0]} does not run: {error.strerror}") from None
         try:
             async with asyncio.timeout(HOOK_LIMIT_S):
                 out, err = await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()
-            raise CaseFailed(f"the hook took longer than {HOOK_LIMIT_S:g} s to {action}") from None
+            raise BackOfficeFault(f"the hook took longer than {HOOK_LIMIT_S:g} s to {action}") from None
         if process.returncode == NO_SUCH_ACTION:
-            raise CaseSkipped(f"the hook cannot {action}")
+            raise ActionUnavailable(f"the hook cannot {action}")
         if process.returncode:
             printed = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it printed nothing"
             raise BackOfficeRefused(f"the hook refused to {action} (exit status {process.returncode}): {printed}")

@@ -1,0 +1,167 @@
+"""The options that say which wallet to play against: those of `wallet conformance` are those of `wallet simulate`.
+
+A command takes them as one argument: `@with_target_options` before `def command(target: TargetOptions, ...)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import partial
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.providers import DEFAULT_PROFILE, PROFILES
+
+
+class SessionRule(StrEnum):
+    """Row 33."""
+
+    REQUIRED = "required"
+    OFF = "off"
+
+
+class CancelUnknownRule(StrEnum):
+    """Row 43."""
+
+    TOMBSTONE = "tombstone"
+    R3 = "r3"
+
+
+class ChangeOverdrawRule(StrEnum):
+    """Row 66."""
+
+    DEBT = "debt"
+    REJECT = "reject"
+
+
+_of_webhook = partial(typer.Option, rich_help_panel="Webhook", show_default=False)
+_of_back_office = partial(typer.Option, rich_help_panel="Players and their money", show_default=False)
+of_choices = partial(typer.Option, rich_help_panel="How the wallet is configured", show_default=False)
+
+_HOOK_HELP = (
+    "Command that does what a webhook cannot, in place of our admin API: "
+    "CMD create|deposit|withdraw|block|unblock|balance USER [AMOUNT] [CURRENCY]. "
+    "`wallet conformance --print-hook` prints an example."
+)
+
+Url = Annotated[
+    str,
+    typer.Argument(
+        help="URL of the webhook. Default: the webhook of the settings. Without a path, that of a provider of the "
+        "settings is added.",
+        show_default=False,
+    ),
+]
+ApiId = Annotated[str, _of_webhook(help="Api-Id header. Default: from the settings.")]
+ApiKeyFile = Annotated[Path | None, _of_webhook(help="File that holds the Api-Key. Default: from the settings.")]
+ProviderName = Annotated[str, _of_webhook(help="Provider of the settings. Default: the only one.")]
+ProfileName = Annotated[
+    str | None,
+    _of_webhook(help=f"Wire format: {', '.join(PROFILES)}. Default: from the settings, or {DEFAULT_PROFILE}."),
+]
+CipherName = Annotated[
+    str | None, _of_webhook(help="aes-256-ecb or aes-256-gcm. Default: from the settings, or aes-256-ecb.")
+]
+KeyEncoding = Annotated[
+    str | None, _of_webhook(help="How the key is written: utf8, hex or base64. Default: from the settings, or utf8.")
+]
+Wrapping = Annotated[
+    str | None, _of_webhook(help="How bodies are wrapped: bare or json-string. Default: from the settings, or bare.")
+]
+Currency = Annotated[str, _of_webhook(help="Currency of the players. Default: the first of the settings, or KRW.")]
+Scale = Annotated[
+    int | None,
+    _of_webhook(min=0, max=SCALE_MAX, help="Decimal digits of that currency. Default: from the settings, or 2."),
+]
+Timeout = Annotated[float, typer.Option(rich_help_panel="Webhook", min=0.1, help="Seconds to wait for one answer.")]
+
+Players = Annotated[
+    list[str] | None,
+    _of_back_office("--player", help="Existing player to play with. May be repeated. Default: new players."),
+]
+AdminUrl = Annotated[str, _of_back_office(help="URL of our back office. Default: from the settings.")]
+AdminTokenFile = Annotated[
+    Path | None, _of_back_office(help="File that holds the back office's token. Default: from the settings.")
+]
+Hook = Annotated[str, _of_back_office(help=_HOOK_HELP)]
+
+SessionChoice = Annotated[
+    SessionRule | None,
+    of_choices(help="Row 33: whether a bet needs a session. Default: from the settings, or required."),
+]
+CancelChoice = Annotated[
+    CancelUnknownRule | None,
+    of_choices(help="Row 43: a cancel of an unknown bet. Default: from the settings, or tombstone."),
+]
+OverdrawChoice = Annotated[
+    ChangeOverdrawRule | None,
+    of_choices(help="Row 66: a change that takes more than the balance. Default: from the settings, or debt."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """What a command line says of the wallet. What is None or empty is as in the settings, or has its default."""
+
+    url: Url = ""
+    api_id: ApiId = ""
+    api_key_file: ApiKeyFile = None
+    profile: ProfileName = None
+    cipher: CipherName = None
+    key_encoding: KeyEncoding = None
+    reply_body: Wrapping = None
+    provider: ProviderName = ""
+    currency: Currency = ""
+    scale: Scale = None
+    timeout_s: Timeout = 10.0
+    player: Players = None
+    admin_url: AdminUrl = ""
+    admin_token_file: AdminTokenFile = None
+    hook: Hook = ""
+    session: SessionChoice = None
+    cancel_unknown: CancelChoice = None
+    change_overdraw: OverdrawChoice = None
+
+    @property
+    def given_format(self) -> dict[str, Any]:
+        """What it says of how to talk to the webhook."""
+        return self._given("profile", "cipher", "key_encoding", "reply_body", "scale")
+
+    @property
+    def given_choices(self) -> dict[str, Any]:
+        """What it says of the rows marked (cfg)."""
+        return self._given("session", "cancel_unknown", "change_overdraw")
+
+    def _given(self, *names: str) -> dict[str, Any]:
+        said = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def with_target_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with these options in place of its first parameter."""
+    hints = get_type_hints(TargetOptions, include_extras=True)
+    shared = [
+        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
+        for field in fields(TargetOptions)
+    ]
+    names = {parameter.name for parameter in shared}
+    _, *own = signature(command, eval_str=True).parameters.values()
+
+    def run_command(**given: Any) -> None:
+        command(
+            TargetOptions(**{name: value for name, value in given.items() if name in names}),
+            **{name: value for name, value in given.items() if name not in names},
+        )
+
+    parameters = [*shared, *(parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own)]
+    run: Any = run_command  # typer reads these attributes
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = Signature(parameters)
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run_command

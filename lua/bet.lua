@@ -3,14 +3,15 @@
 -- KEYS     head wallet events_now events_before stream round
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq session_required session_ms session_grace_ms
+--          age_max_ms
 -- ITEMS    bet_index amount cold
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet KRW 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
 local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq, session_required, session_ms, session_grace_ms = unpack(ARGV, 1, 16)
-local items_at, width, is_old_possible = 17, 3, false
+  currency, snapshot_seq, session_required, session_ms, session_grace_ms, age_max_ms = unpack(ARGV, 1, 17)
+local items_at, width, is_old_possible = 18, 3, false
 -- @include event
 -- @include session
 -- @include bets
@@ -39,11 +40,13 @@ if not code and taken > LIMIT then
   code, reason = 'R3', 'overflow'
 end
 
--- The player: status, session, funds. A batch that has its effect already is not judged again.
-local now, fields = integer(now_ms), {}
+-- Age, and the player: status, session, funds. A batch that has its effect already is not judged again.
+local now, age_max, fields = integer(now_ms), integer(age_max_ms), {}
 if not code and #written > 0 then
   local is_alive = login and now <= integer(renewed) + integer(session_ms)
-  if status ~= 'active' then
+  if age_max > 0 and now - integer(timestamp_ms) > age_max then
+    code, reason = 'R3', 'bet_too_old'
+  elseif status ~= 'active' then
     code, reason = 'R1', 'blocked'
   elseif session_required == '1' and not is_alive then
     code, reason = 'R1', 'no_session'

@@ -26,7 +26,7 @@ local function judge(winloss, changes, before, after)
     if integer(old_before) == before and integer(old_after) == after then
       pair_applied = true
       if last_timestamp == timestamp then
-        return 'repeated'
+        return winloss == after and 'repeated' or 'superseded'
       end
     end
   end
@@ -41,6 +41,7 @@ end
 
 local given, taken = 0, 0 -- each sign by itself, or the order of the items would decide
 local later = nil -- the reason of an R1, unless another item is an R3
+local is_superseded = false -- an item was applied before, and is not what is stored any more
 for i = 1, item_count do
   if code then
     break
@@ -67,8 +68,8 @@ for i = 1, item_count do
         .. ' ' .. text_of(before) .. ':' .. text_of(after) .. ':' .. text_of(timestamp)
       effects = effects .. '+'
       given, taken = given + math.max(after - winloss, 0), taken + math.max(winloss - after, 0)
-    elseif verdict == 'repeated' then
-      effects = effects .. '-'
+    elseif verdict == 'repeated' or verdict == 'superseded' then
+      effects, is_superseded = effects .. '-', is_superseded or verdict == 'superseded'
     elseif verdict == 'too_many' then
       code, reason = 'R3', 'too_many_changes'
     elseif verdict == 'outdated' then
@@ -91,6 +92,8 @@ elseif not code and later then
   code, reason = 'R1', later
 elseif not code and debt_delta > 0 and overdraw == 'reject' then
   code, reason = 'R4', 'funds'
+elseif not code and is_superseded then
+  reason = 'change_superseded'
 elseif not code then
   reason = #written > 0 and 'change' or 'repeated'
 end

@@ -2,13 +2,13 @@
 --
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq
+--          currency snapshot_seq future_max_ms
 -- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a known, active player of balance 10000 → DONE R0 login KRW 10000 0 7 6
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
 local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq = unpack(ARGV, 1, 13)
+  currency, snapshot_seq, future_max_ms = unpack(ARGV, 1, 14)
 -- @include event
 -- @include session
 
@@ -17,7 +17,9 @@ if not code and status ~= 'active' then
 elseif not code then
   reason = 'login'
 end
-local newest, now = integer(timestamp_ms), integer(now_ms)
+-- Stamped far ahead, it counts as less far: else no logout would be newer (SEMANTICS row 24). The fold does the same.
+local now = integer(now_ms)
+local newest = math.min(integer(timestamp_ms), now + integer(future_max_ms))
 if login then
   newest, now = math.max(newest, integer(login)), math.max(now, integer(renewed))
 end

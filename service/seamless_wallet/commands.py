@@ -31,7 +31,8 @@ CHANGE_TOLERANCE_MS: Final = 5_000
 """How much older than the last applied change a result change may be (SEMANTICS row 61)."""
 
 FUTURE_MAX_MS: Final = 5 * 60 * 1000
-"""How far ahead of our clock a timestamp may be; one further ahead is as doubtful as an old one (SEMANTICS row 8)."""
+"""How far ahead of our clock a timestamp may be. One further ahead is as doubtful as an old one (SEMANTICS row 8), and
+a login counts as no further ahead (row 24)."""
 
 DIGEST_BYTES: Final = 16
 
@@ -111,6 +112,7 @@ class Policy(msgspec.Struct, frozen=True):
     session_grace_ms: int = 10_000
     cancel_unknown: str = "tombstone"  # or "r3"
     change_overdraw: str = "debt"  # or "reject"
+    bet_age_max_ms: int = 0  # how old a bet may be that is not known yet; 0: of any age
 
 
 class Answer(msgspec.Struct, frozen=True):

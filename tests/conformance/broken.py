@@ -656,6 +656,26 @@ class TheLastLoginCounts(Rules):
         return super().login(account, command)
 
 
+@caught_by("a-login-stamped-far-ahead-can-be-logged-out")
+class LoginsCountAsFarAheadAsTheySay(Rules):
+    def counts_as_ms(self, command):
+        return command.timestamp_ms
+
+
+@caught_by("bet-stamped-in-the-past", "new-bet-in-an-old-batch")
+class OldBetsRefused(Rules):
+    def is_too_old(self, command):
+        return time.time() - command.timestamp_ms / 1000 > 60
+
+
+@caught_by("old-bet-that-is-known")
+class OldBetsRefusedThoughKnown(Rules):
+    def refusal(self, account, command, moves, *, asks):
+        if command.kind is Kind.BET and not asks and time.time() - command.timestamp_ms / 1000 > 60:
+            return Code.R3
+        return super().refusal(account, command, moves, asks=asks)
+
+
 @caught_by("a-second-logout-renews-no-grace")
 class EveryLogoutIsTheFirst(Rules):
     def logout(self, account, command):

@@ -73,8 +73,17 @@ class Verdict:
 class Rules:
     """The decisions. A method is a row or two, so that a wrong wallet replaces just that."""
 
-    def __init__(self, *, session="required", cancel_unknown="tombstone", change_overdraw="debt", grace_s=1.0):
+    def __init__(
+        self,
+        *,
+        session="required",
+        cancel_unknown="tombstone",
+        change_overdraw="debt",
+        bet_age_max_s=0,
+        grace_s=1.0,
+    ):
         self.session, self.cancel_unknown, self.change_overdraw = session, cancel_unknown, change_overdraw
+        self.bet_age_max_s = bet_age_max_s
         self.grace_s = grace_s
         self.accounts: dict[str, Account] = {}
 
@@ -125,8 +134,12 @@ class Rules:
     def login(self, account: Account, command: Command) -> Code:
         if self.is_blocked(account, command):
             return Code.R1
-        account.open, account.login_ms = True, max(account.login_ms, command.timestamp_ms)
+        account.open, account.login_ms = True, max(account.login_ms, self.counts_as_ms(command))
         return Code.R0
+
+    def counts_as_ms(self, command: Command) -> int:
+        """Row 24: a login is at most 5 minutes ahead."""
+        return min(command.timestamp_ms, int(time.time() * 1000) + 300_000)
 
     def logout(self, account: Account, command: Command) -> Code:
         if account.open and command.timestamp_ms > account.login_ms:
@@ -168,6 +181,8 @@ class Rules:
     def refusal(self, account: Account, command: Command, moves: int, *, asks: bool) -> Code | None:
         """The checks behind the state of the bets: block, session, funds, the limit of a balance."""
         if command.kind is Kind.BET:
+            if asks and self.is_too_old(command):
+                return Code.R3
             if asks and (self.is_blocked(account, command) or not self.is_in(account)):
                 return Code.R1
             return Code.R4 if asks and not self.covers(account, -moves) else None
@@ -176,6 +191,10 @@ class Rules:
         if moves < 0 and self.change_overdraw == "reject" and -moves > account.balance:
             return Code.R4
         return Code.R1 if account.balance + moves - min(account.debt, max(moves, 0)) > AMOUNT_MAX else None
+
+    def is_too_old(self, command: Command) -> bool:
+        """Row 35."""
+        return 0 < self.bet_age_max_s < time.time() - command.timestamp_ms / 1000
 
     def is_too_large(self, moves: list[int]) -> bool:
         """What a batch gives, and what it takes, are amounts."""

@@ -133,8 +133,8 @@ async def test_another_envelope_is_another_correct_wallet(changes):
 
 @pytest.mark.parametrize(
     "choices",
-    [{"session": "off"}, {"cancel_unknown": "r3"}, {"change_overdraw": "reject"}],
-    ids=lambda choices: "=".join(*choices.items()),
+    [{"session": "off"}, {"cancel_unknown": "r3"}, {"change_overdraw": "reject"}, {"bet_age_max_s": 60}],
+    ids=lambda choices: "=".join(map(str, *choices.items())),
 )
 async def test_another_choice_is_another_correct_wallet(choices):
     """The configurable rows are checked as they were chosen; only what the choice makes impossible is skipped."""
@@ -151,8 +151,9 @@ async def test_another_choice_is_another_correct_wallet(choices):
         ({"session": "off"}, {"bet-without-a-session", "bet-long-after-the-logout"}),
         ({"cancel_unknown": "r3"}, {"cancel-of-an-unknown-bet", "bet-after-the-cancel-that-came-first"}),
         ({"change_overdraw": "reject"}, {"change-that-takes-more-than-the-balance"}),
+        ({"bet_age_max_s": 60}, {"bet-stamped-in-the-past", "new-bet-in-an-old-batch"}),
     ],
-    ids=["session", "cancel_unknown", "change_overdraw"],
+    ids=["session", "cancel_unknown", "change_overdraw", "bet_age_max_s"],
 )
 async def test_a_choice_that_was_not_told_is_a_failure(choices, caught):
     """A wallet that is not configured as it is said to be does not pass."""

@@ -140,6 +140,66 @@ def test_row_33_late_logout_of_an_earlier_session(player):
     player.bet(b1=1).ok()
 
 
+@pytest.fixture
+def dated(player):
+    """A player whose provider's bets are taken for an hour."""
+    player.shard.policy = Policy(bet_age_max_ms=HOUR)
+    return player
+
+
+def test_row_35_bets_of_any_time_are_taken(player):
+    """Unless the provider's setting says otherwise."""
+    player.bet(b1=1, at=0).ok()
+    player.bet(b2=1, at=NOW + HOUR).ok()
+
+
+def test_row_35_a_bet_may_have_just_the_highest_age(dated):
+    """A millisecond more is R3; our clock decides, and a time ahead of it is no age."""
+    dated.bet(b1=1, at=NOW - HOUR).ok()
+    dated.bet(b2=1, at=NOW + 9 * HOUR).ok()
+    dated.bet(b3=1, at=NOW - HOUR - 1).declined("R3", "bet_too_old")
+    dated.shard.wait(1)
+    dated.bet(b3=1, at=NOW - HOUR).declined("R3", "bet_too_old")
+
+
+def test_row_35_what_is_known_stays_known(dated):
+    """The same event, or the same bet under a new id, is R0 = however old; so is a batch of known bets only."""
+    bet = dated.bet(b1=1, b2=2).ok()
+    dated.shard.wait(9 * HOUR)
+    bet.again().duplicate("R0")
+    dated.bet(b1=1, b2=2, at=NOW).done("repeated", balance=9_997, effects="--")
+
+
+def test_row_35_one_bet_that_is_not_known(dated):
+    """R3 for the whole batch: nothing of it is taken."""
+    dated.bet(b1=1).ok()
+    dated.bet(b1=1, b2=2, at=NOW - HOUR - 1).declined("R3", "bet_too_old")
+
+
+def test_row_35_comes_after_the_state_of_the_bets(dated):
+    """A cancelled bet, or one of another stake, is R3 for that."""
+    dated.tombstone(b1=100)
+    dated.bet(b2=5).ok()
+    dated.bet(b1=100, at=0).declined("R3", "bet_cancelled", stored=True)
+    dated.bet(b2=6, at=0).declined("R3", "bet_differs", stored=True)
+
+
+def test_row_35_comes_before_block_session_and_funds(dated):
+    """R3 is worse than R1 and R4."""
+    dated.bet(b1=10_001, at=0).declined("R3", "bet_too_old")
+    dated.block().ok()
+    dated.bet(b1=1, at=0).declined("R3", "bet_too_old")
+    stranger = Player(dated.shard, user_id="lee")
+    stranger.create().ok()
+    stranger.bet(b1=1, at=0).declined("R3", "bet_too_old")
+
+
+def test_row_35_is_not_remembered(dated):
+    """A retry may carry another timestamp: it is decided afresh."""
+    dated.bet(b1=1, at=0, transaction_id="x").declined("R3", "bet_too_old")
+    dated.bet(b1=1, transaction_id="x").ok()
+
+
 @pytest.mark.parametrize("placed", [False, True], ids=["before it was placed", "after"])
 def test_row_34_a_cancelled_bet(player, placed):
     """R3 for the whole batch, the good bet in it included."""

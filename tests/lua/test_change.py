@@ -20,7 +20,39 @@ def test_row_60_applied_exactly_before(player):
     player.change(b1=(3_000, 2_850, 0)).ok()
     player.change(b1=(3_000, 2_850, 0)).done("repeated", balance=10_000, effects="-")
     player.change(b1=(3_000, 0, 2_850)).ok()
-    player.change(b1=(3_000, 2_850, 0)).done("repeated", balance=12_850, effects="-")
+    player.change(b1=(3_000, 2_850, 0)).done("change_superseded", balance=12_850, effects="-")
+
+
+def test_row_60_superseded_by_a_change_to_the_same_value(player):
+    """The stored value is what the provider believes: nothing contradicts it, whichever change made it so."""
+    player.settled()
+    player.change(b1=(3_000, 2_850, 0)).ok()
+    player.change(b1=(3_000, 0, 50), at=NOW + 1).ok()
+    player.change(b1=(3_000, 50, 0), at=NOW + 2).ok()
+    player.change(b1=(3_000, 2_850, 0)).done("repeated", balance=10_000, effects="-")
+
+
+def test_row_60_one_superseded_change_of_a_batch(player):
+    """The others are applied, and the reason tells the contradiction."""
+    player.bet(b1=100, b2=100).ok()
+    player.result(b1=(100, 50), b2=(100, 50)).ok()
+    player.change(b1=(100, 50, 0)).ok()
+    player.change(b1=(100, 0, 50), at=NOW + 1).ok()
+    player.change(b1=(100, 50, 0), b2=(100, 50, 70)).done(
+        "change_superseded",
+        balance=10_120,
+        effects="-+",
+        round_={"1": f"S 100 50 50 50:0:{NOW} 0:50:{NOW + 1}", "2": f"S 100 70 50 50:70:{NOW}"},
+    )
+
+
+def test_row_60_a_superseded_change_beside_one_that_is_early(player):
+    """R1 is worse than R0."""
+    player.bet(b1=100, b2=100).ok()
+    player.result(b1=(100, 50), b2=(100, 50)).ok()
+    player.change(b1=(100, 50, 0)).ok()
+    player.change(b1=(100, 0, 50), at=NOW + 1).ok()
+    player.change(b1=(100, 50, 0), b2=(100, 1, 70)).declined("R1", "change_early")
 
 
 def test_row_2_another_value_before_under_the_same_id(player):

@@ -28,7 +28,7 @@ class Binding(NamedTuple):
 
 E = arguments.EventArgs
 BINDINGS = {
-    "login": Binding(EVENT_KEYS, (E,)),
+    "login": Binding(EVENT_KEYS, (E, arguments.LoginArgs)),
     "logout": Binding(EVENT_KEYS, (E,)),
     "create": Binding(EVENT_KEYS, (E,)),
     "status": Binding(EVENT_KEYS, (E, arguments.StatusArgs)),

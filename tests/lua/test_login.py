@@ -99,6 +99,27 @@ def test_row_24_logout_not_newer_than_the_login(player, age_ms):
     player.bet(b1=1).ok()
 
 
+@pytest.mark.parametrize(
+    ("ahead_ms", "counted_ms"), [(299_999, 299_999), (300_000, 300_000), (31_536_000_000, 300_000)]
+)
+def test_row_24_a_login_counts_as_at_most_five_minutes_ahead(player, ahead_ms, counted_ms):
+    """By our clock. A login that is stamped a year ahead can be logged out, too."""
+    login = NOW + counted_ms
+    player.login(at=NOW + ahead_ms).done("login", balance=10_000, wallet=sessions(login, NOW))
+    player.logout(at=login).done("repeated", balance=10_000)
+    player.logout(at=login + 1).done("logout", balance=10_000, wallet=sessions(login, NOW, NOW))
+
+
+def test_row_24_a_login_far_ahead_sets_nothing_back(player):
+    """What the newest login counts as stays the newest."""
+    player.login(at=NOW + 10 * 60_000).done("login", balance=10_000, wallet=sessions(NOW + 300_000, NOW))
+    player.shard.wait(-60_000)
+    player.login(at=NOW + 10 * 60_000).done("login", balance=10_000, wallet=sessions(NOW + 300_000, NOW))
+    player.shard.wait(120_000)
+    later = NOW + 60_000
+    player.login(at=NOW + 10 * 60_000).done("login", balance=10_000, wallet=sessions(later + 300_000, later))
+
+
 def test_row_17_wrong_currency(player):
     """R3 for each event that names one; not stored."""
     for step in (

@@ -36,8 +36,11 @@ class Bet:
         return self.state in {State.CANCELLED, State.TOMBSTONE}
 
 
-def judge(command: Command, item: Item, bet: Bet | None, policy: Policy) -> Iterator[Bet | Complaint]:
-    """What one item comes to: complaints, or the bet after it; nothing at all if it has its effect already."""
+def judge(command: Command, item: Item, bet: Bet | None, policy: Policy) -> Iterator[Bet | Complaint | str]:
+    """What one item comes to: complaints, or the bet after it; nothing at all if it has its effect already.
+
+    A reason alone is a remark: the item has its effect, and something is odd about it.
+    """
     match command.kind:
         case Kind.BET:
             yield from _judge_bet(item, bet)
@@ -87,7 +90,7 @@ def _judge_result(item: Item, bet: Bet | None) -> Iterator[Bet | Complaint]:
         yield Code.R3, "settled_differently"  # 53, else 52
 
 
-def _judge_change(item: Item, bet: Bet | None, timestamp_ms: int) -> Iterator[Bet | Complaint]:
+def _judge_change(item: Item, bet: Bet | None, timestamp_ms: int) -> Iterator[Bet | Complaint | str]:
     if item.winloss < -item.amount:
         yield Code.R3, "winloss_below_stake"  # 51
     if bet is None:
@@ -103,10 +106,12 @@ def _judge_change(item: Item, bet: Bet | None, timestamp_ms: int) -> Iterator[Be
         yield from _judge_transition(item, bet, timestamp_ms)
 
 
-def _judge_transition(item: Item, bet: Bet, timestamp_ms: int) -> Iterator[Bet | Complaint]:
+def _judge_transition(item: Item, bet: Bet, timestamp_ms: int) -> Iterator[Bet | Complaint | str]:
     """Rows 60 to 64, in this order."""
     change = (item.winloss_before, item.winloss, timestamp_ms)
     if change in bet.changes:
+        if bet.winloss != item.winloss:
+            yield "change_superseded"
         return  # 60
     if bet.winloss == item.winloss_before:
         if bet.changes and timestamp_ms < bet.changes[-1][2] - TOLERANCE_MS:

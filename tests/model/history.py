@@ -18,7 +18,7 @@ FAILED = Path(__file__).parents[2] / "build" / "histories"
 SESSION_MS = 30 * 60_000
 POLICIES = {
     "games": Policy(session_ms=SESSION_MS),
-    "slots": Policy(session_required=False, cancel_unknown="r3", change_overdraw="reject"),
+    "slots": Policy(session_required=False, cancel_unknown="r3", change_overdraw="reject", bet_age_max_ms=5_000),
     BACK_OFFICE: Policy(),
 }
 """Each provider's; between them they have every setting of both kinds."""

@@ -14,6 +14,7 @@ from seamless_wallet.commands import Code, Command, Kind, Policy
 from tests.model.bets import Bet, Complaint, State, judge, moved
 
 LIMIT = 2**53 - 1
+AHEAD_MAX_MS = 5 * 60_000  # row 24
 WORST = (Code.R3, Code.R1, Code.R4)  # Identity: R3 is worse than R1, R1 than R4
 
 EventId = tuple[str, str]  # provider, transaction_id: the user is the player (row 3)
@@ -184,7 +185,8 @@ def _decide_new(player: Player, command: Command, policy: Policy) -> Verdict:
 def _login(player: Player, command: Command) -> Session:
     """Opened, or renewed (row 20). Clocks of providers and workers may go back; sessions do not."""
     old = player.sessions.get(command.provider, Session(0, 0))
-    return Session(max(old.login_ms, command.timestamp_ms), max(old.used_ms, command.received_ms))
+    login_ms = min(command.timestamp_ms, command.received_ms + AHEAD_MAX_MS)  # 24
+    return Session(max(old.login_ms, login_ms), max(old.used_ms, command.received_ms))
 
 
 def _with_session(player: Player, command: Command, session: Session) -> Player:
@@ -194,17 +196,16 @@ def _with_session(player: Player, command: Command, session: Session) -> Player:
 def _decide_batch(player: Player, command: Command, policy: Policy) -> Verdict:
     """All or nothing, the worst answer is the batch's, what has an effect is added up first (Identity)."""
     complaints: list[Complaint] = []
+    remarks: set[str] = set()
     bets: dict[BetId, Bet] = {}
     moves: list[int] = []
     effects = ""
     for item in command.items:
         bet_id = (command.provider, command.game_no, item.bet_index)
-        effect = None
-        for found in judge(command, item, player.bets.get(bet_id), policy):
-            if isinstance(found, Bet):
-                effect = found
-            else:
-                complaints.append(found)
+        judged = list(judge(command, item, player.bets.get(bet_id), policy))
+        effect = next((found for found in judged if isinstance(found, Bet)), None)
+        remarks |= {found for found in judged if isinstance(found, str)}
+        complaints += [found for found in judged if isinstance(found, tuple)]
         if effect:
             bets[bet_id] = effect
             moves.append(moved(command.kind, effect, player.bets.get(bet_id)))
@@ -217,16 +218,19 @@ def _decide_batch(player: Player, command: Command, policy: Policy) -> Verdict:
         if reasons:
             return _declined(player, worst, *reasons, kept=of_a_bet and command.kind is Kind.BET)
     if not bets:
-        return Verdict(Code.R0, frozenset({"repeated"}), player, effects)  # 4, 42, 52, 60, 63
+        return Verdict(Code.R0, frozenset(remarks or {"repeated"}), player, effects)  # 4, 42, 52, 60, 63
     after = replace(player, bets={**player.bets, **bets})
     if command.kind is Kind.BET:
         return _take_stakes(after, player, command, policy, sum(moves), effects)
-    return _settle_up(after, player, command, policy, sum(moves), effects)
+    verdict = _settle_up(after, player, command, policy, sum(moves), effects)
+    return replace(verdict, reasons=frozenset(remarks)) if remarks and verdict.code is Code.R0 else verdict
 
 
 def _take_stakes(after: Player, player: Player, command: Command, policy: Policy, total: int, effects: str) -> Verdict:
-    """Blocked, session, funds, in this order; a bet that is taken renews the session."""
+    """Age, blocked, session, funds, in this order; a bet that is taken renews the session."""
     session = player.sessions.get(command.provider)
+    if 0 < policy.bet_age_max_ms < command.received_ms - command.timestamp_ms:
+        return _declined(player, Code.R3, "bet_too_old")  # 35
     if player.blocked:
         return _declined(player, Code.R1, "blocked")  # 32
     if policy.session_required and not (session and session.takes_bets(policy, command.received_ms)):

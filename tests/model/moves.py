@@ -14,7 +14,7 @@ from typing import Any
 from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Kind
 from tests.model.bets import Bet, State
 from tests.model.history import SESSION_MS, Action, Disaster, Pass, Send
-from tests.model.model import LIMIT, Player
+from tests.model.model import AHEAD_MAX_MS, LIMIT, Player
 from tests.model.stage import Stage
 
 USERS = ("ann", "bob")
@@ -75,13 +75,11 @@ class Moves:
         """Up to three bets of a round that is played of late."""
         pick = self.rng.choice
         chosen = self.rng.sample(sorted(STAKES), pick((1, 1, 2, 3)))
-        items = tuple(
-            (index, pick(OTHER_STAKES) if self._rate_limited_log() else STAKES[index], 0, 0) for index in chosen
-        )
+        items = tuple((index, pick(OTHER_STAKES) if self._seldom() else STAKES[index], 0, 0) for index in chosen)
         game = f"g{self._number // 60 + pick((0, 0, 0, -1))}"
         user = user or self._user()
         player = self.stage.players.get(user)
-        currency = "USD" if self._rate_limited_log() else player.currency if player else "KRW"
+        currency = "USD" if self._seldom() else player.currency if player else "KRW"
         fields = {"provider": provider or pick(PROVIDERS), "game": game, "items": items, "currency": currency}
         self._send(Kind.BET, user, at=self._at(), **fields)
 
@@ -113,10 +111,10 @@ class Moves:
 
     def _item(self, kind: Kind, index: str, bet: Bet | None) -> tuple[str, int, int, int]:
         rng = self.rng
-        stake = (bet.stake if bet else STAKES[index]) + self._rate_limited_log()
+        stake = (bet.stake if bet else STAKES[index]) + self._seldom()
         if kind is Kind.CANCEL:
             return index, stake, 0, 0
-        lowest = -stake - self._rate_limited_log()
+        lowest = -stake - self._seldom()
         won, before = (max(value, lowest) for value in rng.choices((lowest, *WINLOSSES), k=2))
         past = [value for change in bet.changes for value in change[:2]] if bet else []
         if past and rng.random() < 0.5:
@@ -128,9 +126,12 @@ class Moves:
     def session(self) -> None:
         """Logins and logouts; or a session's end to the millisecond: leave, wait, bet."""
         user, provider = self._user(), self.rng.choice(("games", "games", "slots"))
-        self._send(Kind.LOGIN, user, provider=provider, at=self.rng.choice((0, 0, -6_000, 3_000)))
+        ahead = self.rng.random() < 0.1  # by more than a login counts for (row 24)
+        at = self.rng.choice((AHEAD_MAX_MS + 1, 10**12) if ahead else (0, 0, -6_000, 3_000))
+        self._send(Kind.LOGIN, user, provider=provider, at=at)
         if self.rng.random() < 0.4:
-            self._send(Kind.LOGOUT, user, provider=provider, at=self.rng.choice((-6_000, 0, 1, 3_000, 4_000)))
+            at = AHEAD_MAX_MS + self.rng.choice((0, 1)) if ahead else self.rng.choice((-6_000, 0, 1, 3_000, 4_000))
+            self._send(Kind.LOGOUT, user, provider=provider, at=at)
         if self.rng.random() < 0.4:
             for _ in range(2):
                 self.wait()
@@ -188,7 +189,7 @@ class Moves:
         player = self.stage.players.get(user)
         match pick(("deposit", "deposit", "withdraw", "withdraw", "active", "active", "blocked", "create")):
             case "create" if user != "eve":
-                self._send(Kind.CREATE, user, tid="create", currency="USD" if self._rate_limited_log() else "KRW")
+                self._send(Kind.CREATE, user, tid="create", currency="USD" if self._seldom() else "KRW")
             case "active" | "blocked" as status:
                 self._send(Kind.STATUS, user, status=status)
             case "withdraw":
@@ -254,7 +255,7 @@ class Moves:
         self._number += 1
         given = {
             "tid": f"t{self._number}",
-            "slow": 2_000 * self._rate_limited_log(),
+            "slow": 2_000 * self._seldom(),
             "worker": self.rng.choice((0, 1)),
             **fields,
         }
@@ -269,13 +270,13 @@ class Moves:
         return player
 
     def _user(self) -> str:
-        return self.rng.choice(STRANGERS if self._rate_limited_log() else USERS)
+        return self.rng.choice(STRANGERS if self._seldom() else USERS)
 
     def _at(self) -> int:
         far = (600_000, -2 * self.stage.window_ms(), -(10**15))
-        return self.rng.choice(far if self._rate_limited_log() else ATS)
+        return self.rng.choice(far if self._seldom() else ATS)
 
-    def _rate_limited_log(self) -> bool:
+    def _seldom(self) -> bool:
         return self.rng.random() < 0.04
 
 

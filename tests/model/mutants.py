@@ -63,6 +63,24 @@ MUTANTS = {
         "bet.lua", "session_required == '1' and not is_alive", "false and session_required and not is_alive"
     ),
     "everybody needs a session": Mutant("bet.lua", "session_required == '1' and not is_alive", "not is_alive"),
+    "bets of any age": Mutant("bet.lua", "now - integer(timestamp_ms) > age_max", "false"),
+    "a bet of just the highest age is refused": Mutant(
+        "bet.lua", "now - integer(timestamp_ms) > age_max", "now - integer(timestamp_ms) >= age_max"
+    ),
+    "without a highest age all bets are too old": Mutant("bet.lua", "age_max > 0 and now", "now"),
+    "a bet ahead of our clock is old": Mutant(
+        "bet.lua", "now - integer(timestamp_ms) > age_max", "math.abs(now - integer(timestamp_ms)) > age_max"
+    ),
+    "a refusal for age is kept": Mutant(
+        "bet.lua", "code, reason = 'R3', 'bet_too_old'", "code, reason, is_final = 'R3', 'bet_too_old', true"
+    ),
+    "blocked comes before age": Mutant("bet.lua", "if age_max > 0 and", "if status == 'active' and age_max > 0 and"),
+    "an old bet is refused though it is placed": Mutant(
+        "bet.lua",
+        "if not code and #written > 0 then",
+        "if not code and age_max > 0 and now - integer(timestamp_ms) > age_max then\n"
+        "  code, reason = 'R3', 'bet_too_old'\nend\nif not code and #written > 0 then",
+    ),
     "a session ends a millisecond early": Mutant("bet.lua", "now <= integer(renewed)", "now < integer(renewed)"),
     "there is no grace after logout": Mutant("bet.lua", " + integer(session_grace_ms)", ""),
     "grace ends a millisecond early": Mutant("bet.lua", "now > integer(closed) +", "now >= integer(closed) +"),
@@ -150,6 +168,17 @@ MUTANTS = {
     "overdraw is always rejected": Mutant("change.lua", "overdraw == 'reject'", "true"),
     "reject up to nothing left": Mutant("change.lua", "debt_delta > 0 and overdraw", "given < taken and overdraw"),
     "R1 before R3 in a batch": Mutant("change.lua", "later = later or 'orphan'", "code, reason = 'R1', 'orphan'"),
+    "a superseded change is a repetition": Mutant(
+        "change.lua", "winloss == after and 'repeated' or 'superseded'", "'repeated'"
+    ),
+    "every exact repetition is superseded": Mutant(
+        "change.lua", "winloss == after and 'repeated' or 'superseded'", "'superseded'"
+    ),
+    "what is applied hides what is superseded": Mutant(
+        "change.lua",
+        "elseif not code and is_superseded then",
+        "elseif not code and is_superseded and #written == 0 then",
+    ),
     # ---------------------------------------------------------------- batches
     "a debt is paid twice": Mutant("include/credit.lua", "given - taken + debt_delta", "given - taken"),
     "a debt is overpaid": Mutant("include/credit.lua", "math.min(debt, given - taken)", "math.min(debt, 100)"),
@@ -184,6 +213,12 @@ MUTANTS = {
     "the round is not written": Mutant("include/round.lua", "#written > 0", "#written > 99"),
     # ---------------------------------------------------------------- sessions, back office
     "blocked players log in": Mutant("login.lua", "status ~= 'active'", "false"),
+    "a login counts as far ahead as it says": Mutant(
+        "login.lua",
+        "math.min(integer(timestamp_ms), now + integer(future_max_ms))",
+        "integer(timestamp_ms) + 0 * integer(future_max_ms)",
+    ),
+    "a login far ahead counts as now": Mutant("login.lua", "now + integer(future_max_ms)", "now + 0 * #future_max_ms"),
     "an old login sets the session back": Mutant("login.lua", "math.max(newest, integer(login))", "newest"),
     "a login does not open again": Mutant(
         "login.lua", "text_of(now) .. ' 0'", "text_of(now) .. ' ' .. (closed or '0')"

@@ -476,6 +476,21 @@ class TestTheOracle:
         assert oracle.judge(event(Kind.LOGOUT, at_s=5))[2] == "24"
         assert oracle.judge(bet)[:3] == (Code.R0, 900, "30")
 
+    def test_lets_a_login_count_as_at_most_five_minutes_ahead(self):
+        oracle = Oracle(Policy(), 1000, now_ms=lambda: 1_000_000)
+        oracle.judge(event(Kind.LOGIN, at_s=10**9))
+        assert oracle.judge(event(Kind.LOGOUT, at_s=1_300))[2] == "24"
+        assert oracle.judge(event(Kind.LOGOUT, at_s=1_301))[2] == "23"
+        assert oracle.judge(event(Kind.BET, item()))[:3] == (Code.R1, 1000, "33")
+
+    def test_refuses_an_old_bet_that_is_not_known(self):
+        oracle = Oracle(Policy(bet_age_max_ms=60_000), 1000, now_ms=lambda: 1_000_000)
+        assert oracle.judge(event(Kind.BET, item(), at_s=939))[:3] == (Code.R3, 1000, "35")
+        oracle.judge(event(Kind.LOGIN, at_s=5))
+        assert oracle.judge(event(Kind.BET, item(), at_s=940))[:3] == (Code.R0, 900, "30")
+        assert oracle.judge(event(Kind.BET, item(), at_s=939))[:3] == (Code.R0, 900, "4")
+        assert oracle.judge(event(Kind.BET, item(), item("2"), at_s=939))[:3] == (Code.R3, 900, "35")
+
     def test_refunds_what_is_open_and_refuses_what_is_settled(self, oracle):
         oracle.judge(event(Kind.BET, item("1"), item("2", 200)))
         assert oracle.judge(event(Kind.CANCEL, item("1", 99)))[:3] == (Code.R3, 700, "41")

@@ -158,6 +158,7 @@ def _choices(settings: Settings, name: str) -> dict[str, Any]:
         "session": given.session,
         "cancel_unknown": given.cancel_unknown,
         "change_overdraw": given.change_overdraw,
+        "bet_age_max_s": given.bet_age_max_s or 0,
         "grace_s": settings.session_grace_ms / 1000,
         "body_bytes_max": settings.body_bytes_max,
     }

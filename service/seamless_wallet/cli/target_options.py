@@ -103,6 +103,12 @@ OverdrawChoice = Annotated[
     ChangeOverdrawRule | None,
     of_choices(help="Row 66: a change that takes more than the balance. Default: from the settings, or debt."),
 ]
+BetAge = Annotated[
+    int | None,
+    of_choices(
+        min=0, help="Row 35: how old a bet may be, in seconds; 0: of any age. Default: from the settings, or 0."
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,7 @@ class TargetOptions:
     session: SessionChoice = None
     cancel_unknown: CancelChoice = None
     change_overdraw: OverdrawChoice = None
+    bet_age_max_s: BetAge = None
 
     @property
     def given_format(self) -> dict[str, Any]:
@@ -136,7 +143,7 @@ class TargetOptions:
     @property
     def given_choices(self) -> dict[str, Any]:
         """What it says of the rows marked (cfg)."""
-        return self._given("session", "cancel_unknown", "change_overdraw")
+        return self._given("session", "cancel_unknown", "change_overdraw", "bet_age_max_s")
 
     def _given(self, *names: str) -> dict[str, Any]:
         said = {name: getattr(self, name) for name in names}

@@ -30,6 +30,8 @@ class OperatorChoices:
     session: str = "required"
     cancel_unknown: str = "tombstone"
     change_overdraw: str = "debt"
+    bet_age_max_s: int = 0
+    """How old a bet may be that is not known yet, in seconds; 0: of any age."""
     grace_s: float = 10.0
     body_bytes_max: int = 4 * 2**20
 
@@ -41,6 +43,7 @@ class OperatorChoices:
             session_grace_ms=int(self.grace_s * 1000),
             cancel_unknown=self.cancel_unknown,
             change_overdraw=self.change_overdraw,
+            bet_age_max_ms=self.bet_age_max_s * 1000,
         )
 
 

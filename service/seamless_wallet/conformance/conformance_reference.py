@@ -84,6 +84,7 @@ Rows marked (cfg) have a default. If your wallet is configured otherwise, pass i
 | `--session` | `required`; or `off` | 33 |
 | `--cancel-unknown` | `tombstone`; or `r3` | 43 |
 | `--change-overdraw` | `debt`; or `reject` | 66 |
+| `--bet-age-max-s` | 0: bets of any age are taken; or a highest age in seconds | 35 |
 | `--grace-s` | 10 seconds after a logout in which bets are taken. Some cases wait for its end | 33 |
 | `--body-bytes-max` | 4194304 | 13 |
 

@@ -26,12 +26,19 @@ class EventArgs(NamedTuple):
     snapshot_seq: int | str
 
 
+class LoginArgs(NamedTuple):
+    """ARGV of `login` after the common ones."""
+
+    future_max_ms: int
+
+
 class BetArgs(NamedTuple):
     """ARGV of `bet` after the common ones."""
 
     session_required: int
     session_ms: int
     session_grace_ms: int
+    age_max_ms: int
 
 
 class CancelArgs(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from seamless_wallet.commands import Item, Kind, PlayerStatus
+from seamless_wallet.commands import FUTURE_MAX_MS, Item, Kind, PlayerStatus
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet, BetState, Change
 from seamless_wallet.ledger.entry import Entry
@@ -78,13 +78,17 @@ def fold_wallet(wallet: Wallet | None, entry: Entry) -> Wallet:
 
 
 def _fold_session(sessions: dict[str, Session], entry: Entry) -> dict[str, Session]:
-    """Login opens, logout closes unless it is not newer than the login, a bet with an effect renews what is open."""
+    """Login opens, logout closes unless it is not newer than the login, a bet with an effect renews what is open.
+
+    A login counts as at most FUTURE_MAX_MS ahead of our clock, as in lua/login.lua (SEMANTICS row 24).
+    """
     command = entry.command
     session = sessions.get(command.provider)
     now, effects = command.received_ms, entry.decision.effects
     match command.kind:
         case Kind.LOGIN:
-            login_ms = max(session.login_ms, command.timestamp_ms) if session else command.timestamp_ms
+            login_ms = min(command.timestamp_ms, now + FUTURE_MAX_MS)
+            login_ms = max(session.login_ms, login_ms) if session else login_ms
             renewed_ms = max(session.renewed_ms, now) if session else now
             changed = Session(login_ms, renewed_ms)
         case Kind.LOGOUT if session and not session.closed_ms and command.timestamp_ms > session.login_ms:

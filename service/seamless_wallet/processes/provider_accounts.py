@@ -28,6 +28,7 @@ def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provide
         session_grace_ms=settings.session_grace_ms,
         cancel_unknown=given.cancel_unknown,
         change_overdraw=given.change_overdraw,
+        bet_age_max_ms=(given.bet_age_max_s or 0) * 1000,
     )
     previous = given.previous_api_key
     try:

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from seamless_wallet.ciphers import CipherName, KeyEncoding, decode_key
-from seamless_wallet.settings.field_types import Currencies, Networks
+from seamless_wallet.settings.field_types import Currencies, Networks, Whole
 
 
 class ProviderSettings(BaseModel):
@@ -51,6 +51,13 @@ class ProviderSettings(BaseModel):
         "debt",
         description="A result change that takes more than the balance. `debt` takes the balance, and the rest becomes "
         "the player's debt. `reject` answers R4.",
+    )
+    bet_age_max_s: Whole | None = Field(
+        None,
+        ge=1,
+        le=30 * 86_400,
+        description="A bet with an older timestamp is answered R3, unless it is known already. Default: bets of any "
+        "age are taken.",
     )
     currencies: Currencies | None = Field(
         None, description="Currencies that the provider may send. Default: all of `[currencies]`."

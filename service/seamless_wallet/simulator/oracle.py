@@ -7,16 +7,32 @@ because no decision came is not another event. Amounts in minor units.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from seamless_wallet.commands import CHANGE_TOLERANCE_MS, Code, Command, Item, Kind, Policy, fingerprint
+from seamless_wallet.commands import (
+    CHANGE_TOLERANCE_MS,
+    FUTURE_MAX_MS,
+    Code,
+    Command,
+    Item,
+    Kind,
+    Policy,
+    fingerprint,
+)
 
 SEVERITY = (Code.R0, Code.R4, Code.R1, Code.R3)
 """From best to worst: the worst item decides a batch."""
 
 BetKey = tuple[str, str]
 """game_no, bet_index."""
+
+
+def epoch_ms() -> int:
+    """The time of this machine, which is about that of the wallet."""
+    return time.time_ns() // 1_000_000
 
 
 class Ruling(NamedTuple):
@@ -51,12 +67,15 @@ class _Effect(NamedTuple):
 class Oracle:
     """One player: balance, debt, session, bets, and the events that were answered."""
 
-    def __init__(self, policy: Policy, balance: int = 0, debt: int = 0) -> None:
+    def __init__(
+        self, policy: Policy, balance: int = 0, debt: int = 0, *, now_ms: Callable[[], int] = epoch_ms
+    ) -> None:
         self.balance = balance
         self.debt = debt
         self.logged_in = False
         self.bets: dict[BetKey, OracleBet] = {}
         self._policy = policy
+        self._now_ms = now_ms
         self._login_ms = -1
         self._events: dict[str, tuple[bytes, Code]] = {}
 
@@ -82,7 +101,8 @@ class Oracle:
         match command.kind:
             case Kind.LOGIN:
                 self.logged_in = True
-                self._login_ms = max(self._login_ms, command.timestamp_ms)
+                counts_as_ms = min(command.timestamp_ms, self._now_ms() + FUTURE_MAX_MS)  # row 24
+                self._login_ms = max(self._login_ms, counts_as_ms)
                 ruling = self._ruling(Code.R0, "20")
             case Kind.LOGOUT:
                 newer = command.timestamp_ms > self._login_ms
@@ -106,6 +126,8 @@ class Oracle:
             return self._ruling(worst.code, worst.row)
         moves = sum(effect.moves for effect in effects)
         applied = any(effect.bet for effect in effects)
+        if command.kind is Kind.BET and applied and 0 < self._policy.bet_age_max_ms < self._age_ms(command):
+            return self._ruling(Code.R3, "35")
         if command.kind is Kind.BET and applied and self._policy.session_required and not self.logged_in:
             return self._ruling(Code.R1, "33")
         if moves < 0 and -moves > self.balance:
@@ -118,6 +140,9 @@ class Oracle:
                 self.bets[game_no, item.bet_index] = effect.bet
         self._move(moves)
         return self._ruling(Code.R0, worst.row)
+
+    def _age_ms(self, command: Command) -> int:
+        return self._now_ms() - command.timestamp_ms
 
     def _move(self, moves: int) -> None:
         """Rows 66 and 67, on the net of a batch."""

@@ -19,6 +19,7 @@ ANOMALIES: Final = frozenset(
         "orphan",
         "change_of_cancelled",
         "change_outdated",
+        "change_superseded",
         "too_many_changes",
     }
 )

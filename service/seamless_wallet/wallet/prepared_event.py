@@ -10,6 +10,7 @@ from seamless_wallet.commands import (
     BET_KINDS,
     CHANGE_TOLERANCE_MS,
     CHANGES_MAX,
+    FUTURE_MAX_MS,
     Command,
     Kind,
     Policy,
@@ -25,6 +26,7 @@ from seamless_wallet.engine.arguments import (
     ChangeArgs,
     ChangeItem,
     EventArgs,
+    LoginArgs,
     ResultItem,
     StatusArgs,
     TransferArgs,
@@ -110,8 +112,11 @@ class PreparedEvent:
     def _own(self) -> tuple[Argument, ...]:
         policy, command = self.policy, self.command
         match command.kind:
+            case Kind.LOGIN:
+                return LoginArgs(FUTURE_MAX_MS)
             case Kind.BET:
-                return BetArgs(int(policy.session_required), policy.session_ms, policy.session_grace_ms)
+                required = int(policy.session_required)
+                return BetArgs(required, policy.session_ms, policy.session_grace_ms, policy.bet_age_max_ms)
             case Kind.CANCEL:
                 return CancelArgs(policy.cancel_unknown)
             case Kind.CHANGE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from seamless_wallet.commands import Kind
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
@@ -107,6 +109,18 @@ async def a_late_logout_closes_nothing(context: CaseContext) -> None:
     await player.logout(after_s=-30).gets(R0)
     await player.wait_for_grace()
     await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("24", waits=True)
+async def a_login_stamped_far_ahead_can_be_logged_out(context: CaseContext) -> None:
+    """A login that is stamped a year ahead counts as at most 5 minutes ahead: a logout of in 10 minutes closes, R1."""
+    context.needs("session", "required")
+    player = await context.new_player(f"conf-{context.unique_id()}", 1000, login=False)
+    now_s = int(time.time())
+    await player.event(Kind.LOGIN, at_s=now_s + 365 * 24 * 3600).gets(R0)
+    await player.event(Kind.LOGOUT, at_s=now_s + 600).gets(R0)
+    await player.wait_for_grace()
+    await player.round().bet(100).gets(R1)
 
 
 @case("24", waits=True)

@@ -10,6 +10,9 @@ case = cases_of(Phase.BETS)
 
 HOUR_S = 3600
 
+AGE_MARGIN_S = 5
+"""By how much a bet is older than bets may be: clocks differ."""
+
 
 @case("30")
 async def bet_takes_its_stake(context: CaseContext) -> None:
@@ -103,10 +106,39 @@ async def one_cancelled_bet_refuses_the_batch(context: CaseContext) -> None:
 
 @case("35")
 async def bet_stamped_in_the_past(context: CaseContext) -> None:
-    """A timestamp of an hour ago, or of a year ago: R0, and it is echoed as it came."""
+    """A timestamp of an hour or a year ago: R0, and it is echoed as it came (if older than --bet-age-max-s: R3)."""
     player = await context.player()
-    await player.round().bet(100).stamped(-HOUR_S).gets(R0, moves=-100)
-    await player.round().bet(100).stamped(-400 * 24 * HOUR_S).gets(R0, moves=-100)
+    age_max_s = context.choices.bet_age_max_s
+    for age_s in (HOUR_S, 400 * 24 * HOUR_S, age_max_s + AGE_MARGIN_S):
+        bet = player.round().bet(100)
+        if 0 < age_max_s < age_s:
+            await bet.stamped(-age_s).gets(R3)
+            await bet.gets(R0, moves=-100)  # the same event with the time of now
+        else:
+            await bet.stamped(-age_s).gets(R0, moves=-100)
+
+
+@case("35")
+async def old_bet_that_is_known(context: CaseContext) -> None:
+    """A bet that was taken comes again with a timestamp older than any limit, as a retry and as a new event: R0."""
+    player = await context.player()
+    bet = player.round().bet(100)
+    await bet.gets(R0, moves=-100)
+    old = bet.stamped(-max(HOUR_S, context.choices.bet_age_max_s + AGE_MARGIN_S))
+    await old.gets(R0)
+    await old.renewed().gets(R0)
+
+
+@case("35")
+async def new_bet_in_an_old_batch(context: CaseContext) -> None:
+    """An old event has a bet that is placed and one that is not: R0 for both (older than --bet-age-max-s: R3)."""
+    player = await context.player()
+    game = await player.placed(100)
+    old = game.bet(100, 200).stamped(-max(HOUR_S, context.choices.bet_age_max_s + AGE_MARGIN_S))
+    if context.choices.bet_age_max_s:
+        await old.gets(R3)
+    else:
+        await old.gets(R0, moves=-200)
 
 
 @case("35")

@@ -15,5 +15,7 @@ local window, open = text_of(integer(window_ms)), text_of(integer(open_bets))
 redis.call('HSET', round_key, '', open, unpack(ARGV, 5))
 if open == '0' then
   redis.call('PEXPIRE', round_key, window)
+else
+  redis.call('PERSIST', round_key)
 end
 return {'OK'}

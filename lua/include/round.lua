@@ -3,9 +3,9 @@
 -- NEEDS    round_key stored open_bets opened written text_of window
 if #written > 0 then
   redis.call('HSET', round_key, '', text_of(open_bets + opened), unpack(written))
-  if open_bets + opened == 0 then
+  if open_bets + opened <= 0 then
     redis.call('PEXPIRE', round_key, text_of(window))
-  elseif stored[1] == '0' then -- it was going to expire
+  elseif stored[1] and open_bets <= 0 then -- it was going to expire
     redis.call('PERSIST', round_key)
   end
 end

@@ -3,3 +3,6 @@
 -- NEEDS    session
 -- GIVES    login renewed closed
 local login, renewed, closed = string.match(session or '', '^(%d+) (%d+) (%d+)$') -- nil without a session
+if session and not login then
+  error('not a session: ' .. session)
+end

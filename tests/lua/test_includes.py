@@ -59,7 +59,7 @@ def part(name: str) -> Part:
         for names in pattern.findall(line)
         for word in _WORD.findall(names)
     }
-    plain = re.sub(r"[.:][A-Za-z_]\w*", "", code)
+    plain = re.sub(r"(?<!\.)[.:][A-Za-z_]\w*", "", code)  # `a.b`, but not `..b`
     return Part(declared, outermost, set(_WORD.findall(plain)) - KEYWORDS, _INCLUDE.findall(text), text)
 
 
@@ -131,3 +131,25 @@ def test_a_script_names_its_keys_and_arguments_first(name):
     count = len(script.contract.argv)
     arguments = ", ".join(script.contract.argv)
     assert first.startswith(f"local {keys} = unpack(KEYS) local {arguments} = unpack(ARGV, 1, {count})")
+
+
+_REPLY = re.compile(r"(?:return|local reply =) \{'([A-Z]+)'")
+_VERDICTS = {"DONE", "DUP", "CONFLICT", "DECLINED", "BUSY"}
+
+
+def own_replies(name: str) -> set[str]:
+    """The first words of what a file itself can answer; `outcome` for the replies of eight parts."""
+    return {"outcome" if word in _VERDICTS else word for word in _REPLY.findall(part(name).text)}
+
+
+def replies(name: str) -> set[str]:
+    """The same with its includes."""
+    return own_replies(name).union(*(replies(f"include/{include}") for include in part(name).includes))
+
+
+@pytest.mark.parametrize("name", [*SCRIPTS, *(f"include/{include}" for include in INCLUDES)])
+def test_a_header_names_every_reply_and_no_other(name):
+    """RETURNS of a script, and of an include, is what its text can answer, includes and all."""
+    _, sections = parse_header(name.removeprefix("include/"), part(name).text)
+    named = {shape.split()[0] for shape in sections.get("RETURNS", "").split("|") if shape.strip()}
+    assert named == replies(name)

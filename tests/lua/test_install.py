@@ -54,6 +54,15 @@ def test_install(shard, name):
     assert_same(run.after, {**run.before, key: kept})
 
 
+def test_install_over_a_round_that_was_going_to_expire(shard):
+    """With an open bet it never does, whatever was there before."""
+    names, argv, key, kept = installs(shard)["install_round"]
+    shard.client.hset(key, mapping={"": "0", "2": "C 9"})
+    shard.client.pexpire(key, 1_000)
+    run = shard.run("install_round", names, argv)
+    assert_same(run.after, {**run.before, key: kept})
+
+
 def test_install_a_round_without_open_bets(shard):
     """It expires after one window."""
     names, argv, key, _ = installs(shard)["install_round"]

@@ -67,6 +67,15 @@ def test_bad_number_in_a_bet(scene, bad):
         scene.shard.send(event)
 
 
+@pytest.mark.parametrize("bad", ["1 2", "1 2 x", "-1 2 0", ""])
+@pytest.mark.parametrize("kind", [Kind.LOGIN, Kind.LOGOUT, Kind.BET])
+def test_a_session_that_cannot_be_read(scene, kind, bad):
+    """Is an error, not the absence of a session."""
+    scene.shard.client.hset(keys.wallet(SHARD, 1, scene.user_id), "s:dowinn", bad)
+    with pytest.raises(redis.ResponseError, match="not a session"):
+        scene.shard.send(event_of(scene, kind))
+
+
 @pytest.mark.parametrize("amount", EXACT)
 def test_exact_amounts(newcomer, amount):
     """Printed digit by digit: never 1e+14."""

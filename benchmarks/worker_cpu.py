@@ -28,7 +28,7 @@ import uvloop
 
 from benchmarks.load import Sample, Target, drive, post
 from seamless_wallet.commands import Command, Item, Kind
-from seamless_wallet.providers import Provider, configure
+from seamless_wallet.providers import Provider, build_provider
 
 KEY: Final = "benchmark-key-of-exactly-32-byte"
 TOKEN: Final = "token-of-a-benchmark"  # noqa: S105 - of a service that lives as long as the benchmark
@@ -47,7 +47,7 @@ api_key = "{KEY}"
 
 def provider() -> Provider:
     """The provider that the load plays."""
-    return configure(name="bench", api_id="bench", api_key=KEY, currencies={"KRW": 2})
+    return build_provider(random_bytes=os.urandom, name="bench", api_id="bench", api_key=KEY, currencies={"KRW": 2})
 
 
 def free_port() -> int:

@@ -8,7 +8,6 @@ a kept one 0.3 µs.
 
 from __future__ import annotations
 
-import os
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,6 +23,9 @@ from seamless_wallet.errors import WalletError
 
 CipherName = Literal["aes-256-ecb", "aes-256-gcm"]
 KeyEncoding = Literal["utf8", "hex", "base64"]
+
+RandomBytes = Callable[[int], bytes]
+"""Gives so many random bytes, from a source that nobody can predict: two equal nonces would break a key."""
 
 KEY_BYTES: Final = 32
 BLOCK_BYTES: Final = 16
@@ -86,14 +88,15 @@ class Aes256Ecb:
 class Aes256Gcm:
     """AES-256-GCM: a random 12-byte nonce, the ciphertext, the 16-byte tag; no associated data."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "_random_bytes")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, random_bytes: RandomBytes) -> None:
         self._aead = AESGCM(key)
+        self._random_bytes = random_bytes
 
     def seal(self, plaintext: bytes) -> bytes:
         """Encrypt under a fresh random nonce, which goes in front."""
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = self._random_bytes(NONCE_BYTES)
         return nonce + self._aead.encrypt(nonce, plaintext, None)
 
     def open(self, sealed: bytes) -> bytes:
@@ -122,6 +125,7 @@ def decode_key(text: str, encoding: str) -> bytes:
     return raw
 
 
-CIPHERS: Final[Mapping[str, Callable[[bytes], Cipher]]] = MappingProxyType(
-    {"aes-256-ecb": Aes256Ecb, "aes-256-gcm": Aes256Gcm}
+CIPHERS: Final[Mapping[str, Callable[[bytes, RandomBytes], Cipher]]] = MappingProxyType(
+    {"aes-256-ecb": lambda key, _: Aes256Ecb(key), "aes-256-gcm": Aes256Gcm}
 )
+"""Every cipher by its name in the settings: makes one from a key and a source of nonces."""

@@ -29,6 +29,9 @@ class Randomness(Protocol):
     def token(self, size: int) -> str:
         """`size` random bytes, in hexadecimal digits."""
 
+    def random_bytes(self, size: int) -> bytes:
+        """`size` random bytes, for a nonce."""
+
     def below(self, bound: int) -> int:
         """A number from 0 to `bound` - 1."""
 

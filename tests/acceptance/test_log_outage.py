@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from seamless_wallet.commands import Code, Command, Item, Kind
-from seamless_wallet.providers import Reply, configure
+from seamless_wallet.providers import Reply, build_provider
 from tests.acceptance.service_process import (
     CONFIG,
     KEY,
@@ -79,7 +79,7 @@ class MuteService(RunningService):
 
     def orphan(self, number: int) -> Reply:
         """The result of a bet that nobody placed: an anomaly, which is logged with its ids."""
-        acme = configure(name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
+        acme = build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
         (key,), now_ms = acme.keys, time.time_ns() // 1_000_000
         command = Command(
             kind=Kind.RESULT,

@@ -18,13 +18,13 @@ from typing import Any
 import pytest
 
 from seamless_wallet.commands import Code, Command, Kind
-from seamless_wallet.providers import Provider, configure
+from seamless_wallet.providers import Provider, build_provider
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, run, wait_until
 
 
 def acme() -> Provider:
     """The provider of the configuration."""
-    return configure(name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
+    return build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
 
 
 def login(url: str) -> Code:

@@ -7,6 +7,7 @@ units. Written from the rows; the simulator's oracle and the Lua scripts were no
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.clients.back_office_ports import Action, BackOfficeRefused
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, fingerprint
 from seamless_wallet.money import AMOUNT_MAX, format_minor, parse_minor
-from seamless_wallet.providers import Echo, Invalid, Provider, configure
+from seamless_wallet.providers import Echo, Invalid, Provider, build_provider
 
 KEY = "reference-key-of-32-bytes-long!!"
 CURRENCY, SCALE = "KRW", 2
@@ -32,7 +33,7 @@ WORST_FIRST = (Code.R3, Code.R1, Code.R4, Code.R0)
 def reference_provider(**changes) -> Provider:
     """The account that wallet and checker share."""
     given = {"name": "ref", "api_id": "ref-1", "api_key": KEY, "currencies": {CURRENCY: SCALE, "USD": SCALE}}
-    return configure(**{**given, **changes})
+    return build_provider(random_bytes=os.urandom, **{**given, **changes})
 
 
 @dataclass

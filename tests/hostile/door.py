@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
@@ -15,7 +16,7 @@ from seamless_wallet.commands import Command, Item, Kind, Policy
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.observability import metrics
-from seamless_wallet.providers import Provider, configure
+from seamless_wallet.providers import Provider, build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
 from tests.model.service_stage import Town
 
@@ -41,7 +42,15 @@ class Door:
         self.town = Town()
         self.numbers = count(1)
         self.providers: dict[str, Provider] = {
-            name: configure(name=name, api_id="us", api_key=KEY, currencies={"KRW": 2}, cipher=cipher, policy=FREE)
+            name: build_provider(
+                random_bytes=os.urandom,
+                name=name,
+                api_id="us",
+                api_key=KEY,
+                currencies={"KRW": 2},
+                cipher=cipher,
+                policy=FREE,
+            )
             for name, cipher in CIPHERS.items()
         }
         self.client: TestClient[Any, Any] = self.town.run(self._serve())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from decimal import Decimal
 from fractions import Fraction
@@ -12,13 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor, to_minor
-from seamless_wallet.providers import Invalid, configure
+from seamless_wallet.providers import Invalid, build_provider
 from tests.hostile.door import KEY
 from tests.model.soak import example_settings, limit
 
 pytestmark = limit
 
-PROVIDER = configure(name="games", api_id="us", api_key=KEY, currencies={"KRW": 2})
+PROVIDER = build_provider(random_bytes=os.urandom, name="games", api_id="us", api_key=KEY, currencies={"KRW": 2})
 SIZE = 10_000_000
 LIMIT_S = 10.0
 many = example_settings(examples=300)

@@ -33,6 +33,9 @@ class Fixed:
     def token(self, size: int) -> str:
         return "00" * size
 
+    def random_bytes(self, size: int) -> bytes:
+        return bytes(size)
+
     def below(self, bound: int) -> int:
         return bound - 1
 

@@ -55,7 +55,10 @@ class SeededRandomness(random.Random):
     """The Randomness of a seed."""
 
     def token(self, size: int) -> str:
-        return self.randbytes(size).hex()
+        return self.random_bytes(size).hex()
+
+    def random_bytes(self, size: int) -> bytes:
+        return self.randbytes(size)
 
     def below(self, bound: int) -> int:
         return self.randrange(bound)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from seamless_wallet.commands import Answer, Code, Kind
 from seamless_wallet.money import format_minor, parse_minor
-from seamless_wallet.providers import Provider, configure
+from seamless_wallet.providers import Provider, build_provider
 from seamless_wallet.simulator.oracle import Oracle
 
 TOKEN = "token-of-a-fake-wallet"
@@ -23,7 +24,7 @@ SCALE = 2
 def fake_provider(**changes) -> Provider:
     """A provider with a key that everybody knows."""
     given = {"name": "demo", "api_id": "op", "api_key": KEY, "currencies": {"KRW": SCALE, "USD": SCALE}}
-    return configure(**{**given, **changes})
+    return build_provider(random_bytes=os.urandom, **{**given, **changes})
 
 
 class FakeWallet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -11,11 +12,13 @@ import pytest
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import ID_CHARS_MAX, ITEMS_MAX, Kind
 from seamless_wallet.money import AMOUNT_MAX, json_number
-from seamless_wallet.providers import configure
+from seamless_wallet.providers import build_provider
 from seamless_wallet.settings import Settings
 
 API_KEY = "k3y-of-32-bytes-for-tests-only!!"
-PROVIDER = configure(name="dowinn", api_id="agent7", api_key=API_KEY, currencies={"KRW": 2, "LONGCURRENCY8": 8})
+PROVIDER = build_provider(
+    random_bytes=os.urandom, name="dowinn", api_id="agent7", api_key=API_KEY, currencies={"KRW": 2, "LONGCURRENCY8": 8}
+)
 KEY = PROVIDER.keys[0]
 TEXT = json.dumps({"event_type": "login", "feedback_data": "x" * 300}).encode()
 SEALED = PROVIDER.seal(TEXT, KEY)

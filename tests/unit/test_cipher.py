@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 
 import pytest
 from cryptography.hazmat.primitives import padding
@@ -20,7 +21,7 @@ KEY = bytes(range(32))
 @given(plaintext=st.binary(max_size=200))
 def test_what_is_sealed_opens(name: str, plaintext: bytes):
     """What is sealed opens."""
-    cipher = CIPHERS[name](KEY)
+    cipher = CIPHERS[name](KEY, os.urandom)
     assert cipher.open(cipher.seal(plaintext)) == plaintext
 
 
@@ -28,7 +29,7 @@ def test_what_is_sealed_opens(name: str, plaintext: bytes):
 @given(st.lists(st.binary(max_size=70), max_size=5))
 def test_a_kept_ecb_context_gives_what_a_fresh_one_with_library_padding_gives(texts: list[bytes]):
     """A kept ecb context gives what a fresh one with library padding gives."""
-    kept = CIPHERS["aes-256-ecb"](KEY)
+    kept = CIPHERS["aes-256-ecb"](KEY, os.urandom)
     for text in texts:
         pad = padding.PKCS7(128).padder()
         fresh = Cipher(algorithms.AES256(KEY), modes.ECB()).encryptor()  # noqa: S305 - the one under test
@@ -39,7 +40,7 @@ def test_a_kept_ecb_context_gives_what_a_fresh_one_with_library_padding_gives(te
 @given(st.binary(max_size=100))
 def test_ecb_opens_or_fails_on_any_bytes_and_goes_on(sealed: bytes):
     """Ecb opens or fails on any bytes and goes on."""
-    cipher = CIPHERS["aes-256-ecb"](KEY)
+    cipher = CIPHERS["aes-256-ecb"](KEY, os.urandom)
     with contextlib.suppress(DecryptionError):
         cipher.open(sealed)
     assert cipher.open(cipher.seal(b"next")) == b"next"
@@ -50,14 +51,14 @@ def test_ecb_refuses_bad_padding(last: bytes):
     """Ecb refuses bad padding."""
     encryptor = Cipher(algorithms.AES256(KEY), modes.ECB()).encryptor()  # noqa: S305 - the one under test
     with pytest.raises(DecryptionError):
-        CIPHERS["aes-256-ecb"](KEY).open(encryptor.update(last.rjust(16, b"x")))
+        CIPHERS["aes-256-ecb"](KEY, os.urandom).open(encryptor.update(last.rjust(16, b"x")))
 
 
 @REPEATABLE
 @given(st.data())
 def test_gcm_refuses_any_flipped_bit(data: st.DataObject):
     """Gcm refuses any flipped bit."""
-    cipher = CIPHERS["aes-256-gcm"](KEY)
+    cipher = CIPHERS["aes-256-gcm"](KEY, os.urandom)
     sealed = bytearray(cipher.seal(b"twenty bytes of text"))
     bit = data.draw(st.integers(0, len(sealed) * 8 - 1))
     sealed[bit // 8] ^= 1 << bit % 8
@@ -67,10 +68,17 @@ def test_gcm_refuses_any_flipped_bit(data: st.DataObject):
 
 def test_gcm_puts_a_fresh_nonce_in_front():
     """Gcm puts a fresh nonce in front."""
-    cipher = CIPHERS["aes-256-gcm"](KEY)
+    cipher = CIPHERS["aes-256-gcm"](KEY, os.urandom)
     one, other = cipher.seal(b""), cipher.seal(b"")
     assert len(one) == 12 + 16
     assert one[:12] != other[:12]
+
+
+def test_gcm_takes_its_nonce_from_the_source_that_it_is_given():
+    """A seed then decides every byte of a body."""
+    cipher = CIPHERS["aes-256-gcm"](KEY, lambda size: b"n" * size)
+    assert cipher.seal(b"text") == cipher.seal(b"text")
+    assert cipher.seal(b"text").startswith(b"n" * 12)
 
 
 @pytest.mark.parametrize("name", CIPHERS)
@@ -78,7 +86,7 @@ def test_gcm_puts_a_fresh_nonce_in_front():
 def test_every_failure_is_the_same_error_without_detail(name: str, sealed: bytes):
     """Every failure is the same error without detail."""
     with pytest.raises(DecryptionError) as caught:
-        CIPHERS[name](KEY).open(sealed)
+        CIPHERS[name](KEY, os.urandom).open(sealed)
     assert caught.value.args == ()
     assert caught.value.__cause__ is None
 
@@ -86,9 +94,9 @@ def test_every_failure_is_the_same_error_without_detail(name: str, sealed: bytes
 @pytest.mark.parametrize("name", CIPHERS)
 def test_another_key_does_not_open(name: str):
     """Another key does not open."""
-    sealed = CIPHERS[name](KEY).seal(b'{"event_type":"login"}')
+    sealed = CIPHERS[name](KEY, os.urandom).seal(b'{"event_type":"login"}')
     with pytest.raises(DecryptionError):
-        CIPHERS[name](KEY[::-1]).open(sealed)
+        CIPHERS[name](KEY[::-1], os.urandom).open(sealed)
 
 
 @pytest.mark.parametrize(

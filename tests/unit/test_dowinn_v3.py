@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,14 +12,19 @@ from hypothesis import strategies as st
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
 from seamless_wallet.money import AMOUNT_MAX
-from seamless_wallet.providers import Echo, Invalid, Reply, configure
+from seamless_wallet.providers import Echo, Invalid, Reply, build_provider
 from seamless_wallet.providers.strict_json import has_repeated_key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"
 API_KEY = "k3y-of-32-bytes-for-tests-only!!"
-PROVIDER = configure(
-    name="dowinn", api_id="agent7", api_key=API_KEY, currencies={"KRW": 2, "JPY": 0}, scales={"USD": 2}
+PROVIDER = build_provider(
+    random_bytes=os.urandom,
+    name="dowinn",
+    api_id="agent7",
+    api_key=API_KEY,
+    currencies={"KRW": 2, "JPY": 0},
+    scales={"USD": 2},
 )
 PROFILE = PROVIDER.profile
 KEY = PROVIDER.keys[0]
@@ -643,7 +649,9 @@ def test_any_other_body_fails_to_open(body: bytes):
 
 def test_a_json_string_reply_is_quoted():
     """A json string reply is quoted."""
-    quoted = configure(name="q", api_id="a", api_key=API_KEY, currencies={"KRW": 2}, reply_body="json-string")
+    quoted = build_provider(
+        random_bytes=os.urandom, name="q", api_id="a", api_key=API_KEY, currencies={"KRW": 2}, reply_body="json-string"
+    )
     assert quoted.seal(text_of("reply_r0"), quoted.keys[0]) == b'"%s"' % body_of("reply_r0")
     assert quoted.headers(quoted.keys[0])["Content-Type"] == "application/json"
 
@@ -669,7 +677,7 @@ def test_a_wrong_setting_is_refused_in_clear_words(change: dict, words: str):
     """A wrong setting is refused in clear words."""
     settings = {"name": "x", "api_id": "a", "api_key": API_KEY, "currencies": {"KRW": 2}} | change
     with pytest.raises(ValueError, match=words) as caught:
-        configure(**settings)
+        build_provider(random_bytes=os.urandom, **settings)
     assert "SECRET" not in str(caught.value)
 
 

@@ -37,7 +37,7 @@ def logged(script: str, **environ: str) -> list[dict]:
         import asyncio, logging, os
         import structlog
         from seamless_wallet.observability import logs
-        logs.configure("INFO")
+        logs.configure_logging("INFO")
         log = structlog.get_logger()
     """
     done = subprocess.run(
@@ -142,7 +142,7 @@ def test_whatever_is_printed_goes_the_way_of_the_log():
                 import sys, threading, warnings
                 from seamless_wallet.observability import logs
                 logs.redirect_output()
-                logs.configure("INFO", "test")
+                logs.configure_logging("INFO", "test")
                 writers = []
                 for writer, name in ((logs.STDOUT, "out"), (logs.STDERR, "err")):
                     def write(line, old=writer.write, name=name):

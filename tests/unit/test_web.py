@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import struct
 from ipaddress import ip_network
@@ -17,7 +18,7 @@ from prometheus_client import REGISTRY
 import seamless_wallet.http_server.serving
 import seamless_wallet.webhook.endpoint
 from seamless_wallet.commands import Answer, Code, Command, Policy
-from seamless_wallet.providers import configure
+from seamless_wallet.providers import build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "dowinn_v3"
@@ -55,7 +56,7 @@ class FakeWallet:
 def provider(**settings):
     """The provider of the samples."""
     defaults = {"name": "dowinn", "api_id": "agent7", "api_key": KEY, "currencies": {"KRW": 2}}
-    return configure(**defaults | settings)
+    return build_provider(random_bytes=os.urandom, **defaults | settings)
 
 
 def opened(body: bytes, key: str = KEY) -> dict:

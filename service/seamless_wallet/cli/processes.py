@@ -39,7 +39,7 @@ def up(
 
     logs.redirect_output()
     settings = load_settings()
-    logs.configure(settings.log_level)
+    logs.configure_logging(settings.log_level)
     _check_existing_files(settings)
     tasks: list[asyncio.Task[None]] = []  # a task that nothing refers to may be collected
 

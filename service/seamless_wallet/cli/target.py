@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from seamless_wallet.cli.endpoints import admin_address, service_url
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
-from seamless_wallet.providers import ProviderError, configure
+from seamless_wallet.providers import ProviderError, build_provider
 from seamless_wallet.settings import Settings, SettingsError, load_settings
 from seamless_wallet.settings.secret_files import read_secret
 
@@ -62,13 +62,16 @@ def _described(options: TargetOptions, choices: dict[str, Any]) -> Target:
 
 def _described_provider(options: TargetOptions, key_file: Path) -> Provider:
     given = options.given_format
+    from seamless_wallet.processes.system_ports import SystemRandomness
+
     scale = given.pop("scale", SCALE)
     try:
-        return configure(
+        return build_provider(
             name=options.provider or NAME,
             api_id=options.api_id,
             api_key=read_secret(key_file, "--api-key-file").strip(),
             currencies={options.currency or CURRENCY: scale},
+            random_bytes=SystemRandomness().random_bytes,
             **given,
         )
     except ProviderError as error:

@@ -56,7 +56,7 @@ class _LimitedServer(web.Server):
         self.open_max = connections_max
         self.gauge = metrics.HTTP_CONNECTIONS.labels(name)
         self.refused = metrics.HTTP_CONNECTIONS_REFUSED.labels(name)
-        self.log = RateLimitedLog(every_s=10)
+        self.log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
 
     def __call__(self) -> web.RequestHandler:
         return _CountedConnection(self, loop=asyncio.get_running_loop(), **self._arguments)

@@ -36,7 +36,7 @@ def redirect_output() -> None:
     redirect_streams(STDOUT, STDERR)
 
 
-def configure(level: str, process: str = "") -> None:
+def configure_logging(level: str, process: str = "") -> None:
     """Log events of `level` and above, and the warnings and errors of libraries. `process` stands in each line."""
     if process:
         _origin.update(process=process, pid=os.getpid())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +11,12 @@ log = structlog.get_logger(__name__)
 
 
 class RateLimitedLog:
-    """Logs an event at most once in `every_s` seconds. `suppressed` counts those that were left out before."""
+    """Logs an event at most once in `every_s` seconds, by the clock that it is given.
 
-    def __init__(self, every_s: float = 1.0, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+    `suppressed` counts those that were left out before.
+    """
+
+    def __init__(self, every_s: float = 1.0, *, monotonic_s: Callable[[], float]) -> None:
         self._every_s = every_s
         self._monotonic_s = monotonic_s
         self._since_s: dict[tuple[str, str], float] = {}

@@ -33,7 +33,7 @@ def run_process(
     It is 0, or 78 after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or
     in a group. Whatever else `main` raises is a bug, and is raised.
     """
-    logs.configure(settings.log_level, name)
+    logs.configure_logging(settings.log_level, name)
 
     async def run() -> None:
         _relieve_the_collector()

@@ -8,19 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seamless_wallet.commands import Policy
-from seamless_wallet.providers import Provider, ProviderError, configure
+from seamless_wallet.processes.system_ports import SystemRandomness
+from seamless_wallet.providers import Provider, ProviderError, build_provider
 from seamless_wallet.settings import SettingsError
 
 if TYPE_CHECKING:
+    from seamless_wallet.ports import Randomness
     from seamless_wallet.settings import ProviderSettings, Settings
 
 
-def build_providers(settings: Settings) -> dict[str, Provider]:
-    """The configured providers by name. Raises SettingsError."""
-    return {name: _provider(name, given, settings) for name, given in settings.providers.items()}
+def build_providers(settings: Settings, randomness: Randomness | None = None) -> dict[str, Provider]:
+    """The configured providers by name. Without `randomness` they get that of the machine. Raises SettingsError."""
+    randomness = randomness or SystemRandomness()
+    return {name: _provider(name, given, settings, randomness) for name, given in settings.providers.items()}
 
 
-def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provider:
+def _provider(name: str, given: ProviderSettings, settings: Settings, randomness: Randomness) -> Provider:
     scales = settings.currencies
     policy = Policy(
         session_required=given.session == "required",
@@ -32,12 +35,13 @@ def _provider(name: str, given: ProviderSettings, settings: Settings) -> Provide
     )
     previous = given.previous_api_key
     try:
-        return configure(
+        return build_provider(
             name=name,
             api_id=given.api_id,
             api_key=given.api_key.get_secret_value(),
             previous_api_key=previous.get_secret_value() if previous else "",
             currencies={currency: scales[currency] for currency in given.currencies or scales},
+            random_bytes=randomness.random_bytes,
             scales=scales,
             profile=given.profile,
             cipher=given.cipher,

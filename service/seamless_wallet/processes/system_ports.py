@@ -25,6 +25,10 @@ class SystemRandomness:
         """`size` random bytes, in hexadecimal digits."""
         return secrets.token_hex(size)
 
+    def random_bytes(self, size: int) -> bytes:
+        """`size` random bytes, for a nonce."""
+        return secrets.token_bytes(size)
+
     def below(self, bound: int) -> int:
         """A number from 0 to `bound` - 1."""
         return secrets.randbelow(bound)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Profile, Reason, Reply
 from seamless_wallet.providers.provider import Key, Provider
-from seamless_wallet.providers.registry import DEFAULT_PROFILE, PROFILES, ProviderError, configure
+from seamless_wallet.providers.registry import DEFAULT_PROFILE, PROFILES, ProviderError, build_provider
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -22,5 +22,5 @@ __all__ = [
     "ProviderError",
     "Reason",
     "Reply",
-    "configure",
+    "build_provider",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ipaddress import IPv4Network, IPv6Network
 
-    from seamless_wallet.ciphers import Cipher
+    from seamless_wallet.ciphers import Cipher, RandomBytes
     from seamless_wallet.commands import Policy
     from seamless_wallet.providers.profile import Profile
 
@@ -48,12 +48,15 @@ class Key:
     cipher: Cipher = field(repr=False)
 
     @classmethod
-    def parse(cls, text: str, cipher: str, encoding: str) -> Key:
-        """A key from its configured text. Raises `ValueError`, whose text never contains the key."""
+    def parse(cls, text: str, cipher: str, encoding: str, random_bytes: RandomBytes) -> Key:
+        """A key from its configured text; `random_bytes` makes its nonces.
+
+        Raises `ValueError`, whose text never contains the key.
+        """
         raw = decode_key(text, encoding)
         if not fits_header(text):
             raise ValueError("travels in a header: no control characters, no outer white space")
-        return cls(text, text.encode(), CIPHERS[cipher](raw))
+        return cls(text, text.encode(), CIPHERS[cipher](raw, random_bytes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from ipaddress import IPv4Network, IPv6Network
 
+    from seamless_wallet.ciphers import RandomBytes
     from seamless_wallet.providers.profile import Profile
 
 _FORMATS: Final[tuple[Profile, ...]] = (DowinnV3(),)
@@ -38,12 +39,13 @@ class ProviderError(WalletError, ValueError):
         self.problem = problem
 
 
-def configure(
+def build_provider(
     *,
     name: str,
     api_id: str,
     api_key: str,
     currencies: Mapping[str, int],
+    random_bytes: RandomBytes,
     scales: Mapping[str, int] | None = None,
     profile: str = DEFAULT_PROFILE,
     previous_api_key: str = "",
@@ -53,7 +55,7 @@ def configure(
     policy: Policy | None = None,
     allow: Iterable[IPv4Network | IPv6Network] = (),
 ) -> Provider:
-    """A provider from plain settings. Raises `ProviderError`."""
+    """A provider from plain settings. `random_bytes` makes the nonces of its keys. Raises `ProviderError`."""
     if _NAME.fullmatch(name) is None:
         raise ProviderError("name", f"{name!r} may only have lower-case letters, digits and hyphens")
     for setting, choice, known in (
@@ -68,9 +70,9 @@ def configure(
     for currency, scale in currencies.items():
         if not 0 <= scale <= SCALE_MAX:
             raise ProviderError("currencies", f"{currency} has scale {scale}; use 0 to {SCALE_MAX} digits")
-    keys = [_key("api_key", api_key, cipher, key_encoding)]
+    keys = [_key("api_key", api_key, cipher, key_encoding, random_bytes)]
     if previous_api_key:
-        keys.append(_key("previous_api_key", previous_api_key, cipher, key_encoding))
+        keys.append(_key("previous_api_key", previous_api_key, cipher, key_encoding, random_bytes))
     return Provider(
         name=name,
         api_id=api_id,
@@ -84,9 +86,9 @@ def configure(
     )
 
 
-def _key(setting: str, text: str, cipher: str, encoding: str) -> Key:
+def _key(setting: str, text: str, cipher: str, encoding: str, random_bytes: RandomBytes) -> Key:
     """One API key. Raises `ProviderError`."""
     try:
-        return Key.parse(text, cipher, encoding)
+        return Key.parse(text, cipher, encoding, random_bytes)
     except ValueError as problem:
         raise ProviderError(setting, str(problem)) from None

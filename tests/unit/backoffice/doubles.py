@@ -41,6 +41,9 @@ class FakeRandomness:
         self.count += 1
         return f"{self.count:0{2 * size}x}"
 
+    def random_bytes(self, size: int) -> bytes:
+        raise NotImplementedError
+
     def below(self, bound: int) -> int:
         raise NotImplementedError
 

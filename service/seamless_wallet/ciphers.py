@@ -12,7 +12,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher as _Cipher
@@ -20,9 +20,6 @@ from cryptography.hazmat.primitives.ciphers import algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from seamless_wallet.errors import WalletError
-
-CipherName = Literal["aes-256-ecb", "aes-256-gcm"]
-KeyEncoding = Literal["utf8", "hex", "base64"]
 
 RandomBytes = Callable[[int], bytes]
 """Gives so many random bytes, from a source that nobody can predict: two equal nonces would break a key."""
@@ -33,11 +30,11 @@ NONCE_BYTES: Final = 12
 TAG_BYTES: Final = 16
 
 _PADDING: Final = tuple(bytes((count,)) * count for count in range(BLOCK_BYTES + 1))
-_KEY_DECODERS: Final[Mapping[str, Callable[[str], bytes]]] = {
-    "utf8": str.encode,
-    "hex": bytes.fromhex,
-    "base64": partial(b64decode, validate=True),
-}
+
+KEY_ENCODINGS: Final[Mapping[str, Callable[[str], bytes]]] = MappingProxyType(
+    {"utf8": str.encode, "hex": bytes.fromhex, "base64": partial(b64decode, validate=True)}
+)
+"""The ways in which a key may be written, by their names in the settings, each with what reads it."""
 
 
 class DecryptionError(WalletError):
@@ -111,10 +108,10 @@ class Aes256Gcm:
 
 def decode_key(text: str, encoding: str) -> bytes:
     """The 32 bytes of an AES-256 key. Raises ValueError, whose text never contains the key."""
-    if encoding not in _KEY_DECODERS:
-        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(_KEY_DECODERS)}")
+    if encoding not in KEY_ENCODINGS:
+        raise ValueError(f"cannot be read as {encoding!r}; set key_encoding to one of {', '.join(KEY_ENCODINGS)}")
     try:
-        raw = _KEY_DECODERS[encoding](text)
+        raw = KEY_ENCODINGS[encoding](text)
     except ValueError:  # binascii.Error and UnicodeError are such
         raise ValueError(f"is not {encoding}; correct it, or set key_encoding") from None
     if len(raw) != KEY_BYTES:

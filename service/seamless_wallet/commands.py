@@ -14,9 +14,11 @@ from typing import Final
 
 import msgspec
 
+from seamless_wallet.provider_choices import CancelUnknownRule, ChangeOverdrawRule
+
 BACK_OFFICE: Final = "@back-office"
 """The provider name under which the operator's own movements are kept. A configured provider cannot have it:
-their names match `[a-z0-9][a-z0-9-]*`."""
+their names match `provider_choices.PROVIDER_NAME`."""
 
 ID_CHARS_MAX: Final = 128
 """Characters of a user_id, transaction_id, game_no or bet_index, and of an Idempotency-Key; at least one."""
@@ -110,8 +112,8 @@ class Policy(msgspec.Struct, frozen=True):
     session_required: bool = True
     session_ms: int = 8 * 3600 * 1000
     session_grace_ms: int = 10_000
-    cancel_unknown: str = "tombstone"  # or "r3"
-    change_overdraw: str = "debt"  # or "reject"
+    cancel_unknown: str = CancelUnknownRule.TOMBSTONE
+    change_overdraw: str = ChangeOverdrawRule.DEBT
     bet_age_max_ms: int = 0  # how old a bet may be that is not known yet; 0: of any age
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 
 import pytest
 from cryptography.hazmat.primitives import padding
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seamless_wallet.ciphers import CIPHERS, DecryptionError, decode_key
+from seamless_wallet.providers import Key
 
 REPEATABLE = settings(derandomize=True, deadline=None)  # the same examples on every machine
 KEY = bytes(range(32))
@@ -126,3 +128,19 @@ def test_any_other_key_is_refused_without_being_quoted(text: str, encoding: str)
     with pytest.raises(ValueError, match="key") as caught:
         decode_key(text, encoding)
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "cipher", "encoding", "told"),
+    [
+        ("k" * 32, "rot13", "utf8", "unknown cipher 'rot13'; choose one of aes-256-ecb, aes-256-gcm"),
+        ("k" * 32, "aes-256-ecb", "rot13", "set key_encoding to one of utf8, hex, base64"),
+        ("k" * 31, "aes-256-ecb", "utf8", "31 bytes"),
+        ("k" * 31 + "\t", "aes-256-ecb", "utf8", "must fit into an HTTP header"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_refused_as_one_kind_of_error(text, cipher, encoding, told):
+    """Whatever is wrong is a ValueError, and none repeats the key."""
+    with pytest.raises(ValueError, match=re.escape(told)) as refused:
+        Key.parse(text, cipher, encoding, os.urandom)
+    assert text.strip() not in str(refused.value)

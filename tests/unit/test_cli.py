@@ -17,10 +17,30 @@ from seamless_wallet import __version__
 from seamless_wallet.cli import app
 from seamless_wallet.cli.demo import set_up_demo, simulate_command
 from seamless_wallet.cli.endpoints import service_url
+from seamless_wallet.cli.root import COMMANDS
 from seamless_wallet.engine import keys
-from seamless_wallet.settings import SettingsError, ensure_demo, load_settings
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+from seamless_wallet.settings import SettingsError, ensure_demo
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
+
+READ_SETTINGS = (
+    "up",
+    "up --demo",
+    "serve",
+    "write",
+    "admin",
+    "init",
+    "config check",
+    "config show",
+    "player show ann",
+    "player deposit ann 5",
+    "trial-balance",
+    "verify",
+    "simulate",
+    "conformance",
+)
+"""Every command that reads the settings."""
 
 PROVIDER = f'[providers.demo]\nprofile = "dowinn-v3"\napi_id = "op"\napi_key = "{KEY}"\n'
 
@@ -104,24 +124,7 @@ class TestTheCommand:
         assert wallet("fly").exit_code == 2
         assert "Did you mean 'simulate'" in wallet("simulat").stderr
 
-    @pytest.mark.parametrize(
-        "words",
-        [
-            "up",
-            "up --demo",
-            "serve",
-            "write",
-            "admin",
-            "init",
-            "config check",
-            "config show",
-            "player show ann",
-            "player deposit ann 5",
-            "trial-balance",
-            "verify",
-            "simulate",
-        ],
-    )
+    @pytest.mark.parametrize("words", READ_SETTINGS)
     def test_refuses_bad_settings_in_one_line_and_changes_nothing(self, wallet, words, data_dir):
         line = refused(wallet(*words.split(), WALLET_WORKERS="many"), 78)
         assert "WALLET_WORKERS" in line
@@ -135,21 +138,28 @@ class TestConfig:
         (data_dir / "wallet.toml").write_text(PROVIDER)
         assert wallet("config", "check").stdout == f"ok: {data_dir / 'wallet.toml'}; providers: demo\n"
 
-    @pytest.mark.parametrize("words", ["up", "up --demo", "config check", "serve"])
+    @pytest.mark.parametrize("words", READ_SETTINGS)
     @pytest.mark.parametrize(
-        ("old", "new", "told"),
+        ("old", "new", "setting", "told"),
         [
-            ("dowinn-v3", "dowinn-v9", "providers.demo.profile: unknown profile 'dowinn-v9'; choose one of dowinn-v3"),
-            (KEY, KEY[1:] + "\\t", "providers.demo.api_key: travels in a header"),
+            ("dowinn-v3", "dowinn-v9", "profile", "unknown profile 'dowinn-v9'; choose one of dowinn-v3"),
+            (KEY, KEY[1:] + "\\t", "api_key", "must fit into an HTTP header; remove control characters"),
+            ('"op"', '" op"', "api_id", "must fit into an HTTP header; remove control characters"),
         ],
-        ids=["profile", "key"],
+        ids=["profile", "key", "id"],
     )
-    def test_refuses_a_provider_that_cannot_be_built(self, wallet, data_dir, words, old, new, told):
-        """In one line, before anything is started or written."""
+    def test_refuses_a_provider_that_cannot_be_built(self, wallet, data_dir, words, old, new, setting, told):
+        """Every command does, in one line that names setting and file, before anything is started or written."""
         data_dir.mkdir()
-        (data_dir / "wallet.toml").write_text(PROVIDER.replace(old, new))
-        assert told in refused(wallet(*words.split()), 78)
-        assert [path.name for path in data_dir.iterdir()] == ["wallet.toml"]
+        config = data_dir / "wallet.toml"
+        config.write_text(PROVIDER.replace(old, new))
+        line = refused(wallet(*words.split()), 78)
+        assert line.startswith(f"wallet: providers.demo.{setting} in {config}: {told}")
+        assert list(data_dir.iterdir()) == [config]
+
+    def test_every_command_is_asked(self):
+        """A new command that reads settings belongs to READ_SETTINGS. The pages are read without any."""
+        assert {words.partition(" ")[0] for words in READ_SETTINGS} == set(COMMANDS) - {"docs"}
 
     def test_is_shown_without_secrets(self, wallet, data_dir):
         data_dir.mkdir()
@@ -494,7 +504,7 @@ class TestTheDemo:
         ensure_demo()
         with serving(fake) as url:
             for _ in range(2):
-                await set_up_demo(load_settings(), ServiceUrls(url, url))
+                await set_up_demo(load_checked_settings(), ServiceUrls(url, url))
         assert {name: oracle.balance for name, oracle in fake.players.items()} == {
             "demo-1": 100_000_000,
             "demo-2": 100_000_000,
@@ -507,7 +517,7 @@ class TestTheDemo:
         monkeypatch.setenv("WALLET_ADMIN_TOKEN", "another-token-than-that")
         ensure_demo()
         with serving(fake) as url:
-            await set_up_demo(load_settings(), ServiceUrls(url, url))
+            await set_up_demo(load_checked_settings(), ServiceUrls(url, url))
         assert "the demo players could not be created" in capsys.readouterr().err
 
     def test_proposes_a_command_that_reads_the_same_settings(self, data_dir, monkeypatch, tmp_path):

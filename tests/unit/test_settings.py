@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from redis.asyncio import ConnectionPool
 
 from seamless_wallet.ciphers import decode_key
+from seamless_wallet.processes.settings_reference import reference
 from seamless_wallet.settings import ProviderSettings, Settings, SettingsError, admin_token, ensure_demo, load_settings
-from seamless_wallet.settings.settings_reference import reference
 
 KEY = "0123456789abcdef0123456789abcdef"
 PROVIDER = f"""
@@ -342,6 +342,6 @@ def test_a_directory_that_cannot_be_made_is_refused_in_one_line(tmp_path):
 
 
 def test_the_documented_settings_are_the_real_ones():
-    """docs/settings.md is what `python -m seamless_wallet.settings.settings_reference` prints."""
+    """docs/settings.md is what `python -m seamless_wallet.processes.settings_reference` prints."""
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text() == reference()

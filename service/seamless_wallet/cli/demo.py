@@ -12,7 +12,8 @@ from typing import Final
 import typer
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError
-from seamless_wallet.settings import Settings, admin_token, load_settings
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+from seamless_wallet.settings import Settings, admin_token
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 
 PLAYERS: Final = ("demo-1", "demo-2")
@@ -57,7 +58,7 @@ async def _create_players(url: str, token: str) -> None:
 def simulate_command(urls: ServiceUrls, environ: Mapping[str, str] = os.environ) -> str:
     """A shell command that plays a session against this service. It works in another shell, in the same directory."""
     locations = {name: environ[name] for name in LOCATION_VARIABLES if environ.get(name)}
-    seen = load_settings(locations)  # by the command
+    seen = load_checked_settings(locations)  # by the command
     words = [f"{name}={shlex.quote(value)}" for name, value in locations.items()]
     words += [shlex.quote(_program()), "simulate"]
     is_elsewhere = not (

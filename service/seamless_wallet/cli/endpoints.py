@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seamless_wallet.settings import Settings, SettingsError, load_settings
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+from seamless_wallet.settings import Settings, SettingsError
 from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def admin_address(admin_url: str, token_file: Path | None) -> tuple[str, str]:
     """URL and token of the back office. The settings are read only if one is not given. Raises SettingsError."""
     if admin_url and token_file:
         return admin_url, _token(None, token_file)
-    settings = load_settings()
+    settings = load_checked_settings()
     return admin_url or service_url(settings.admin_host, settings.admin_port, "--admin-url"), _token(
         settings, token_file
     )

@@ -12,7 +12,8 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
-from seamless_wallet.settings import Settings, load_settings
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+from seamless_wallet.settings import Settings
 from seamless_wallet.stores.errors import StoreError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def verify(
 
     Reads the ledger's file, whether the service is running or not. Exits with status 1 if there are findings.
     """
-    found = asyncio.run(_verify(load_settings(), progress=not json, with_redis=not ledger_only))
+    found = asyncio.run(_verify(load_checked_settings(), progress=not json, with_redis=not ledger_only))
     if json:
         typer.echo(jsonlib.dumps(found))
     else:

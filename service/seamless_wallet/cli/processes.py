@@ -13,7 +13,8 @@ import typer
 
 from seamless_wallet.observability import logs
 from seamless_wallet.observability.structlog_import import structlog
-from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo, load_settings
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo
 
 if TYPE_CHECKING:
     from seamless_wallet.supervisor.supervisor import ServiceUrls
@@ -38,7 +39,7 @@ def up(
     from seamless_wallet.supervisor.supervisor import Supervisor
 
     logs.redirect_output()
-    settings = load_settings()
+    settings = load_checked_settings()
     logs.configure_logging(settings.log_level)
     _check_existing_files(settings)
     tasks: list[asyncio.Task[None]] = []  # a task that nothing refers to may be collected
@@ -51,7 +52,7 @@ def up(
     def on_ready(urls: ServiceUrls) -> None:
         log.info("ready", webhook=urls.webhook, admin=urls.admin)
         if demo:
-            tasks.append(asyncio.create_task(set_up_demo(load_settings(), urls)))
+            tasks.append(asyncio.create_task(set_up_demo(load_checked_settings(), urls)))
 
     raise typer.Exit(asyncio.run(Supervisor(settings, on_ready, prepare=prepare).run()))
 
@@ -61,7 +62,7 @@ def serve(fd: Fd = None, parent_fd: ParentFd = None) -> None:
     from seamless_wallet.processes.worker import run_worker
 
     logs.redirect_output()
-    raise typer.Exit(run_worker(load_settings(), fd=fd, parent_fd=parent_fd))
+    raise typer.Exit(run_worker(load_checked_settings(), fd=fd, parent_fd=parent_fd))
 
 
 def write(parent_fd: ParentFd = None) -> None:
@@ -69,7 +70,7 @@ def write(parent_fd: ParentFd = None) -> None:
     from seamless_wallet.processes.writer import run_writer
 
     logs.redirect_output()
-    raise typer.Exit(run_writer(load_settings(), parent_fd=parent_fd))
+    raise typer.Exit(run_writer(load_checked_settings(), parent_fd=parent_fd))
 
 
 def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
@@ -77,7 +78,7 @@ def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
     from seamless_wallet.processes.admin import run_admin
 
     logs.redirect_output()
-    raise typer.Exit(run_admin(load_settings(), fd=fd, parent_fd=parent_fd))
+    raise typer.Exit(run_admin(load_checked_settings(), fd=fd, parent_fd=parent_fd))
 
 
 def init() -> None:
@@ -85,7 +86,7 @@ def init() -> None:
     from seamless_wallet.settings.secret_files import create_data_dir
     from seamless_wallet.stores.sqlite import init as init_ledger
 
-    settings = load_settings()
+    settings = load_checked_settings()
     _check_ledger_directory(settings)
     if settings.ledger_path.parent == settings.data_dir:
         create_data_dir(settings.data_dir)
@@ -96,12 +97,10 @@ def init() -> None:
 @config.command("check")
 def check() -> None:
     """Check the settings. If one is wrong, say which one, and exit with status 78."""
-    from seamless_wallet.processes.provider_accounts import build_providers
-
-    settings = load_settings()
+    settings = load_checked_settings()
     _check_ledger_directory(settings)
     _check_token(settings)
-    providers = ", ".join(build_providers(settings)) or "none"
+    providers = ", ".join(settings.providers) or "none"
     typer.echo(
         f"ok: {settings.config or 'no configuration file, environment and defaults only'}; providers: {providers}"
     )
@@ -110,17 +109,15 @@ def check() -> None:
 @config.command("show")
 def show() -> None:
     """Show all settings that are in force, as JSON. Secrets are replaced by asterisks."""
-    typer.echo(load_settings().model_dump_json(indent=2))
+    typer.echo(load_checked_settings().model_dump_json(indent=2))
 
 
 def _check_existing_files(settings: Settings) -> None:
-    """Check providers, token and ledger before anything is written. Raises SettingsError or StoreError."""
-    from seamless_wallet.processes.provider_accounts import build_providers
+    """Check token and ledger before anything is written. Raises SettingsError or StoreError."""
     from seamless_wallet.stores.sqlite.setup import read_checked
 
     _check_ledger_directory(settings)
     _check_token(settings)
-    build_providers(settings)
     if settings.ledger_path.exists():
         read_checked(settings.ledger_path, settings.shards, settings.currencies)
 

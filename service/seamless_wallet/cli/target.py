@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 from seamless_wallet.cli.endpoints import admin_address, service_url
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
+from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.providers import ProviderError, build_provider
-from seamless_wallet.settings import Settings, SettingsError, load_settings
+from seamless_wallet.settings import Settings, SettingsError
 from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def target_of(options: TargetOptions, **limits: float | None) -> Target:
     choices = {**options.given_choices, **{name: limit for name, limit in limits.items() if limit is not None}}
     if options.api_id or options.api_key_file:
         return _described(options, choices)
-    return _of_settings(load_settings(), options, choices)
+    return _of_settings(load_checked_settings(), options, choices)
 
 
 def _described(options: TargetOptions, choices: dict[str, Any]) -> Target:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -15,30 +14,10 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from seamless_wallet.ciphers import CIPHERS, KEY_ENCODINGS
 from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.provider_choices import CancelUnknownRule, ChangeOverdrawRule, ReplyBody, SessionRule
 from seamless_wallet.providers import DEFAULT_PROFILE, PROFILES
-
-
-class SessionRule(StrEnum):
-    """Row 33."""
-
-    REQUIRED = "required"
-    OFF = "off"
-
-
-class CancelUnknownRule(StrEnum):
-    """Row 43."""
-
-    TOMBSTONE = "tombstone"
-    R3 = "r3"
-
-
-class ChangeOverdrawRule(StrEnum):
-    """Row 66."""
-
-    DEBT = "debt"
-    REJECT = "reject"
-
 
 _of_webhook = partial(typer.Option, rich_help_panel="Webhook", show_default=False)
 _of_back_office = partial(typer.Option, rich_help_panel="Players and their money", show_default=False)
@@ -66,13 +45,15 @@ ProfileName = Annotated[
     _of_webhook(help=f"Wire format: {', '.join(PROFILES)}. Default: from the settings, or {DEFAULT_PROFILE}."),
 ]
 CipherName = Annotated[
-    str | None, _of_webhook(help="aes-256-ecb or aes-256-gcm. Default: from the settings, or aes-256-ecb.")
+    str | None, _of_webhook(help=f"{' or '.join(CIPHERS)}. Default: from the settings, or aes-256-ecb.")
 ]
 KeyEncoding = Annotated[
-    str | None, _of_webhook(help="How the key is written: utf8, hex or base64. Default: from the settings, or utf8.")
+    str | None,
+    _of_webhook(help=f"How the key is written: {', '.join(KEY_ENCODINGS)}. Default: from the settings, or utf8."),
 ]
 Wrapping = Annotated[
-    str | None, _of_webhook(help="How bodies are wrapped: bare or json-string. Default: from the settings, or bare.")
+    str | None,
+    _of_webhook(help=f"How bodies are wrapped: {' or '.join(ReplyBody)}. Default: from the settings, or bare."),
 ]
 Currency = Annotated[str, _of_webhook(help="Currency of the players. Default: the first of the settings, or KRW.")]
 Scale = Annotated[

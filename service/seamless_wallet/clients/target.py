@@ -14,6 +14,7 @@ from seamless_wallet.clients.webhook import ANSWER_LIMIT_S, is_http_url
 from seamless_wallet.commands import Policy
 from seamless_wallet.errors import WalletError
 from seamless_wallet.exit_status import EXIT_USAGE
+from seamless_wallet.provider_choices import CancelUnknownRule, ChangeOverdrawRule, SessionRule
 from seamless_wallet.providers import Provider
 
 
@@ -27,9 +28,9 @@ class TargetError(WalletError):
 class OperatorChoices:
     """How the operator chose the rows marked (cfg), and the limits that a tester has to know."""
 
-    session: str = "required"
-    cancel_unknown: str = "tombstone"
-    change_overdraw: str = "debt"
+    session: str = SessionRule.REQUIRED
+    cancel_unknown: str = CancelUnknownRule.TOMBSTONE
+    change_overdraw: str = ChangeOverdrawRule.DEBT
     bet_age_max_s: int = 0
     """How old a bet may be that is not known yet, in seconds; 0: of any age."""
     grace_s: float = 10.0
@@ -39,7 +40,7 @@ class OperatorChoices:
     def policy(self) -> Policy:
         """The same as a provider's policy."""
         return Policy(
-            session_required=self.session == "required",
+            session_required=self.session == SessionRule.REQUIRED,
             session_grace_ms=int(self.grace_s * 1000),
             cancel_unknown=self.cancel_unknown,
             change_overdraw=self.change_overdraw,

@@ -5,16 +5,30 @@ Imports neither HTTP nor metrics, so that a command line may check the settings 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from seamless_wallet.commands import Policy
 from seamless_wallet.processes.system_ports import SystemRandomness
+from seamless_wallet.provider_choices import SessionRule
 from seamless_wallet.providers import Provider, ProviderError, build_provider
-from seamless_wallet.settings import SettingsError
+from seamless_wallet.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from seamless_wallet.ports import Randomness
     from seamless_wallet.settings import ProviderSettings, Settings
+
+
+def load_checked_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings, and refuse those of which no provider can be made. Every command reads them by this function.
+
+    `load_settings` alone knows neither the wire formats nor what fits into a header. Raises SettingsError.
+    """
+    settings = load_settings(environ)
+    build_providers(settings)
+    return settings
 
 
 def build_providers(settings: Settings, randomness: Randomness | None = None) -> dict[str, Provider]:
@@ -26,7 +40,7 @@ def build_providers(settings: Settings, randomness: Randomness | None = None) ->
 def _provider(name: str, given: ProviderSettings, settings: Settings, randomness: Randomness) -> Provider:
     scales = settings.currencies
     policy = Policy(
-        session_required=given.session == "required",
+        session_required=given.session is SessionRule.REQUIRED,
         session_ms=settings.session_s * 1000,
         session_grace_ms=settings.session_grace_ms,
         cancel_unknown=given.cancel_unknown,
@@ -51,4 +65,5 @@ def _provider(name: str, given: ProviderSettings, settings: Settings, randomness
             allow=given.allow,
         )
     except ProviderError as error:
-        raise SettingsError(f"providers.{name}.{error}") from None
+        origin = f" in {settings.config}" if settings.config else ""
+        raise SettingsError(f"providers.{name}.{error.setting}{origin}: {error.problem}") from None

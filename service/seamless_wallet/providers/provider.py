@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
 from seamless_wallet.ciphers import CIPHERS, decode_key
+from seamless_wallet.provider_choices import ReplyBody
 from seamless_wallet.providers.base64_text import decode_body
 
 if TYPE_CHECKING:
@@ -24,14 +24,10 @@ if TYPE_CHECKING:
     from seamless_wallet.providers.profile import Profile
 
 
-class ReplyBody(StrEnum):
-    """How the sealed reply is wrapped. The provider's guide does not say, so it is a setting."""
-
-    BARE = "bare"  # base64, text/plain
-    JSON_STRING = "json-string"  # the same in double quotes, application/json
-
-
 _CONTENT_TYPES: Final = {ReplyBody.BARE: "text/plain", ReplyBody.JSON_STRING: "application/json"}
+
+
+HEADER_REMEDY: Final = "must fit into an HTTP header; remove control characters and surrounding spaces"
 
 
 def fits_header(text: str) -> bool:
@@ -53,9 +49,11 @@ class Key:
 
         Raises `ValueError`, whose text never contains the key.
         """
+        if cipher not in CIPHERS:
+            raise ValueError(f"cannot be used with the unknown cipher {cipher!r}; choose one of {', '.join(CIPHERS)}")
         raw = decode_key(text, encoding)
         if not fits_header(text):
-            raise ValueError("travels in a header: no control characters, no outer white space")
+            raise ValueError(HEADER_REMEDY)
         return cls(text, text.encode(), CIPHERS[cipher](raw, random_bytes))
 
 

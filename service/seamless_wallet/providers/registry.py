@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +9,9 @@ from seamless_wallet.ciphers import CIPHERS
 from seamless_wallet.commands import Policy
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.provider_choices import API_ID_CHARS_MAX, PROVIDER_NAME, ReplyBody
 from seamless_wallet.providers.dowinn_v3 import DowinnV3
-from seamless_wallet.providers.provider import Key, Provider, ReplyBody, fits_header
+from seamless_wallet.providers.provider import HEADER_REMEDY, Key, Provider, fits_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,8 +26,6 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType({profile.name: profile
 """Every wire format by its name in the settings."""
 
 DEFAULT_PROFILE: Final = _FORMATS[0].name
-
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class ProviderError(WalletError, ValueError):
@@ -51,13 +49,13 @@ def build_provider(
     previous_api_key: str = "",
     cipher: str = "aes-256-ecb",
     key_encoding: str = "utf8",
-    reply_body: str = "bare",
+    reply_body: str = ReplyBody.BARE,
     policy: Policy | None = None,
     allow: Iterable[IPv4Network | IPv6Network] = (),
 ) -> Provider:
     """A provider from plain settings. `random_bytes` makes the nonces of its keys. Raises `ProviderError`."""
-    if _NAME.fullmatch(name) is None:
-        raise ProviderError("name", f"{name!r} may only have lower-case letters, digits and hyphens")
+    if PROVIDER_NAME.fullmatch(name) is None:
+        raise ProviderError("name", f"{name!r} must consist of up to 64 lower-case letters, digits and hyphens")
     for setting, choice, known in (
         ("profile", profile, PROFILES),
         ("cipher", cipher, CIPHERS),
@@ -65,8 +63,10 @@ def build_provider(
     ):
         if choice not in known:
             raise ProviderError(setting, f"unknown {setting} {choice!r}; choose one of {', '.join(known)}")
-    if not api_id or not fits_header(api_id):
-        raise ProviderError("api_id", "travels in a header: at least a character, no control or outer white space")
+    if not 0 < len(api_id) <= API_ID_CHARS_MAX:
+        raise ProviderError("api_id", f"has {len(api_id)} characters; it must have 1 to {API_ID_CHARS_MAX}")
+    if not fits_header(api_id):
+        raise ProviderError("api_id", HEADER_REMEDY)
     for currency, scale in currencies.items():
         if not 0 <= scale <= SCALE_MAX:
             raise ProviderError("currencies", f"{currency} has scale {scale}; use 0 to {SCALE_MAX} digits")

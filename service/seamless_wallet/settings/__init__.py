@@ -1,10 +1,10 @@
 """The settings: what the operator may set, read once at the start, validated, and frozen afterwards.
 
-It knows the environment, TOML files and secret files. It opens no port, no database and no connection. Load settings by
-`load_settings` only; whatever is wrong is a `SettingsError` of one line. Modules: `model` (every setting, its default
+It knows the environment, TOML files and secret files. It opens no port, no database and no connection. Whatever
+is wrong is a `SettingsError` of one line. A command loads settings by `processes.provider_accounts`, which also sees
+that each provider can be made. Modules: `model` (every setting, its default
 and bounds), `provider_settings` (those of one provider), `field_types` and `urls` (kinds of value), `sources`
-(environment and file), `secret_files`, `explain` (error messages), `demo_settings`, `settings_reference` (writes
-docs/settings.md).
+(environment and file), `secret_files`, `explain` (error messages), `demo_settings`.
 """
 
 from __future__ import annotations

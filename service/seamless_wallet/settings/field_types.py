@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
-from pydantic_core import PydanticKnownError
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
+from seamless_wallet.ciphers import CIPHERS, KEY_ENCODINGS
 from seamless_wallet.money import SCALE_MAX
+from seamless_wallet.provider_choices import PROVIDER_NAME
 from seamless_wallet.settings.urls import check_host, check_ledger_url, check_redis_url, check_token
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -56,6 +59,16 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """Makes a text one of these words: the names of a table that stands elsewhere, so that each name stands once."""
+
+    words: Iterable[str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        return core_schema.literal_schema(list(self.words))
+
+
 RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
 LedgerUrl = Annotated[SecretStr, _checked(check_ledger_url)]
 Token = Annotated[SecretStr, _checked(check_token)]
@@ -64,7 +77,9 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
 Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
 Whole = Annotated[int, BeforeValidator(_no_boolean)]
 Scale = Annotated[Whole, Field(ge=0, le=SCALE_MAX)]
-ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+CipherName = Annotated[str, OneOf(CIPHERS)]
+KeyEncoding = Annotated[str, OneOf(KEY_ENCODINGS)]
+ProviderName = Annotated[str, StringConstraints(pattern=f"^{PROVIDER_NAME.pattern}$")]
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -14,8 +14,15 @@ from pydantic import (
     field_validator,
 )
 
-from seamless_wallet.ciphers import CipherName, KeyEncoding, decode_key
-from seamless_wallet.settings.field_types import Currencies, Networks, Whole
+from seamless_wallet.ciphers import decode_key
+from seamless_wallet.provider_choices import (
+    API_ID_CHARS_MAX,
+    CancelUnknownRule,
+    ChangeOverdrawRule,
+    ReplyBody,
+    SessionRule,
+)
+from seamless_wallet.settings.field_types import CipherName, Currencies, KeyEncoding, Networks, Whole
 
 
 class ProviderSettings(BaseModel):
@@ -24,7 +31,7 @@ class ProviderSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     profile: str = Field(description="Wire format of the provider, such as `dowinn-v3`.")
-    api_id: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
+    api_id: Annotated[str, StringConstraints(min_length=1, max_length=API_ID_CHARS_MAX)] = Field(
         description="The provider's `Api-Id` header."
     )
     key_encoding: KeyEncoding = Field("utf8", description="How `api_key` is written: as text, hexadecimal or base64.")
@@ -37,18 +44,18 @@ class ProviderSettings(BaseModel):
     cipher: CipherName = Field(
         "aes-256-ecb", description="Choose `aes-256-gcm` if the provider offers it: ECB does not detect changes."
     )
-    reply_body: Literal["bare", "json-string"] = Field(
-        "bare",
+    reply_body: ReplyBody = Field(
+        ReplyBody.BARE,
         description="Form of the encrypted reply: bare base64 text, or a JSON string.",
     )
-    session: Literal["required", "off"] = Field("required", description="Whether a bet needs an open session.")
-    cancel_unknown: Literal["tombstone", "r3"] = Field(
-        "tombstone",
+    session: SessionRule = Field(SessionRule.REQUIRED, description="Whether a bet needs an open session.")
+    cancel_unknown: CancelUnknownRule = Field(
+        CancelUnknownRule.TOMBSTONE,
         description="Cancel of a bet that was never seen. `tombstone` answers R0 and refuses that bet for ever. `r3` "
         "answers R3.",
     )
-    change_overdraw: Literal["debt", "reject"] = Field(
-        "debt",
+    change_overdraw: ChangeOverdrawRule = Field(
+        ChangeOverdrawRule.DEBT,
         description="A result change that takes more than the balance. `debt` takes the balance, and the rest becomes "
         "the player's debt. `reject` answers R4.",
     )

@@ -22,6 +22,7 @@ from seamless_wallet.commands import (
     Policy,
     fingerprint,
 )
+from seamless_wallet.provider_choices import CancelUnknownRule, ChangeOverdrawRule
 
 SEVERITY = (Code.R0, Code.R4, Code.R1, Code.R3)
 """From best to worst: the worst item decides a batch."""
@@ -133,7 +134,7 @@ class Oracle:
         if moves < 0 and -moves > self.balance:
             if command.kind is Kind.BET:
                 return self._ruling(Code.R4, "31")
-            if self._policy.change_overdraw == "reject":
+            if self._policy.change_overdraw == ChangeOverdrawRule.REJECT:
                 return self._ruling(Code.R4, "66")
         for item, effect in zip(command.items, effects, strict=True):
             if effect.bet is not None:
@@ -164,7 +165,7 @@ class Oracle:
 
     def _cancel(self, bet: OracleBet | None, item: Item, _: Command) -> _Effect:
         if bet is None:
-            if self._policy.cancel_unknown == "r3":
+            if self._policy.cancel_unknown == CancelUnknownRule.R3:
                 return _Effect(Code.R3, "43")
             return _Effect(Code.R0, "43", OracleBet("cancelled", item.amount))
         if bet.state == "settled":

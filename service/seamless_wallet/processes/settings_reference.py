@@ -1,11 +1,15 @@
-"""Writes docs/settings.md: `python -m seamless_wallet.settings.settings_reference > docs/settings.md`."""
+"""Writes docs/settings.md: `python -m seamless_wallet.processes.settings_reference > docs/settings.md`."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, get_args
 
+from seamless_wallet.providers import PROFILES
 from seamless_wallet.settings.explain import default_text
+from seamless_wallet.settings.field_types import OneOf
 from seamless_wallet.settings.model import Settings
 from seamless_wallet.settings.provider_settings import ProviderSettings
 from seamless_wallet.settings.sources import PREFIX, PROVIDER_SECRETS, SECRETS, TABLES
@@ -28,7 +32,7 @@ Settings are read once, at the start. A wrong value or an unknown name stops the
 which setting it is, what is wrong and what to do. (Variables that Kubernetes adds for a service called `wallet`,
 such as `WALLET_SERVICE_HOST` and `WALLET_PORT`, are ignored.)
 
-This page is made from the code: `python -m seamless_wallet.settings.settings_reference > docs/settings.md`.
+This page is made from the code: `python -m seamless_wallet.processes.settings_reference > docs/settings.md`.
 """
 PROVIDERS: Final = """
 ## Providers
@@ -70,7 +74,7 @@ def _table(fields: dict[str, FieldInfo], secrets: set[str] | frozenset[str], suf
     for name, field in fields.items():
         names = f"`{name}`, `{name}{suffix}`" if name in secrets else f"`{name}`"
         default = "required" if field.is_required() else f"`{default_text(field)}`".replace("`none`", "")
-        lines.append(f"| {names} | {default} | {field.description}{_bounds(field)}{_choices(field)} |")
+        lines.append(f"| {names} | {default} | {field.description}{_bounds(field)}{_choices(name, field)} |")
     return lines
 
 
@@ -81,9 +85,23 @@ def _bounds(field: FieldInfo) -> str:
     return f" From {limits['Ge'].ge} to {limits['Le'].le}."
 
 
-def _choices(field: FieldInfo) -> str:
-    words = [f"`{word}`" for word in get_args(field.annotation) if isinstance(word, str)]
-    return f" One of {', '.join(words)}." if len(words) > 1 and f"`{words[-1]}`" not in str(field.description) else ""
+def _choices(name: str, field: FieldInfo) -> str:
+    """The words that the setting may have, if these are few."""
+    if name == "profile":
+        return f" Known formats: {_quoted(PROFILES)}."
+    words = _quoted(_words(field))
+    return f" One of {words}." if words else ""
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _words(field: FieldInfo) -> Iterable[str]:
+    if isinstance(field.annotation, type) and issubclass(field.annotation, StrEnum):
+        return list(field.annotation)
+    literals = [word for word in get_args(field.annotation) if isinstance(word, str)]
+    return next((limit.words for limit in field.metadata if isinstance(limit, OneOf)), literals)
 
 
 if __name__ == "__main__":

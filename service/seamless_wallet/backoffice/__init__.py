@@ -3,7 +3,7 @@
 It knows HTTP, JSON and decimal amounts, the port to the wallet (`seamless_wallet.ports`) and the reading port of the
 ledger (`seamless_wallet.ledger.ports`). It knows nothing of Redis, SQL or providers, and decides no money: it asks the
 wallet. Modules: `application` (the routes), `handlers` and `trial_balances`, `requests` (what comes in), `responses`
-and `problems` (what goes out), `auth` (the bearer token), `health`.
+and `problems` (what goes out), `auth` (the bearer token), `token_attempts` (slows down who guesses it), `health`.
 """
 
 from seamless_wallet.backoffice.application import backoffice_app

@@ -50,7 +50,7 @@ def backoffice_app(
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
     health = Health(readiness)
-    middlewares = [problems, bearer_auth(token, OPEN_PATHS)]
+    middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
     app.add_routes(
         [

@@ -59,7 +59,7 @@ class Players:
     async def create(self, request: web.Request) -> web.Response:
         """`POST /v1/players`: 201, or 200 if the same player exists, 409 with another currency."""
         body = await parsing.read_body(request, parsing.CreateBody)
-        user_id = parsing.checked_user_id(body.user_id)
+        user_id = parsing.new_user_id(body.user_id)
         if body.currency not in self._scales:
             raise invalid("currency", "not one of the configured currencies")
         answered = await self._apply(Kind.CREATE, user_id, CREATE_ID, currency=body.currency)

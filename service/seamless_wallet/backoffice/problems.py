@@ -42,6 +42,7 @@ class Problem(Enum):
     MEDIA_TYPE = "not-json", 415, "The body must be JSON"
     ENCODED = "body-encoded", 415, "The body must not be compressed"
     KEY_REUSED = "key-reused", 422, "The Idempotency-Key was used for another request"
+    THROTTLED = "too-many-wrong-tokens", 429, "Too many wrong tokens came from this address"
     CURRENCY = "currency-not-configured", 500, "The currency is no longer configured"
     FAULT = "fault", 500, "Something unexpected happened"
     OUTCOME_UNKNOWN = "outcome-unknown", 503, "The outcome is unknown"
@@ -81,7 +82,7 @@ def problem_response(problem: Problem, detail: str, **members: object) -> web.Re
         headers["WWW-Authenticate"] = 'Bearer realm="wallet"'
     if problem is Problem.ENCODED:
         headers["Accept-Encoding"] = "identity"
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if problem.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return _response(problem.uri, problem.title, problem.status, detail, headers, members)
 

@@ -117,6 +117,17 @@ def checked_user_id(user_id: str) -> str:
     return user_id
 
 
+def new_user_id(user_id: str) -> str:
+    """As `checked_user_id`, for a player who is created.
+
+    `.` and `..` are steps of a path to every URL parser, percent-encoded or not (WHATWG URL, RFC 3986 5.2.4): a client
+    would call another path, and nobody could show, pay or block that player.
+    """
+    if user_id in {".", ".."}:
+        raise invalid("user_id", "must not be . or .., which no client can send in a path; choose another id")
+    return checked_user_id(user_id)
+
+
 def user_id_of(request: web.Request) -> str:
     """The player in the path, from its raw bytes: what is not UTF-8 is refused, never taken for another id."""
     segment = request.rel_url.raw_path.split("/")[_USER_ID_SEGMENT]

@@ -35,6 +35,7 @@ NOBODY: Final = "nobody"
 """A user_id to ask for when only the access matters."""
 
 _UNAVAILABLE: Final = 503
+_THROTTLED: Final = 429
 _ERRORS_FROM: Final = 400
 
 
@@ -130,9 +131,9 @@ class AdminClient:
                 return await self._call_once(method, path, body, key)
             except AdminRefused as error:
                 unknown: AdminError = error
-                if error.status != _UNAVAILABLE:
+                if error.status not in {_UNAVAILABLE, _THROTTLED}:
                     raise
-                maybe_done = True
+                maybe_done = maybe_done or error.status == _UNAVAILABLE
             except AdminUnreachable as error:
                 unknown = error
                 maybe_done = maybe_done or error.sent

@@ -45,10 +45,18 @@ HTTP_CONNECTIONS_REFUSED: Final = Counter(
     "Remedy: limit connections per source in the proxy, or raise `ulimit -n`.",
     ["server"],
 )
+BACKOFFICE_UNAUTHORIZED: Final = Counter(
+    "wallet_backoffice_unauthorized_total",
+    "Calls of the back office that were not let in, by reason: no token (`missing`), a `wrong` one, or not checked "
+    "(`throttled`) after many wrong ones from that address. Remedy: find the address in the log "
+    "(`admin_token_refused`). If it is yours, give it the token of now; else keep it away from the port.",
+    ["reason"],
+)
 ANOMALIES: Final = Counter(
     "wallet_anomalies_total",
     "Events that contradict what is stored: settled twice with other values, cancelled and settled, a retry with other "
-    "values and the like. Remedy: find the event in the log (`anomaly`) and talk to the provider.",
+    "values and the like. Remedy: find the event in the log (`anomaly`) and talk to the provider. Treat a `conflict` "
+    "as an attack until it is explained: somebody with the right key says something else under a known id.",
     ["provider", "reason"],
 )
 CLOCK_SKEW: Final = Counter(

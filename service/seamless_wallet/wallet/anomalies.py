@@ -25,19 +25,26 @@ ANOMALIES: Final = frozenset(
 )
 """Reasons of an answer."""
 
+ALARM: Final = "conflict"
+"""The reason that may be an attack: whoever sees two bodies under ECB can join them to a third one (SECURITY.md)."""
+
 log = structlog.get_logger(__name__)
 
 
 def report_anomaly(command: Command, answer: Answer) -> None:
     """Count and log the command if its answer is an anomaly."""
-    if answer.reason in ANOMALIES:
-        metrics.ANOMALIES.labels(command.provider, answer.reason).inc()
-        log.warning(
-            "anomaly",
-            reason=answer.reason,
-            provider=command.provider,
-            kind=command.kind,
-            user_id=command.user_id,
-            transaction_id=command.transaction_id,
-            game_no=command.game_no,
-        )
+    if answer.reason not in ANOMALIES:
+        return
+    metrics.ANOMALIES.labels(command.provider, answer.reason).inc()
+    line = log.bind(
+        reason=answer.reason,
+        provider=command.provider,
+        kind=command.kind,
+        user_id=command.user_id,
+        transaction_id=command.transaction_id,
+        game_no=command.game_no,
+    )
+    if answer.reason == ALARM:
+        line.error("anomaly")
+    else:
+        line.warning("anomaly")

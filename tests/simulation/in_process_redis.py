@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+import sys
+import time
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import fakeredis
 from hiredis import Reader
@@ -12,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from seamless_wallet.engine.ports import Message
-from seamless_wallet.ports import Randomness
+from seamless_wallet.ports import Clock, Randomness
 
 Reply = asyncio.Future[Any]
 
@@ -20,8 +25,20 @@ NO_LIMIT = b"0"
 """As BLOCK of an XREAD."""
 
 
+@contextmanager
+def redis_time(clock: Clock) -> Iterator[None]:
+    """Meanwhile fakeredis goes by this clock: keys expire in virtual time."""
+    replacement = SimpleNamespace(time=lambda: clock.now_ms() / 1000, monotonic=clock.monotonic_s)
+    modules = [each for name, each in sys.modules.items() if name.startswith("fakeredis.")]
+    with ExitStack() as stack:
+        for module in modules:
+            if getattr(module, "time", None) is time:
+                stack.enter_context(mock.patch.object(module, "time", replacement))
+        yield
+
+
 class InProcessRedis:
-    """A RedisAddress. Its keys expire by the machine's clock: none that matters lives so short."""
+    """A RedisAddress. Use it within `redis_time`."""
 
     def __init__(self, randomness: Randomness) -> None:
         self.stalled = False

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import fakeredis
 import pytest
+from msgspec import structs
 
+from seamless_wallet.clients.provider_events import new_event
 from seamless_wallet.commands import BACK_OFFICE, Code, Command, Item, Kind
 from seamless_wallet.wallet.redis_comparison import Comparison
-from tests.simulation.simulated_wallet import DEADLINE_S, SimulatedWallet, simulated_wallet
+from seamless_wallet.writer.confirm_stage import HEARTBEAT_MS
+from tests.simulation.simulated_wallet import DEADLINE_S, HOT_WINDOW_S, SimulatedWallet, simulated_wallet
 from tests.simulation.virtual_time import VirtualLoop
 
 T = TypeVar("T")
@@ -21,12 +24,29 @@ T = TypeVar("T")
 PLAYERS = 5
 ROUNDS = 12
 FUNDS = 1_000
+FORGOTTEN_S = 3 * HOT_WINDOW_S
+"""Redis keeps events for at most two hot windows, and settled bets for one."""
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on a loop of virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def game_event(wallet: SimulatedWallet, kind: Kind, user: str, game: str, item: Item) -> Command:
+    """An event of the present second: the provider counts seconds."""
+    return new_event(
+        kind,
+        provider="games",
+        user_id=user,
+        transaction_id=f"{kind}-{game}",
+        timestamp_ms=wallet.clock.now_ms() // 1000 * 1000,
+        feedback_data="",
+        currency="KRW",
+        game_no=game,
+        items=(item,),
+    )
 
 
 class Player:
@@ -36,38 +56,48 @@ class Player:
         self.wallet = wallet
         self.user = user
         self.balance = 0
+        self.sent: list[Command] = []
 
     async def play(self) -> None:
+        """All rounds."""
+        await self.enter()
+        for number in range(ROUNDS):
+            await asyncio.sleep(self.wallet.rng.random())
+            await self.play_round(number)
+
+    async def enter(self) -> None:
+        """With money to play with."""
+        await self._send(Kind.CREATE, 0, currency="KRW")
+        await self._send(Kind.DEPOSIT, FUNDS, amount=FUNDS)
+
+    async def play_round(self, number: int) -> None:
         """Bet 10, and win 5, or have the bet cancelled; some wins turn out to be losses."""
-        await self._send(Kind.CREATE, "", 0, currency="KRW")
-        await self._send(Kind.DEPOSIT, "", FUNDS, amount=FUNDS)
         rng = self.wallet.rng
-        for n in range(ROUNDS):
-            await asyncio.sleep(rng.random())
-            await self._send_bet(Kind.BET, n, -10, Item("1", "P", 10))
-            if rng.random() < 1 / 3:
-                await self._send_bet(Kind.CANCEL, n, 10, Item("1", "P", 10))
-                continue
-            await self._send_bet(Kind.RESULT, n, 15, Item("1", "P", 10, 5))
-            if rng.random() < 1 / 3:
-                await self._send_bet(Kind.CHANGE, n, -15, Item("1", "P", 10, -10, 5))
+        await self._send_bet(Kind.BET, number, -10, Item("1", "P", 10))
+        if rng.random() < 1 / 3:
+            await self._send_bet(Kind.CANCEL, number, 10, Item("1", "P", 10))
+            return
+        await self._send_bet(Kind.RESULT, number, 15, Item("1", "P", 10, 5))
+        if rng.random() < 1 / 3:
+            await self._send_bet(Kind.CHANGE, number, -15, Item("1", "P", 10, -10, 5))
 
     async def _send_bet(self, kind: Kind, number: int, moves: int, item: Item) -> None:
-        game = f"{self.user}-{number}"
-        await self._send(kind, game, moves, currency="KRW", game_no=game, items=(item,))
+        self.sent.append(game_event(self.wallet, kind, self.user, f"{self.user}-{number}", item))
+        await self.wallet.send_until_final(self.sent[-1])
+        self.balance += moves
 
-    async def _send(self, kind: Kind, game: str, moves: int, **fields: Any) -> None:
+    async def _send(self, kind: Kind, moves: int, **fields: Any) -> None:
         now_ms = self.wallet.clock.now_ms()
         command = Command(
             kind=kind,
-            provider="games" if game else BACK_OFFICE,
+            provider=BACK_OFFICE,
             user_id=self.user,
-            transaction_id=f"{kind}-{game}",
+            transaction_id=f"{kind}-{self.user}",
             timestamp_ms=now_ms,
             received_ms=now_ms,
             **fields,
         )
-        await self.wallet.settle(command)
+        await self.wallet.send_until_final(command)
         self.balance += moves
 
 
@@ -104,6 +134,7 @@ class Played(NamedTuple):
 
     chains: list[tuple[int, int, bytes]]
     tokens: list[str]
+    bodies: list[bytes]
     lasted_s: float
 
 
@@ -114,15 +145,19 @@ async def play(seed: str, directory: Path) -> Played:
         await asyncio.gather(*(player.play() for player in players), disturb(wallet))
         await check(wallet, players)
         tokens = [message.text for message in wallet.redis.published if ":confirm:" in message.channel]
-        return Played(wallet.chains(), tokens, wallet.clock.monotonic_s())
+        return Played(wallet.chains(), tokens, wallet.bodies, wallet.clock.monotonic_s())
 
 
 def test_a_seed_decides_every_byte_of_the_ledger(tmp_path_factory):
-    """The same seed gives the same chains and tokens, another one others. No answer and no book is wrong meanwhile."""
+    """The same seed gives the same chains, tokens and sealed replies, another one others.
+
+    No answer and no book is wrong meanwhile.
+    """
     first, again, other = (run(play(seed, tmp_path_factory.mktemp("ledger"))) for seed in ("1", "1", "2"))
     assert first == again
     assert set(first.chains).isdisjoint(other.chains)
     assert set(first.tokens).isdisjoint(other.tokens)
+    assert set(first.bodies).isdisjoint(other.bodies)
     assert all(epoch > 1 for epoch, _, _ in first.chains)
     assert first.lasted_s > 3 * DEADLINE_S
 
@@ -132,18 +167,7 @@ async def wait_for_a_stalled_redis(directory: Path) -> tuple[float, float]:
     async with simulated_wallet("stall", directory) as wallet:
         wallet.redis.stalled = True
         began_s, really_began_s = wallet.clock.monotonic_s(), time.monotonic()
-        bet = Command(
-            kind=Kind.BET,
-            provider="games",
-            user_id="ann",
-            transaction_id="1",
-            timestamp_ms=wallet.clock.now_ms(),
-            received_ms=wallet.clock.now_ms(),
-            currency="KRW",
-            game_no="1",
-            items=(Item("1", "P", 10),),
-        )
-        assert (await wallet.apply(bet)).code is Code.R1
+        assert await wallet.send(game_event(wallet, Kind.BET, "ann", "1", Item("1", "P", 10))) is Code.R1
         return wallet.clock.monotonic_s() - began_s, time.monotonic() - really_began_s
 
 
@@ -152,3 +176,32 @@ def test_a_deadline_passes_in_no_time(tmp_path):
     waited_s, really_waited_s = run(wait_for_a_stalled_redis(tmp_path))
     assert waited_s == pytest.approx(DEADLINE_S, abs=0.01)
     assert really_waited_s < DEADLINE_S / 2
+
+
+async def outlive_the_hot_window(directory: Path) -> float:
+    """Repeat events that Redis has forgotten, then stop the writer. Returns how long it took by the loop's clock."""
+    async with simulated_wallet("window", directory) as wallet:
+        player = Player(wallet, "ann")
+        await player.enter()
+        await player.play_round(0)
+        reader = fakeredis.FakeRedis(server=wallet.redis.server)
+        assert reader.keys("*:r:*")
+        assert reader.keys("*:i:*")
+        sent = player.sent[:]
+        await asyncio.sleep(FORGOTTEN_S)
+        assert reader.keys("*:r:*") == reader.keys("*:i:*") == []
+        for event in sent:
+            fresh = structs.replace(event, timestamp_ms=wallet.clock.now_ms() // 1000 * 1000)
+            other = structs.replace(event, items=(structs.replace(event.items[0], amount=11),))
+            assert [await wallet.send(each) for each in (event, fresh, other)] == [Code.R0, Code.R0, Code.R3]
+        await check(wallet, [player])
+        assert (await wallet.workers[0].readiness())["writer"] == "ok"
+        await wallet.kill_writer()
+        await asyncio.sleep(1.5 * HEARTBEAT_MS / 1000)
+        assert (await wallet.workers[0].readiness())["writer"] != "ok"
+        return wallet.clock.monotonic_s()
+
+
+def test_redis_forgets_in_virtual_time_and_sql_does_not(tmp_path):
+    """After the hot window a copy is still a copy, whatever its timestamp. A writer that is gone is missed."""
+    assert run(outlive_the_hot_window(tmp_path)) > FORGOTTEN_S

@@ -1,8 +1,13 @@
-"""The base of every error that this package raises on purpose. Whatever else is raised is a bug."""
+"""The base of every error that this package raises on purpose, and the one that any room may raise.
+
+Whatever else is raised is a bug.
+"""
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+from seamless_wallet.exit_status import EXIT_CONFIG
 
 
 class WalletError(Exception):
@@ -10,3 +15,12 @@ class WalletError(Exception):
 
     exit_status: ClassVar[int | None] = None
     """What a command exits with that ends in this error (see `exit_status`). None: no command may end in it."""
+
+
+class SettingsError(WalletError):
+    """A setting is wrong. One line: which one, what is wrong, what to do. Never the value of a secret.
+
+    Also raised where only the use shows it, as of a port that is taken.
+    """
+
+    exit_status = EXIT_CONFIG

@@ -48,7 +48,7 @@ async def open_epoch(
 ) -> ShardHead:
     """Give `shard` its next epoch on `server` and open its gate. Returns the new head.
 
-    Raises ForeignRedis, RedisUnavailable or a store error; calling again is always right.
+    Raises ForeignRedis, RedisUnavailable or StoreError; calling again is always right.
     """
     gate = load_scripts()["gate"]
     while True:

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from seamless_wallet.commands import Answer, Code, Command, Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import OutcomeUnknown
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sqlite.store import READERS
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until

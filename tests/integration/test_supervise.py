@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_CONFIG
-from seamless_wallet.settings import SettingsError, load_settings
+from seamless_wallet.settings import load_settings
 from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping, start_valkey
 from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file

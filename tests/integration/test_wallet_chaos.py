@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
 

@@ -11,7 +11,7 @@ import pytest
 from seamless_wallet.commands import Code, Item, Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.conflicts import EpochMoved
-from seamless_wallet.stores.errors import LeaseHeld, StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until

@@ -6,7 +6,7 @@ import pytest
 
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from tests.store.books import Book
 from tests.store.commits import conflict, forged
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from seamless_wallet.ledger.bets import BetState
-from seamless_wallet.stores.errors import LeaseHeld, StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from tests.store.books import CURRENCIES, START_MS, Book
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect

@@ -14,7 +14,7 @@ import pytest
 
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_wallet
-from seamless_wallet.stores.errors import LeaseHeld, StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.store.books import CURRENCIES, Book
 

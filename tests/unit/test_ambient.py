@@ -22,6 +22,7 @@ ROOMS = (
     "ledger",
     "money.py",
     "ports.py",
+    "provider_choices.py",
     "providers",
     "recovery.py",
     "stores",

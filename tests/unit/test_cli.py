@@ -19,8 +19,9 @@ from seamless_wallet.cli.demo import set_up_demo, simulate_command
 from seamless_wallet.cli.endpoints import service_url
 from seamless_wallet.cli.root import COMMANDS
 from seamless_wallet.engine import keys
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
-from seamless_wallet.settings import SettingsError, ensure_demo
+from seamless_wallet.settings import ensure_demo
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
 

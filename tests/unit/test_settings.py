@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from redis.asyncio import ConnectionPool
 
 from seamless_wallet.ciphers import decode_key
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.settings_reference import reference
-from seamless_wallet.settings import ProviderSettings, Settings, SettingsError, admin_token, ensure_demo, load_settings
+from seamless_wallet.settings import ProviderSettings, Settings, admin_token, ensure_demo, load_settings
 
 KEY = "0123456789abcdef0123456789abcdef"
 PROVIDER = f"""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.wallet.shared_calls import SharedCalls
 from tests.simulation.virtual_time import VirtualLoop
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
-from seamless_wallet.settings import Settings, SettingsError
+from seamless_wallet.settings import Settings
 from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.errors import StoreError
 
 if TYPE_CHECKING:
     from seamless_wallet.clients.admin_api import AdminClient

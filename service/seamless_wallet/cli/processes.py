@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.observability import logs
 from seamless_wallet.observability.structlog_import import structlog
 from seamless_wallet.processes.provider_accounts import load_checked_settings
-from seamless_wallet.settings import Settings, SettingsError, admin_token, ensure_demo
+from seamless_wallet.settings import Settings, admin_token, ensure_demo
 
 if TYPE_CHECKING:
     from seamless_wallet.supervisor.supervisor import ServiceUrls

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from seamless_wallet.cli.endpoints import admin_address, service_url
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.providers import ProviderError, build_provider
-from seamless_wallet.settings import Settings, SettingsError
+from seamless_wallet.settings import Settings
 from seamless_wallet.settings.secret_files import read_secret
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import errno
 import socket
 from typing import Final
 
-from seamless_wallet.settings import SettingsError
+from seamless_wallet.errors import SettingsError
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds until a process accepts them."""

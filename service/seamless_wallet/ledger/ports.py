@@ -1,4 +1,4 @@
-"""What the wallet and the writer need of a ledger. One suite of tests holds every store to it."""
+"""What the wallet and the writer need of a ledger, and how it fails. One suite of tests holds every store to it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from seamless_wallet.commands import Command
+from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 
 
+class StoreError(WalletError, OSError):
+    """The database is away, damaged, or not the one that the settings describe. One line that says what to do.
+
+    After a `commit` that raised it the outcome is unknown: send the same entries again.
+    """
+
+    exit_status = EXIT_CONFIG
+
+
+class LeaseHeld(StoreError):
+    """Another process is this ledger's writer."""
+
+
 class LedgerReader(Protocol):
-    """The read side. Each call is one snapshot. Raises a store error (an OSError) when the database is away."""
+    """The read side. Each call is one snapshot. Raises StoreError when the database is away."""
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""

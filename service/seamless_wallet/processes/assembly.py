@@ -12,12 +12,12 @@ from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.processes.event_loop import Unstartable
 from seamless_wallet.processes.ledger_connection import register_scripts
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.wallet.confirmations import Confirmations
 from seamless_wallet.wallet.loader import Loader

@@ -10,12 +10,12 @@ from typing import Final
 
 import uvloop
 
-from seamless_wallet.errors import WalletError
+from seamless_wallet.errors import SettingsError, WalletError
 from seamless_wallet.exit_status import EXIT_CONFIG
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import logs
 from seamless_wallet.processes.lifetime import Lifetime
-from seamless_wallet.settings import Settings, SettingsError
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.settings import Settings
 
 GC_THRESHOLD: Final = 20_000
 """Allocations between two collections. Requests leave no cycles, so Python's 700 would search in vain, and often."""

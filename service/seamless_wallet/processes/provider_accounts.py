@@ -9,10 +9,11 @@ import os
 from typing import TYPE_CHECKING
 
 from seamless_wallet.commands import Policy
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.system_ports import SystemRandomness
 from seamless_wallet.provider_choices import SessionRule
 from seamless_wallet.providers import Provider, ProviderError, build_provider
-from seamless_wallet.settings import SettingsError, load_settings
+from seamless_wallet.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

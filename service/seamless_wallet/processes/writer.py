@@ -8,6 +8,7 @@ from typing import Final
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
+from seamless_wallet.ledger.ports import LeaseHeld
 from seamless_wallet.ports import Clock
 from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
@@ -15,7 +16,6 @@ from seamless_wallet.processes.lifetime import Lifetime
 from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.errors import LeaseHeld
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
 from seamless_wallet.writer.pipelines import Pipelines

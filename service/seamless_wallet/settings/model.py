@@ -20,8 +20,6 @@ from pydantic import (
     model_validator,
 )
 
-from seamless_wallet.errors import WalletError
-from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings.field_types import (
     Currency,
     Host,
@@ -49,12 +47,6 @@ METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus-client finds the directory that processes share."""
 
 SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, checked for its owner
-
-
-class SettingsError(WalletError):
-    """A setting is wrong. One line: which one, what is wrong, what to do. Never the value of a secret."""
-
-    exit_status = EXIT_CONFIG
 
 
 class Settings(BaseModel):

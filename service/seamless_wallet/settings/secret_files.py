@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from seamless_wallet.settings.model import SettingsError
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.settings.urls import check_token
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.settings.explain import explain
-from seamless_wallet.settings.model import Settings, SettingsError
+from seamless_wallet.settings.model import Settings
 from seamless_wallet.settings.provider_settings import ProviderSettings
 from seamless_wallet.settings.secret_files import read_secret
 

@@ -12,7 +12,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seamless_wallet.settings import SettingsError
+from seamless_wallet.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

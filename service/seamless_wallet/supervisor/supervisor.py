@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.http_server.listener import listen, url_of
-from seamless_wallet.settings import SettingsError, admin_token
+from seamless_wallet.settings import admin_token
 from seamless_wallet.settings.model import METRICS_DIR_VARIABLE
 from seamless_wallet.settings.secret_files import create_data_dir
 from seamless_wallet.supervisor.child import Child, Role

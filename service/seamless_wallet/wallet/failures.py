@@ -9,10 +9,10 @@ from redis.exceptions import ResponseError
 from seamless_wallet.commands import Answer, Code
 from seamless_wallet.engine.pipeline import RedisUnavailable
 from seamless_wallet.ledger.fold import FoldError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock
-from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
 

@@ -29,7 +29,7 @@ class Lookups:
         self._confirmations = confirmations
 
     async def look_up(self, event: PreparedEvent, asked: LookUpFirst) -> LedgerLookup:
-        """What SQL knows, not older than asked for. Raises a store error, or FoldError.
+        """What SQL knows, not older than asked for. Raises StoreError, or FoldError.
 
         If Redis has asked, the answer stays good while the wallet goes on: what was written since is in Redis and
         stays there for a hot window. A busy player would outrun it for ever otherwise.

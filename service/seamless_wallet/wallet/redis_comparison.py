@@ -67,7 +67,7 @@ class Comparison:
         return sum(self._missing.values())
 
     async def differences(self) -> AsyncIterator[Difference]:
-        """All differences. Raises redis.RedisError or a store error when one of the two goes away."""
+        """All differences. Raises redis.RedisError or StoreError when one of the two goes away."""
         heads = await self._ledger.heads()
         epochs: dict[int, int] = {}
         for shard, head in enumerate(heads):

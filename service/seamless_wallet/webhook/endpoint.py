@@ -28,8 +28,7 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
-from seamless_wallet.settings.field_types import Networks
-from seamless_wallet.webhook.source_address import refusal, source_of
+from seamless_wallet.webhook.source_address import Networks, refusal, source_of
 
 if TYPE_CHECKING:
     from prometheus_client import Counter

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 from aiohttp import web
 
 from seamless_wallet.commands import Answer, Code
-from seamless_wallet.settings.field_types import Networks
 
 Address = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 NOT_ALLOWED: Final = Answer(Code.R2, "source")
 """The address was read, and is in none of the provider's networks."""

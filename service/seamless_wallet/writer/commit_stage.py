@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collection[Batch]) -> None:
     """Commit; afterwards each batch holds just what was committed, and a shard that could not be needs a new epoch.
 
-    Raises EpochMoved or a store error: then the outcome is unknown, and SQL has to be asked.
+    Raises EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
     """
     metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
     if not batches:

@@ -37,7 +37,7 @@ async def settle(
 ) -> None:
     """Look at whatever is in doubt. What was found wrong makes an epoch due.
 
-    Raises ForeignRedis, RedisUnavailable or a store error. A doubt ends only when its look came to an end.
+    Raises ForeignRedis, RedisUnavailable or StoreError. A doubt ends only when its look came to an end.
     """
     if doubts.server:
         shard_states.compare_server(await pipelines.commands.identify())

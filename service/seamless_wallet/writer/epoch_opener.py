@@ -49,7 +49,7 @@ class EpochOpener:
             metrics.EPOCHS_OPENED.labels(cause)  # begin at 0: of a series that appears late an alert sees no increase
 
     async def open_due(self) -> None:
-        """Open the epochs that are due; what fails stays due. Raises ForeignRedis, RedisUnavailable, store errors."""
+        """Open the epochs that are due; what fails stays due. Raises ForeignRedis, RedisUnavailable, StoreError."""
         due = self._shard_states.epochs_due
         while due:
             await self._open(*due.popitem())

@@ -24,7 +24,7 @@ class ScriptLoader:
         self._due_s = 0.0
 
     async def load_new(self) -> None:
-        """Load what was registered since, if it is time to look. Raises RedisUnavailable or a store error.
+        """Load what was registered since, if it is time to look. Raises RedisUnavailable or StoreError.
 
         What was loaded before is never loaded again here: if it is gone, so may be more, and a recovery is due.
         """

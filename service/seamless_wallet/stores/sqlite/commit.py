@@ -17,7 +17,7 @@ from seamless_wallet.ledger.bets import Bet
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import BetContradiction, Wallet
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.rows import (
     INVALID_ENTRY_ERRORS,
     apply_entry,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's short one (a registration of scripts)."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from seamless_wallet.stores.errors import LeaseHeld, StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 
 
 class WriterLease:

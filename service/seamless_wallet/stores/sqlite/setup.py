@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from seamless_wallet.ledger.entry import CHAIN_START
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import statements
 from seamless_wallet.stores.sqlite.database import connect, transaction
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL

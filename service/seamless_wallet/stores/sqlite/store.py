@@ -15,9 +15,9 @@ from typing import Final, Self
 from seamless_wallet.commands import Command
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.stores.audit import Finding
-from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.sqlite import reads
 from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction

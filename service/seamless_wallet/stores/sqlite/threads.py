@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sqlite.database import connect, transaction
 
 P = ParamSpec("P")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.audit import Finding, check_chain, check_rounds, check_totals, check_wallets, is_first_seen
-from seamless_wallet.stores.errors import StoreError
 from seamless_wallet.stores.rows import EntryRow, WalletRow
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite.reads import trial_balance

@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
+from seamless_wallet.settings import load_settings
+
 WALLET = (sys.executable, "-m", "seamless_wallet")
 START_LIMIT_S = 40.0
 STOP_LIMIT_S = 30.0
@@ -125,6 +127,11 @@ class RunningService:
             "WALLET_WEBHOOK_PORT": self.webhook_url.rpartition(":")[2],
             "WALLET_ADMIN_PORT": self.admin_url.rpartition(":")[2],
         }
+
+    @property
+    def redis_socket(self) -> Path:
+        """The socket of the embedded Valkey."""
+        return load_settings(self.environ).redis_socket_path
 
     def pid(self, role: str) -> int:
         """The process that has a role now."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 from seamless_wallet.stores.sqlite import SqliteLedger
 
 
@@ -51,6 +53,14 @@ class FaultyStore:
         return call
 
 
+class _Link:
+    """One connection through a proxy."""
+
+    def __init__(self) -> None:
+        self.asked: set[bytes] = set()
+        self.silent = False
+
+
 class Proxy:
     """A unix socket in front of Redis that can hold, drop or cut."""
 
@@ -59,6 +69,7 @@ class Proxy:
         self._target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._links: list[_Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.forward_requests = True
         self.forward_replies = True
@@ -78,20 +89,38 @@ class Proxy:
             writer.close()
             return
         self._writers |= {writer, server_writer}
-        for job in (self._pump(reader, server_writer, to_server=True), self._pump(server_reader, writer, False)):
+        link = _Link()
+        self._links.append(link)
+        for job in (
+            self._pump(link, reader, server_writer, to_server=True),
+            self._pump(link, server_reader, writer, to_server=False),
+        ):
             task = asyncio.create_task(job)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to_server: bool) -> None:
+    async def _pump(
+        self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_server: bool
+    ) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 if to_server:
+                    link.asked.update(data.split())
                     self.on_request(data)
-                if self.forward_requests if to_server else self.forward_replies:
+                if not link.silent and (self.forward_requests if to_server else self.forward_replies):
                     writer.write(data)
                     await writer.drain()
         writer.close()
+
+    def silence(self, *commands: bytes) -> int:
+        """Drop, from now on, all packets of the connections that have asked one of these. Nobody is told.
+
+        How many there are.
+        """
+        found = [link for link in self._links if not link.silent and link.asked.intersection(commands)]
+        for link in found:
+            link.silent = True
+        return len(found)
 
     def cut(self) -> None:
         """Break every connection at once."""
@@ -111,3 +140,8 @@ class Proxy:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def connection_errors(kind: str) -> float:
+    """How many connections to Redis have ended so, in this process."""
+    return REGISTRY.get_sample_value("wallet_redis_connection_errors_total", {"kind": kind}) or 0.0

@@ -84,6 +84,26 @@ async def test_another_server_takes_over_the_address_while_the_old_one_lives(mov
                 other.close()
 
 
+async def test_a_worker_with_nothing_to_do_follows_the_writer_to_another_server():
+    """It hears nothing of the writer any more, on a server that lives: it looks where the address leads now."""
+    async with world(shards=2) as w:
+        user = await w.player("p", 1000)
+        directory = w.directory / "other"
+        directory.mkdir()
+        with start_valkey(directory) as other:
+            address = w.directory / "redis.sock"
+            address.unlink()
+            other.socket_path.rename(address)
+            worker = w.workers[0]
+            before = worker._pipeline.server
+            await until(lambda: worker._pipeline.server != before and worker._pipeline.usable.is_set(), "followed")
+            await until(lambda: not worker.wallet._writer.absent)
+            assert (await w.apply(w.bet(user, "g", 10))).code is Code.R0
+            assert (await w.check([user], load=False))[user].balance == 990
+            await w.close_workers()
+            await w.stop_writer()
+
+
 @pytest.mark.parametrize("message", [b"\xff\xfe", b"a:b:c", b"1:2", b"", "\u0661:1:9".encode()])
 async def test_no_message_ends_a_worker(message):
     """Whoever may publish in Redis, on whatever channel: what is not ours is not read."""

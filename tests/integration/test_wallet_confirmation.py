@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from seamless_wallet.commands import Answer, Code, Kind
-from seamless_wallet.wallet import confirmations as confirm
+from seamless_wallet.wallet.confirmations import Confirmations
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
 
@@ -79,12 +79,7 @@ async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
 
 async def test_the_sweep_confirms_when_the_messages_are_lost(monkeypatch):
     """A worker that hears nothing from the writer asks SQL."""
-
-    async def deaf(*_):
-        await asyncio.Event().wait()
-        yield  # never
-
-    monkeypatch.setattr(confirm, "listen", deaf)
+    monkeypatch.setattr(Confirmations, "_receive", lambda *_: None)
     async with world() as w:
         user = await w.player("p", 1000)
         answers = await gather(*(w.apply(w.bet(user, f"g{n}", 10)) for n in range(20)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +45,6 @@ class InProcessRedis:
         self.published: list[Message] = []
         self._randomness = randomness
         self._connections: list[InProcessConnection] = []
-        self._subscribers: dict[asyncio.Queue[Message | None], Sequence[str]] = {}
         self._waiting: list[tuple[list[bytes], Reply]] = []  # for the end of a stall, or for an entry
         self.replace()
 
@@ -61,8 +60,6 @@ class InProcessRedis:
         for connection in self._connections:
             connection.end()
         self._connections.clear()
-        for messages in self._subscribers:
-            messages.put_nowait(None)
 
     def resume(self) -> None:
         """End a stall: all that was received is executed now, also for those who have given up."""
@@ -73,15 +70,19 @@ class InProcessRedis:
         self._connections.append(InProcessConnection(self))
         return self._connections[-1]
 
-    async def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
-        messages: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._subscribers[messages] = channels
-        try:
-            while message := await messages.get():
-                yield message
-            raise _gone()
-        finally:
-            del self._subscribers[messages]
+    def forget(self, connection: InProcessConnection) -> None:
+        """It was closed by its owner."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+
+    def silence_subscriptions(self) -> None:
+        """The packets of the present ones are dropped from now on, either way; nobody is told."""
+        for connection in self._connections:
+            connection.silent = connection.silent or bool(connection.channels)
+
+    def dump(self) -> list[Any]:
+        """All that it holds."""
+        return [(name, self._client.dump(name)) for name in sorted(self._client.keys("*"))]
 
     def receive(self, command: list[bytes], reply: Reply) -> None:
         """Execute a command, unless it has to wait."""
@@ -117,9 +118,9 @@ class InProcessRedis:
 
     def _publish(self, message: Message) -> int:
         self.published.append(message)
-        listeners = [messages for messages, channels in self._subscribers.items() if message.channel in channels]
-        for messages in listeners:
-            messages.put_nowait(message)
+        listeners = [connection for connection in self._connections if message.channel in connection.channels]
+        for connection in listeners:
+            connection.push([b"message", message.channel.encode(), message.text.encode()])
         return len(listeners)
 
 
@@ -131,13 +132,28 @@ class InProcessConnection:
         self._parser = Reader()
         self._replies: asyncio.Queue[Reply] = asyncio.Queue()
         self._broken = False
+        self.channels: list[str] = []
+        self.silent = False
 
     async def send(self, commands: Sequence[bytes]) -> None:
         if self._broken:
             raise _gone()
-        for command in commands:
-            self._parser.feed(command)
-            self._redis.receive(self._parser.gets(), self._expect())
+        for packed in commands:
+            self._parser.feed(packed)
+            command = self._parser.gets()
+            if self.silent:
+                continue
+            if command[0] == b"SUBSCRIBE":
+                self.channels = [name.decode() for name in command[1:]]
+            elif command == [b"PING"] and self.channels:
+                self.push([b"pong", b""])
+            else:
+                self._redis.receive(command, self._expect())
+
+    def push(self, reply: list[bytes]) -> None:
+        """A reply that no command waits for."""
+        if not self.silent:
+            settle(self._expect(), reply)
 
     def _expect(self) -> Reply:
         reply: Reply = asyncio.get_running_loop().create_future()
@@ -157,6 +173,7 @@ class InProcessConnection:
 
     async def close(self) -> None:
         self._broken = True
+        self._redis.forget(self)
 
 
 def settle(reply: Reply, value: object) -> None:

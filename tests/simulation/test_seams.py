@@ -14,8 +14,8 @@ from msgspec import structs
 
 from seamless_wallet.clients.provider_events import new_event
 from seamless_wallet.commands import BACK_OFFICE, Code, Command, Item, Kind
+from seamless_wallet.engine.keys import HEARTBEAT_MS
 from seamless_wallet.wallet.redis_comparison import Comparison
-from seamless_wallet.writer.confirm_stage import HEARTBEAT_MS
 from tests.simulation.simulated_wallet import DEADLINE_S, HOT_WINDOW_S, SimulatedWallet, simulated_wallet
 from tests.simulation.virtual_time import VirtualLoop
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -12,8 +12,6 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-
-from seamless_wallet.engine.ports import Message
 
 CONNECT_TIMEOUT_S: Final = 2.0
 
@@ -25,25 +23,25 @@ class UrlAddress:
     """The RedisAddress that a URL names."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
         self._pool = _pool(url)  # only makes connections, and keeps none
 
     async def connect(self) -> RedisPyConnection:
-        """A new connection. Raises RedisError or OSError."""
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        await connection.connect()  # type: ignore[no-untyped-call]
-        return RedisPyConnection(connection)
+        """A new connection, authenticated, within CONNECT_TIMEOUT_S. Raises RedisError or OSError.
 
-    async def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
-        """What is published on these channels. Raises RedisError or OSError when the connection ends."""
-        async with aclosing(Redis(connection_pool=_pool(self._url))) as client:
-            try:
-                async with client.pubsub(ignore_subscribe_messages=True) as subscription:
-                    await subscription.subscribe(*channels)
-                    async for message in subscription.listen():
-                        yield Message(message["channel"].decode(), message["data"].decode(errors="replace"))
-            finally:
-                await client.connection_pool.disconnect()
+        redis-py bounds the connecting itself, and not what it asks the server then.
+        """
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        made = RedisPyConnection(connection)
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            await made.close()
+            raise TimeoutError(f"no answer from Redis within {CONNECT_TIMEOUT_S:g} s of connecting") from None
+        except BaseException:
+            await made.close()
+            raise
+        return made
 
 
 class RedisPyConnection:

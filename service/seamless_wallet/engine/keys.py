@@ -13,12 +13,18 @@ All keys of one shard share its hash tag and so one Cluster slot: a script may t
 last but one part at the most, and what follows it is a number: no two users share a key.
 
 Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:<ledger>:committed` (watermarks, to
-all), `wallet:<ledger>:recover` (a worker asks the lease-holder to look at a shard again).
+all, at least four times a second), `wallet:<ledger>:recover` (a worker asks the lease-holder to look at a shard again).
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
+
+HEARTBEAT_MS: Final = 3_000
+"""How long the writer's heartbeat lasts. A writer that has finished no cycle for so long counts as absent: another one
+takes over faster.
+"""
 
 
 def committed_channel(ledger_uuid: str) -> str:

@@ -26,6 +26,9 @@ from seamless_wallet.observability import metrics
 RECONNECT_FIRST_S: Final = 0.01
 RECONNECT_MAX_S: Final = 0.25
 
+IDLE_PING_S: Final = 1.0
+"""How often an idle connection is asked for a sign of life. It has as long as any command."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -99,7 +102,7 @@ class Pipeline:
         if self._usable.is_set():
             return self.send(*args)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        future.set_exception(NotSent("no admitted connection to Redis"))
+        _fail(future, NotSent("no admitted connection to Redis"))
         return future
 
     def send(self, *args: bytes | str | int) -> asyncio.Future[Any]:
@@ -107,9 +110,9 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if self._connection is None:
-            future.set_exception(NotSent("no connection to Redis"))
+            _fail(future, NotSent("no connection to Redis"))
         elif len(self._waiting) >= self._in_flight_max:
-            future.set_exception(NotSent("too many commands in flight to Redis"))
+            _fail(future, NotSent("too many commands in flight to Redis"))
         else:
             self._outgoing.append(pack_command(args))  # type: ignore[arg-type]  # its stub says one argument
             self._waiting.append(_InFlight(future, loop.time()))
@@ -147,7 +150,13 @@ class Pipeline:
         check = asyncio.create_task(self._check_server())
         tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(job)
-            for job in (self._write(connection), self._read(connection), self._watch_deadline(), self._watch_drop())
+            for job in (
+                self._write(connection),
+                self._read(connection),
+                self._watch_deadline(),
+                self._ping_when_idle(),
+                self._watch_drop(),
+            )
         ]
         admitted = False
         fault: BaseException | None = None
@@ -197,7 +206,7 @@ class Pipeline:
                 gauge.set(0)
             if not future.done():
                 if isinstance(reply, ResponseError):
-                    future.set_exception(reply)
+                    _fail(future, reply)
                 else:
                     future.set_result(reply)
             if isinstance(reply, ReadOnlyError):
@@ -211,6 +220,13 @@ class Pipeline:
             if self._waiting and loop.time() - self._waiting[0].sent_s > self._deadline_s:
                 raise TimeoutError(f"no reply from Redis within {self._deadline_s:.3f} s")
 
+    async def _ping_when_idle(self) -> None:
+        """A connection that has gone silent is found before a command needs it."""
+        while True:
+            await asyncio.sleep(IDLE_PING_S)
+            if not self._waiting:
+                self.send("PING")
+
     async def _watch_drop(self) -> None:
         await self._dropped.wait()
         raise ConnectionResetError("dropped, to connect to where the address leads now")
@@ -220,5 +236,10 @@ class Pipeline:
         while self._waiting:
             future = self._waiting.popleft().future
             if not future.done():
-                future.set_exception(OutcomeUnknown("the connection to Redis broke"))
-                future.exception()  # its caller may have given up: not an unretrieved exception
+                _fail(future, OutcomeUnknown("the connection to Redis broke"))
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    """Whoever waits gets the error. If nobody does, that is no exception that was lost."""
+    future.set_exception(error)
+    future.exception()

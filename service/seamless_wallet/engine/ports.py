@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
@@ -14,7 +14,10 @@ class Message(NamedTuple):
 
 
 class Connection(Protocol):
-    """One open connection. Commands leave packed, replies come back in the order of the commands."""
+    """One open connection. Commands leave packed, replies come back in the order of the commands.
+
+    After a SUBSCRIBE, what is published comes as a reply: `message`, channel, text.
+    """
 
     async def send(self, commands: Sequence[bytes]) -> None:
         """Write packed commands, never on another connection than this one. Raises RedisError or OSError."""
@@ -43,7 +46,7 @@ class RedisAddress(Protocol):
     """Where Redis is reached. After a fail-over an address leads to another server."""
 
     async def connect(self) -> Connection:
-        """A new connection, to whatever server is there now. Raises RedisError or OSError; it never tries again."""
+        """A new connection, to whatever server is there now. Raises RedisError or OSError; it never tries again.
 
-    def subscribe(self, *channels: str) -> AsyncGenerator[Message, None]:
-        """What is published on these channels, as long as one connection lasts. Raises RedisError or OSError."""
+        It does not wait for ever for a server that accepts connections and then says nothing.
+        """

@@ -83,6 +83,12 @@ COMMIT_WAITERS: Final = Gauge(
     "wallet_ledger_commit_duration_seconds.",
     multiprocess_mode="livesum",
 )
+ATTEMPTS_LOOKED_UP: Final = Counter(
+    "wallet_attempts_looked_up_total",
+    "Entries whose commit was found in SQL, because the writer's message did not come within 0.1 s. Remedy: look at "
+    "wallet_ledger_commit_duration_seconds. If commits are fast, messages are lost: look for `subscription_lost` in "
+    "the log.",
+)
 ATTEMPTS_LOST: Final = Counter(
     "wallet_attempts_lost_total",
     "Executions that will never be committed, because their epoch ended first. They ran again or were answered R1. "

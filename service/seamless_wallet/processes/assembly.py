@@ -24,7 +24,7 @@ from seamless_wallet.wallet.loader import Loader
 from seamless_wallet.wallet.self_test import SelfTestFailed, self_test, wait_for_scripts
 from seamless_wallet.wallet.service import WalletService
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
-from seamless_wallet.writer.confirm_stage import HEARTBEAT_MS
+from seamless_wallet.wallet.writer_presence import WriterPresence
 
 
 class AssembledWallet:
@@ -75,7 +75,7 @@ class AssembledWallet:
             alive = await self._pipeline.execute("EXISTS", keys.heartbeat(self._ledger.uuid))
         except RedisUnavailable:
             return "unknown"
-        return "ok" if alive else f"finished no cycle in the last {HEARTBEAT_MS / 1000:g} s"
+        return "ok" if alive else f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
 
     async def _workers_state(self) -> str:
         """This process subscribes to the watermarks of commits, and so does every worker that is connected to Redis."""
@@ -116,8 +116,14 @@ async def assembled_wallet(
         with suppress(RedisUnavailable):  # the next sweep asks again
             await shards.ask_recovery(pipeline, shard, cause)
 
+    writer = WriterPresence(pipeline, shards, ledger.uuid)
     confirmations = Confirmations(
-        ledger=ledger, ledger_uuid=ledger.uuid, redis=redis, randomness=randomness, ask_recovery=ask_recovery
+        ledger=ledger,
+        ledger_uuid=ledger.uuid,
+        redis=redis,
+        randomness=randomness,
+        ask_recovery=ask_recovery,
+        writer_heard=writer.heard,
     )
     hot_window_ms = settings.hot_window_s * 1000
     wallet = WalletService(
@@ -125,6 +131,7 @@ async def assembled_wallet(
         ledger=ledger,
         shards=shards,
         confirmations=confirmations,
+        writer=writer,
         loader=Loader(ledger, pipeline, shards, clock, hot_window_ms),
         clock=clock,
         deadline_ms=settings.deadline_ms,
@@ -132,7 +139,11 @@ async def assembled_wallet(
         pending_max=settings.pending_max,
     )
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(pipeline.run()), group.create_task(confirmations.run())]
+        tasks = [
+            group.create_task(pipeline.run()),
+            group.create_task(confirmations.run()),
+            group.create_task(writer.watch_for_ever(confirmations.subscription.renew)),
+        ]
         try:
             yield AssembledWallet(wallet, pipeline, ledger, clock, randomness, scripts_tested)
         finally:

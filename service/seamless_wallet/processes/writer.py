@@ -28,6 +28,9 @@ LEASE_POLL_S: Final = 0.1
 IN_FLIGHT_MAX: Final = 100_000
 """Commands that the writer may have under way in Redis."""
 
+READS_MAX: Final = 2
+"""Commands that may be under way on the connection of its reads: a read, and a PING."""
+
 
 def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
     """Commit to the ledger until told to stop. Returns the exit status."""
@@ -60,7 +63,7 @@ def build_writer(
         redis=redis,
         pipelines=Pipelines(
             commands=Pipeline(redis, deadline_ms=deadline_ms, in_flight_max=IN_FLIGHT_MAX),
-            reads=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=1),
+            reads=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=READS_MAX),
         ),
         clock=clock,
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),

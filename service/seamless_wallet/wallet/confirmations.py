@@ -14,8 +14,8 @@ from itertools import count, islice
 from typing import Final
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.ports import RedisAddress
-from seamless_wallet.engine.subscription import listen
+from seamless_wallet.engine.ports import Message, RedisAddress
+from seamless_wallet.engine.subscription import Subscription
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
@@ -54,13 +54,16 @@ class Confirmations:
         redis: RedisAddress,
         randomness: Randomness,
         ask_recovery: AskRecovery,
+        writer_heard: Callable[[], None],
     ) -> None:
         self.worker: Final = randomness.token(WORKER_BYTES)
         self._ledger = ledger
-        self._redis = redis
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
-        self._committed_channel = keys.committed_channel(ledger_uuid)
+        self._own_channel = keys.confirm_channel(self.worker)
+        committed_channel = keys.committed_channel(ledger_uuid)
+        self.subscription: Final = Subscription(redis, self._own_channel, committed_channel, receive=self._receive)
         self._ask_recovery = ask_recovery
+        self._writer_heard = writer_heard
         self._numbers = count(1)
         self._attempts: dict[str, Attempt] = {}
         self._by_digest: dict[bytes, Attempt] = {}
@@ -113,17 +116,15 @@ class Confirmations:
     async def run(self) -> None:
         """Listen to the writer, and sweep: ask SQL for what it did not confirm. Runs for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen_for_ever())
+            group.create_task(self.subscription.run())
             group.create_task(self._sweep_for_ever())
 
-    async def _listen_for_ever(self) -> None:
-        """The sweep finds in SQL what is published while the subscription is broken."""
-        own = keys.confirm_channel(self.worker)
-        async for channel, text in listen(self._redis, own, self._committed_channel):
-            if channel == own:
-                self._confirm(text)
-            else:
-                self._observe(text)
+    def _receive(self, message: Message) -> None:
+        """What is published while the subscription is broken the sweep finds in SQL."""
+        if message.channel == self._own_channel:
+            self._confirm(message.text)
+        else:
+            self._observe(message.text)
 
     def _confirm(self, tokens: str) -> None:
         for token in tokens.split():
@@ -132,6 +133,8 @@ class Confirmations:
                 attempt.settle(AttemptOutcome.COMMITTED)
 
     def _observe(self, text: str) -> None:
+        if _WATERMARK.match(text):  # anybody who may publish in Redis is heard
+            self._writer_heard()
         if self._watermarks:
             for shard, epoch, seq in _WATERMARK.findall(text):
                 self._watermarks.observe(int(shard), int(epoch), int(seq))
@@ -166,6 +169,7 @@ class Confirmations:
             elif record is not None:
                 # If SQL has the event as another entry, this one is not committed and its balance is wrong.
                 same = (record.seq, record.fingerprint) == (attempt.seq, event.fingerprint)
+                metrics.ATTEMPTS_LOOKED_UP.inc(same)
                 attempt.settle(AttemptOutcome.COMMITTED if same else AttemptOutcome.LOST)
             elif attempt.seq <= head.seq:
                 forked.add(event.shard)  # SQL has another entry at this seq

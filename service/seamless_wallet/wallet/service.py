@@ -26,9 +26,13 @@ from seamless_wallet.wallet.lookups import Lookups, known_answer
 from seamless_wallet.wallet.next_step import LookUpFirst, NextStep, TryAgain
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
+from seamless_wallet.wallet.writer_presence import WriterPresence
 
 NOSCRIPT: Final = [b"NOSCRIPT"]
 """In place of a reply: the server does not have the script."""
+
+WRITER_ABSENT: Final = Answer(Code.R1, "writer")
+"""Nothing was executed: nobody would commit it."""
 
 
 class WalletService:
@@ -41,6 +45,7 @@ class WalletService:
         ledger: LedgerReader,
         shards: ShardEpochs,
         confirmations: Confirmations,
+        writer: WriterPresence,
         loader: Loader,
         clock: Clock,
         deadline_ms: int,
@@ -50,6 +55,7 @@ class WalletService:
         self._pipeline = pipeline
         self._shards = shards
         self._confirmations = confirmations
+        self._writer = writer
         self._lookups = Lookups(ledger, shards, confirmations)
         self._loader = loader
         self._clock = clock
@@ -101,6 +107,8 @@ class WalletService:
 
     async def _attempt(self, event: PreparedEvent, lookup: LedgerLookup | None) -> NextStep:
         """Execute once, and wait until what the decision rests on is committed."""
+        if self._writer.absent:
+            return WRITER_ABSENT
         epoch = self._shards.epoch(event.shard)
         if lookup is not None and lookup.epoch != epoch:
             return LookUpFirst()

@@ -25,9 +25,6 @@ from seamless_wallet.writer.shard_states import ShardStates
 TICK_EVERY_S: Final = 0.25
 """How often the watermarks of all shards are set again, busy or not; periods advance there, too."""
 
-HEARTBEAT_MS: Final = 3_000
-"""A writer that has finished no cycle for so long counts as absent."""
-
 
 class Retention(NamedTuple):
     """How much stays in Redis: committed entries of a shard, and for how long an event is remembered."""
@@ -69,16 +66,16 @@ class ConfirmStage:
         if tick:
             self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
             committed = {shard: committed.get(shard, ()) for shard in range(len(self._shard_states.heads))}
-        await self._confirm(committed)
+        await self._confirm(committed, tell_all=tick)
         if tick and not self._shard_states.epochs_due:
             with contextlib.suppress(ResponseError):
-                await self._pipeline.execute("SET", self._heartbeat, "1", "PX", HEARTBEAT_MS)
+                await self._pipeline.execute("SET", self._heartbeat, "1", "PX", keys.HEARTBEAT_MS)
 
-    async def _confirm(self, committed: Mapping[int, Sequence[Entry]]) -> None:
-        """Confirm the shards named, also those with no new entry."""
+    async def _confirm(self, committed: Mapping[int, Sequence[Entry]], *, tell_all: bool) -> None:
+        """Confirm the shards named, also those with no new entry. `tell_all`: tell the watermarks even of those."""
         now_ms = self._clock.now_ms()
         watermarks = [self._raise_watermark(shard, now_ms) for shard in committed]
-        messages = self._tell_workers(committed)
+        messages = self._tell_workers(committed, tell_all=tell_all)
         replies = await asyncio.gather(*watermarks, return_exceptions=True)
         await asyncio.gather(*messages)
         lost_script = False
@@ -99,12 +96,15 @@ class ConfirmStage:
         names = (keys.head(shard), keys.stream(shard, head.epoch))
         return self._pipeline.execute(*load_scripts()["confirm"].command(names, args))
 
-    def _tell_workers(self, committed: Mapping[int, Sequence[Entry]]) -> list[asyncio.Future[Any]]:
-        """One message a worker with the tokens of its attempts, and one for all with the watermarks."""
+    def _tell_workers(self, committed: Mapping[int, Sequence[Entry]], *, tell_all: bool) -> list[asyncio.Future[Any]]:
+        """One message a worker with the tokens of its attempts, and one for all with the watermarks.
+
+        The watermarks are a sign of life, too.
+        """
         tokens: dict[str, list[str]] = defaultdict(list)
         for entry in (entry for entries in committed.values() for entry in entries):
             tokens[entry.token.partition(".")[0]].append(entry.token)
-        if not tokens:
+        if not tokens and not tell_all:
             return []
         heads = self._shard_states.heads
         watermarks = " ".join(f"{shard}:{heads[shard].epoch}:{heads[shard].seq}" for shard in committed)

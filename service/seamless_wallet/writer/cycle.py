@@ -79,13 +79,20 @@ class Writer:
             shard_states=self._shard_states,
             doubts=self._doubts,
         )
+        self._server: Server | None = None
         self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._doubts)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
             pipeline.admit_by(self._admit)
 
     async def _admit(self, server: Server, pipeline: Pipeline) -> bool:  # noqa: ARG002 - the pipeline's contract
-        """The pipelines ask on connecting: any server will do, but one that SQL did not record needs new epochs."""
+        """The pipelines ask on connecting: any server will do, but one that SQL did not record needs new epochs.
+
+        Requests have to be heard on the same server. The subscription's connection may live on with another one.
+        """
+        if self._server not in {None, server}:
+            self._requests.subscription.renew(ConnectionResetError("the commands go to another server"))
+        self._server = server
         self._doubts.owner = True
         self._shard_states.adopt(await self._ledger.heads())
         self._shard_states.compare_server(server)
@@ -97,7 +104,7 @@ class Writer:
             async with asyncio.TaskGroup() as group:
                 for pipeline in self.pipelines:
                     group.create_task(pipeline.run())
-                group.create_task(self._requests.listen_for_ever())
+                group.create_task(self._requests.subscription.run())
                 group.create_task(probe_for_ever(self._redis, self.pipelines))
                 group.create_task(self._cycle_for_ever())
         finally:

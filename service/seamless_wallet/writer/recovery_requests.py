@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.ports import RedisAddress
-from seamless_wallet.engine.subscription import listen
+from seamless_wallet.engine.ports import Message, RedisAddress
+from seamless_wallet.engine.subscription import Subscription
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.writer.doubts import Doubts
 from seamless_wallet.writer.shard_states import ShardStates
@@ -19,19 +19,16 @@ class RecoveryRequests:
     """Turns requests into doubts, which the writer checks. A fork makes an epoch due at once: the worker has proof."""
 
     def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, doubts: Doubts) -> None:
-        self._redis = redis
-        self._channel = keys.recover_channel(ledger_uuid)
+        self.subscription: Final = Subscription(redis, keys.recover_channel(ledger_uuid), receive=self._take)
         self._shard_states = shard_states
         self._doubts = doubts
 
-    async def listen_for_ever(self) -> None:
-        """Listen to requests. Anybody who may publish in Redis is heard, so what is not a request is ignored."""
-        async for _, text in listen(self._redis, self._channel):
-            self._take(text)
+    def _take(self, message: Message) -> None:
+        """Take `<shard> <epoch> <cause>`. A request about another epoch than the current one is out of date.
 
-    def _take(self, text: str) -> None:
-        """Take `<shard> <epoch> <cause>`. A request about another epoch than the current one is out of date."""
-        match = _REQUEST.fullmatch(text)
+        Anybody who may publish in Redis is heard, so what is not a request is ignored.
+        """
+        match = _REQUEST.fullmatch(message.text)
         if match is None:
             return
         shard, epoch, cause = int(match[1]), int(match[2]), match[3]

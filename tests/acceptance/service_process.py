@@ -72,8 +72,8 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None
 class RunningService:
     """`wallet up`, ready. Use as a context manager."""
 
-    def __init__(self, directory: Path, **changes: str) -> None:
-        (directory / "wallet.toml").write_text(CONFIG)
+    def __init__(self, directory: Path, *, config: str = CONFIG, **changes: str) -> None:
+        (directory / "wallet.toml").write_text(config)
         self._start(directory, WALLET, ("up",), environment(directory, **changes))
 
     @classmethod

@@ -138,4 +138,4 @@ def test_the_installed_wheel_runs_outside_the_checkout(installed: Path, tmp_path
     assert json.loads(verified.stdout)["ledger"]["entries"] > 0
 
     assert not list((directory / "var" / "pids").iterdir())
-    assert not load_settings({"WALLET_DATA_DIR": str(directory / "var")}).metrics_dir.exists()
+    assert not load_settings({"WALLET_DATA_DIR": str(directory / "var")}).run_dir.exists()

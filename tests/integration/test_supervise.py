@@ -99,11 +99,6 @@ def environ(tmp_path):
     }
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch):
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")
-
-
 @asynccontextmanager
 async def running(environ, **options):
     """A supervisor in this process, all children ready; stopped at the end, if the test has not done so."""
@@ -315,6 +310,8 @@ async def test_a_deep_data_directory_gets_a_socket_elsewhere(environ, tmp_path):
         async with running(environ, valkey=True):
             assert answers_ping(path)
             assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert not path.parent.exists()
+        path.parent.mkdir()
         path.parent.chmod(0o755)
         with pytest.raises(SettingsError, match="not private"):
             await Supervisor(load_settings(environ), environ=environ, roles=dummy_roles).run()

@@ -12,6 +12,7 @@ from seamless_wallet.commands import Code, Item, Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.conflicts import EpochMoved
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
+from seamless_wallet.observability import metrics
 from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
@@ -228,3 +229,32 @@ async def test_the_stream_is_trimmed_to_its_tail():
 
         await until(trimmed)
         await verify_all(w, players)
+
+
+async def test_the_lag_is_measured_also_while_a_commit_hangs():
+    """Entries of the shard that is furthest behind, and for how long; 0 when SQL has all."""
+    entries, seconds = metrics.WRITER_LAG_ENTRIES.labels(), metrics.WRITER_LAG_SECONDS.labels()
+    async with world(shards=2, deadline_ms=200) as w:
+        user = await w.player("p", 1000)
+        released = asyncio.Event()
+
+        async def hang() -> None:
+            await released.wait()
+
+        w.store.before = lambda name: hang() if name == "commit" else None
+        bets = [w.bet(user, f"g{n}", 10) for n in range(3)]
+        answers = await gather(*(w.apply(bet) for bet in bets))
+        assert {answer.code for answer in answers} == {Code.R1}
+        await until(lambda: entries.value == 3 and seconds.value > 1, "the lag")
+        released.set()
+        await until(lambda: entries.value == seconds.value == 0, "no lag")
+        await w.check([user])
+
+
+async def test_a_recovery_is_counted_once_and_its_epochs_by_shard():
+    """A start gives each shard an epoch, and is one occasion."""
+    epochs, recoveries = (metric.labels("server") for metric in (metrics.EPOCHS_OPENED, metrics.REDIS_RECOVERIES))
+    before = epochs.value, recoveries.value
+    async with world(shards=5):
+        pass
+    assert (epochs.value - before[0], recoveries.value - before[1]) == (5, 1)

@@ -40,7 +40,7 @@ def words(text: str) -> set[str]:
 VALUES = words("""
     __future__ base64 binascii collections contextlib cryptography dataclasses decimal enum errno functools hashlib
     hiredis hmac http.HTTPStatus importlib.resources ipaddress itertools json logging msgspec operator orjson pathlib
-    prometheus_client re seamless_wallet structlog traceback types typing unicodedata urllib.parse
+    re seamless_wallet structlog traceback types typing unicodedata urllib.parse
 """)
 """What has no time, chance or connection in it; a name stands for all that is below it."""
 
@@ -68,7 +68,6 @@ ROOM_ALLOWS = {
 """What a whole room may use beside that."""
 
 MODULE_ALLOWS = {
-    "backoffice/health.py": {"asyncio.to_thread", "os.environ"},  # renders metrics beside the event loop
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program

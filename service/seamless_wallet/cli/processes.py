@@ -1,7 +1,6 @@
 """Commands that start the service or one of its processes, prepare the ledger, and check or show the settings.
 
-Each command imports its own part when it runs. A worker then does not load the supervisor. And prometheus-client, which
-decides at its import whether it shares counters, is imported after the supervisor has named the directory for them.
+Each command imports its own part when it runs: a worker then does not load the supervisor.
 """
 
 from __future__ import annotations

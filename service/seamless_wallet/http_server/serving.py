@@ -21,7 +21,7 @@ from seamless_wallet.http_server.listener import BACKLOG
 from seamless_wallet.observability import metrics
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter
+    from seamless_wallet.observability.instruments import CounterSeries
 
 BODY_READ_S: Final = 10.0
 """A body has this long to arrive, from the end of its headers."""
@@ -83,7 +83,7 @@ class _BrokenRequestFilter(logging.Filter):
     Anybody can send such requests. They must not be able to fill the log.
     """
 
-    def __init__(self, broken: Counter) -> None:
+    def __init__(self, broken: CounterSeries) -> None:
         super().__init__()
         self._broken = broken
 

@@ -1,17 +1,16 @@
 """Every metric of the service: what it means, and after `Remedy:` what an operator does about it.
 
 No player, transaction or round is ever a label. Callers keep the result of `labels()`, which costs more than a count.
-All processes write to the directory that the supervisor names in PROMETHEUS_MULTIPROC_DIR. The admin process renders
-them.
+Each process counts for itself. The admin process asks all of them and adds them up.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from seamless_wallet.observability.instruments import Counter, Gauge, Histogram, Metric
 
-LATENCY_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+LATENCY_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 WEBHOOK_REQUESTS: Final = Counter(
     "wallet_webhook_requests_total",
@@ -19,12 +18,18 @@ WEBHOOK_REQUESTS: Final = Counter(
     "R1 rises, look for a fault on this side; if R2 or R3 rises, talk to the provider.",
     ["provider", "event", "code", "reason"],
 )
+WEBHOOK_API_KEYS: Final = Counter(
+    "wallet_webhook_api_keys_total",
+    "Webhook calls with a valid Api-Key by provider and key (current, previous). Remedy: after a change of key, wait "
+    "until `previous` no longer rises, then remove previous_api_key from the settings.",
+    ["provider", "key"],
+)
 WEBHOOK_DURATION_SECONDS: Final = Histogram(
     "wallet_webhook_duration_seconds",
     "Time from the end of the request's body to the sealed reply, before it is sent. Remedy: compare it with "
     "wallet_ledger_commit_duration_seconds. If the commit is fast, look at Redis and at the workers' CPU.",
     ["provider"],
-    buckets=LATENCY_BUCKETS_S,
+    bounds=LATENCY_BOUNDS_S,
 )
 HTTP_MALFORMED_REQUESTS: Final = Counter(
     "wallet_http_malformed_requests_total",
@@ -37,7 +42,7 @@ HTTP_CONNECTIONS: Final = Gauge(
     "Open connections by server. Remedy: if it nears the limit of open files, limit connections per source in the "
     "proxy, or raise `ulimit -n`.",
     ["server"],
-    multiprocess_mode="livesum",
+    merge="sum",
 )
 HTTP_CONNECTIONS_REFUSED: Final = Counter(
     "wallet_http_connections_refused_total",
@@ -75,13 +80,13 @@ REDIS_COMMANDS_IN_FLIGHT: Final = Gauge(
     "wallet_redis_commands_in_flight",
     "Commands that were written to Redis and are not answered yet. Remedy: if it nears WALLET_IN_FLIGHT_MAX, check the "
     "latency of Redis and of the network to it.",
-    multiprocess_mode="livesum",
+    merge="sum",
 )
 COMMIT_WAITERS: Final = Gauge(
     "wallet_commit_waiters",
     "Answers that wait until their entry is committed. Remedy: if it grows, check the writer and "
     "wallet_ledger_commit_duration_seconds.",
-    multiprocess_mode="livesum",
+    merge="sum",
 )
 ATTEMPTS_LOOKED_UP: Final = Counter(
     "wallet_attempts_looked_up_total",
@@ -112,18 +117,36 @@ LEDGER_ENTRIES_COMMITTED: Final = Counter(
 LEDGER_COMMIT_DURATION_SECONDS: Final = Histogram(
     "wallet_ledger_commit_duration_seconds",
     "One SQL transaction of the writer. Remedy: if it is slow, check the disk, and what else locks the database.",
-    buckets=LATENCY_BUCKETS_S,
+    bounds=LATENCY_BOUNDS_S,
 )
 WRITER_BATCH_ENTRIES: Final = Gauge(
     "wallet_writer_batch_entries",
     "Entries that the writer read in its last cycle and had not committed before. Remedy: if it nears "
     "WALLET_PENDING_MAX, from where bets are answered R1, check wallet_ledger_commit_duration_seconds.",
-    multiprocess_mode="livemax",
+    merge="max",
+)
+WRITER_LAG_ENTRIES: Final = Gauge(
+    "wallet_writer_lag_entries",
+    "Entries that Redis has and SQL has not, of the shard that has most of them. Remedy: if it grows, check "
+    "wallet_ledger_commit_duration_seconds and the disk. At WALLET_PENDING_MAX bets are answered R1.",
+    merge="max",
+)
+WRITER_LAG_SECONDS: Final = Gauge(
+    "wallet_writer_lag_seconds",
+    "For how long the oldest of these entries has been seen waiting. 0 if none is older than a second. Remedy: as for "
+    "wallet_writer_lag_entries. At WALLET_DEADLINE_MS every event is answered R1.",
+    merge="max",
 )
 EPOCHS_OPENED: Final = Counter(
     "wallet_epochs_opened_total",
-    "New epochs by cause. Remedy: find the restart or fail-over of Redis behind each of them. Investigate `fork` and "
-    "`gap` if there was none.",
+    "New epochs of shards by cause: a restart of Redis costs each shard one. Remedy: see "
+    "wallet_redis_recoveries_total.",
+    ["cause"],
+)
+REDIS_RECOVERIES: Final = Counter(
+    "wallet_redis_recoveries_total",
+    "Occasions on which shards needed new epochs, by cause, each counted once for all of its shards. Remedy: find the "
+    "start, restart or fail-over of Redis behind each of them. Investigate `fork` and `gap` if there was none.",
     ["cause"],
 )
 UNEXPECTED_ERRORS: Final = Counter(
@@ -138,3 +161,55 @@ PROCESS_EXITS: Final = Counter(
     "status in the log line `process_exited`. After SIGKILL, check whether the machine ran out of memory.",
     ["role"],
 )
+LOG_LINES_DROPPED: Final = Counter(
+    "wallet_log_lines_dropped_total",
+    "Lines of the log that could not be written. Remedy: see that something reads standard error, and that its disk "
+    "has room.",
+)
+BUILD_INFO: Final = Gauge(
+    "wallet_build_info",
+    "1, with the versions of the wallet and of Python. Remedy: none; it tells which version the other numbers are of.",
+    ["version", "python"],
+    merge="max",
+)
+PROCESS_UP: Final = Gauge(
+    "wallet_process_up",
+    "1 if all processes of this role answered when their counters were asked for, 0 if one did not or there is none. "
+    "Remedy: look for the process and its last lines in the log. Its counters are those of its last answer.",
+    ["role"],
+    merge="max",
+)
+PROCESS_START_TIME_SECONDS: Final = Gauge(
+    "wallet_process_start_time_seconds",
+    "When the youngest process of a role started, in seconds since 1970. Remedy: none; it tells of restarts.",
+    ["role"],
+    merge="max",
+)
+PROCESS_CPU_SECONDS: Final = Counter(
+    "wallet_process_cpu_seconds_total",
+    "Time on a CPU by role, user and system. Remedy: if workers near one second a second each, raise WALLET_WORKERS.",
+    ["role"],
+)
+PROCESS_RESIDENT_MEMORY_BYTES: Final = Gauge(
+    "wallet_process_resident_memory_bytes",
+    "Memory of all processes of a role. Remedy: if it grows without end, report it, and restart these processes.",
+    ["role"],
+    merge="sum",
+)
+PROCESS_OPEN_FDS: Final = Gauge(
+    "wallet_process_open_fds",
+    "Open files of the process of a role that has most of them. Remedy: if it nears `ulimit -n`, limit connections per "
+    "source in the proxy, or raise that limit.",
+    ["role"],
+    merge="max",
+)
+PROCESS_LOOP_LAG_SECONDS: Final = Gauge(
+    "wallet_process_loop_lag_seconds",
+    "By how much the event loop of a process was late at most, in the last 10 seconds; of the process of a role that "
+    "was latest. Remedy: if workers are late, raise WALLET_WORKERS, or look for what else uses the CPU.",
+    ["role"],
+    merge="max",
+)
+
+ALL: Final[tuple[Metric[Any], ...]] = tuple(value for value in globals().values() if isinstance(value, Metric))
+"""In the order of their declaration."""

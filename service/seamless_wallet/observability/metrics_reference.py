@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import Final
-
-from prometheus_client.metrics import MetricWrapperBase
+from typing import Any, Final
 
 from seamless_wallet.observability import metrics
+from seamless_wallet.observability.instruments import Metric
 
 INTRODUCTION: Final = """\
 # Metrics
 
-`GET /metrics` of the admin process, Prometheus text format, for all processes of one `wallet up` together. No player,
-transaction or round is ever a label. A histogram has the series `_bucket`, `_sum` and `_count`.
+`GET /metrics` of the admin process has all processes of a data directory together, in the text format of Prometheus.
+No player, transaction or round is ever a label. A histogram has the series `_bucket`, `_sum` and `_count`.
 
-Counters outlive the processes that counted: a child that dies keeps its counts. They begin anew with each `wallet up`.
+Each process has its own counters, too: [where](operations.md#health-of-each-process). The admin process asks all of
+them once a second, and for each scrape. Counters and histograms are added up. Gauges are added up, or the largest one
+counts, as their meaning says. A process that ends keeps what it counted until it was last asked, or until its orderly
+end: a total never falls. Totals begin anew with each `wallet up`.
 
 This page is made from the code: `python -m seamless_wallet.observability.metrics_reference > docs/metrics.md`.
 
@@ -24,24 +26,17 @@ This page is made from the code: `python -m seamless_wallet.observability.metric
 """
 
 
-def collectors() -> list[MetricWrapperBase]:
-    """Every metric that the service declares, in the order of their declaration."""
-    return [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
-
-
 def reference() -> str:
     """The whole page, as Markdown. Raises ValueError for a metric that does not say what to do."""
-    return INTRODUCTION + "".join(map(_row, collectors()))
+    return INTRODUCTION + "".join(map(_row, metrics.ALL))
 
 
-def _row(collector: MetricWrapperBase) -> str:
-    (family,) = collector.describe()
-    meaning, found, remedy = family.documentation.partition(" Remedy: ")
+def _row(metric: Metric[Any]) -> str:
+    meaning, found, remedy = metric.documentation.partition(" Remedy: ")
     if not found:
-        raise ValueError(f"{family.name}: its text has no 'Remedy: '")
-    name = f"{family.name}_total" if family.type == "counter" else family.name
-    labels = ", ".join(f"`{label}`" for label in collector._labelnames)  # noqa: SLF001 - has no public name
-    return f"| `{name}` | {family.type} | {labels} | {meaning} | {remedy[:1].upper()}{remedy[1:]} |\n"
+        raise ValueError(f"{metric.name}: its text has no 'Remedy: '")
+    labels = ", ".join(f"`{label}`" for label in metric.label_names)
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {meaning} | {remedy[:1].upper()}{remedy[1:]} |\n"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from seamless_wallet.errors import SettingsError, WalletError
 from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import logs
+from seamless_wallet.observability.process_counters import ProcessCounters
+from seamless_wallet.processes.health_service import served_health
 from seamless_wallet.processes.lifetime import Lifetime
 from seamless_wallet.settings import Settings
 
@@ -26,9 +28,14 @@ class Unstartable(WalletError):
 
 
 def run_process(
-    name: str, settings: Settings, main: Callable[[Lifetime], Awaitable[None]], parent_fd: int | None
+    name: str,
+    settings: Settings,
+    main: Callable[[Lifetime, ProcessCounters], Awaitable[None]],
+    parent_fd: int | None,
 ) -> int:
-    """Run `main` on uvloop to its end. `name` stands in the log. Returns the exit status.
+    """Run `main` on uvloop to its end, and serve its health meanwhile. `name` stands in log and metrics.
+
+    Returns the exit status.
 
     It is 0, or 78 after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or
     in a group. Whatever else `main` raises is a bug, and is raised.
@@ -39,7 +46,8 @@ def run_process(
         _relieve_the_collector()
         lifetime = Lifetime(parent_fd)
         lifetime.begin()
-        await main(lifetime)
+        async with served_health(name, settings, lifetime) as counters:
+            await main(lifetime, counters)
 
     status = 0
     try:

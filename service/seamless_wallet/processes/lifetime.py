@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from seamless_wallet.supervisor.parent_socket import tell_ready, watch_parent
@@ -16,6 +16,16 @@ class Lifetime:
     def __init__(self, parent_fd: int | None) -> None:
         self._parent_fd = parent_fd
         self._stop = asyncio.Event()
+        self._is_ready = False
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether this process is a child of `wallet up`."""
+        return self._parent_fd is not None
+
+    def states(self) -> Mapping[str, str]:
+        """Whether the process does its work, for its own `/readyz`."""
+        return {"process": "ok" if self._is_ready else "not ready"}
 
     def begin(self) -> None:
         """Listen to signals and watch the parent. Call it in the running loop."""
@@ -35,6 +45,7 @@ class Lifetime:
             await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 ready.result()
+                self._is_ready = True
                 if self._parent_fd is not None:
                     tell_ready(self._parent_fd)
                 await ended

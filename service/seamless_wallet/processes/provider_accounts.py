@@ -1,6 +1,6 @@
 """The providers of the settings, ready for use.
 
-Imports neither HTTP nor metrics, so that a command line may check the settings before it starts any process.
+Imports neither HTTP nor Redis, so that a command line may check the settings at little cost.
 """
 
 from __future__ import annotations

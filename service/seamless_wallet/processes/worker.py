@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import serve_http
@@ -17,7 +18,7 @@ from seamless_wallet.webhook.endpoint import webhook_app
 def run_worker(settings: Settings, *, fd: int | None = None, parent_fd: int | None = None) -> int:
     """Answer webhooks until told to stop. `fd` is a listening socket of the parent. Returns the exit status."""
 
-    async def main(lifetime: Lifetime) -> None:
+    async def main(lifetime: Lifetime, _: ProcessCounters) -> None:
         providers = build_providers(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))

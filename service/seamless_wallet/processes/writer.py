@@ -9,6 +9,7 @@ from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.ledger.ports import LeaseHeld
+from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.ports import Clock
 from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
@@ -35,7 +36,7 @@ READS_MAX: Final = 2
 def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
     """Commit to the ledger until told to stop. Returns the exit status."""
 
-    async def main(lifetime: Lifetime) -> None:
+    async def main(lifetime: Lifetime, _: ProcessCounters) -> None:
         async with open_ledger(settings) as ledger:
             await _acquire_lease(ledger)
             clock = SystemClock()

@@ -43,10 +43,8 @@ BODY_BYTES_MAX_DEFAULT: Final = 4 * 2**20
 """A legal change of 500 results has up to 2.1 MB if its ids have 128 characters, each escaped as a surrogate pair, and
 a quarter more in escaped lines and with long texts. A body that does not fit gets R2, and no retry can help it."""
 
-METRICS_DIR_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which prometheus-client finds the directory that processes share."""
-
-SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, checked for its owner
+RUN_FILE_NAME_BYTES_MAX: Final = 24
+"""A socket in the run directory has a name that is not longer: a role, the number of a process, and what they need."""
 
 
 class Settings(BaseModel):
@@ -81,6 +79,15 @@ class Settings(BaseModel):
     webhook_port: Port = Field(8080, description="Port to listen on for webhooks. 0 takes any free port.")
     admin_host: Host = Field("127.0.0.1", description="Address to listen on for the back office, health and metrics.")
     admin_port: Port = Field(8081, description="Port of the back office, health and metrics. 0 takes any free port.")
+    health_host: Host = Field(
+        "127.0.0.1", description="Address to listen on for the health of a process that was started by itself."
+    )
+    health_port: Port | None = Field(
+        None,
+        description="Port on which a process that was started by itself (`wallet serve`, `wallet write`, `wallet "
+        "admin`) answers `/livez`, `/readyz` and `/metrics` of its own. 0 takes any free port. Default: none, only a "
+        "unix socket. With `wallet up`, the port of the back office tells about all processes.",
+    )
     admin_token: Token | None = Field(
         None,
         description="Bearer token of the back office: at least 16 characters, printable ASCII without spaces. "
@@ -186,7 +193,7 @@ class Settings(BaseModel):
         inside = self.data_dir / "redis.sock"
         if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES_MAX:
             return inside
-        return Path(tempfile.gettempdir()) / f"wallet-{os.getuid()}-{self._digest}" / "redis.sock"
+        return self._temporary_dir / "redis.sock"
 
     @property
     def lock_path(self) -> Path:
@@ -199,19 +206,21 @@ class Settings(BaseModel):
         return self.data_dir / "pids"
 
     @property
-    def metrics_dir(self) -> Path:
-        """The directory of all processes' counters (PROMETHEUS_MULTIPROC_DIR). Each `wallet up` empties it.
+    def run_dir(self) -> Path:
+        """Has a socket of each running process, by which it tells about itself.
 
-        In memory if possible: on a full disk, a write to a mapped file would kill the process.
+        In the data directory, if the paths of sockets are short enough there, else in the same place as that of Redis.
         """
-        if os.access(SHARED_MEMORY, os.W_OK):
-            return SHARED_MEMORY / f"wallet-{os.getuid()}-{self._digest}"
-        return self.data_dir / "metrics"
+        inside = self.data_dir / "run"
+        if len(os.fsencode(inside)) + 1 + RUN_FILE_NAME_BYTES_MAX <= SOCKET_PATH_BYTES_MAX:
+            return inside
+        return self._temporary_dir / "run"
 
     @property
-    def _digest(self) -> str:
-        """Names this data directory in other directories."""
-        return hashlib.blake2b(os.fsencode(self.data_dir), digest_size=8).hexdigest()
+    def _temporary_dir(self) -> Path:
+        """For sockets whose paths in the data directory would be too long. The same one for each user and directory."""
+        digest = hashlib.blake2b(os.fsencode(self.data_dir), digest_size=8).hexdigest()
+        return Path(tempfile.gettempdir()) / f"wallet-{os.getuid()}-{digest}"
 
     @property
     def admin_token_path(self) -> Path:

@@ -3,5 +3,5 @@
 It knows processes, files and sockets, and the commands of its children. It knows nothing of money, Redis commands or
 SQL. Modules: `supervisor` (the parent), `child` (one child's life), `roles` (which children there are), `parent_socket`
 (a child's end of the connection to its parent), `embedded_valkey` (a private server, also for tests), `data_directory`,
-`pid_files`, `exit_counts`. Nothing is imported here, so that a child loads only its own part.
+`pid_files`. Nothing is imported here, so that a child loads only its own part.
 """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE
-from seamless_wallet.supervisor.exit_counts import count_exit
+from seamless_wallet.observability import metrics
 from seamless_wallet.supervisor.pid_files import write_pid_file
 
 if TYPE_CHECKING:
@@ -60,20 +60,24 @@ class Child:
         role: Role,
         environ: Mapping[str, str],
         pid_dir: Path,
-        metrics_dir: Path,
         on_failure: Callable[[int], None],
     ) -> None:
         self.role = role
         self.ready = asyncio.Event()  # was ready at least once
         self._environ = environ
         self._pid_file = pid_dir / role.name
-        self._metrics_dir = metrics_dir
         self._on_failure = on_failure
+        self._exits = metrics.PROCESS_EXITS.labels(role.kind)
         self._stopping = asyncio.Event()
         self._killed = False
         self._process: Process | None = None
         self._ready_at_s: float | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process that fills the role now is ready."""
+        return self._ready_at_s is not None and self.pid is not None
 
     @property
     def pid(self) -> int | None:
@@ -194,7 +198,7 @@ class Child:
         pid = self._process.pid if self._process else None
         how = {"exit_code": status} if status >= 0 else {"signal": _signal_name(-status)}
         log.warning("process_exited", child=self.role.name, pid=pid, next=what_next, **how)
-        count_exit(self.role.kind, pid, self._metrics_dir)
+        self._exits.inc()
 
 
 def _signal_name(number: int) -> str:

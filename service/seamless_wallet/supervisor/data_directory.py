@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_wallet.errors import SettingsError
+from seamless_wallet.observability.process_health import RunDirectory
+from seamless_wallet.settings.secret_files import create_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from seamless_wallet.settings import Settings
 
 
 @contextmanager
@@ -57,10 +61,21 @@ def make_private_directory(path: Path, purpose: str) -> None:
         raise SettingsError(f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it")
 
 
-def make_empty_directory(path: Path) -> None:
-    """Make a directory with nothing in it, mode 0700. Removes what was there."""
-    try:
-        shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"WALLET_DATA_DIR: cannot create {path} ({error.strerror}); remove what is there") from None
+def run_directory(settings: Settings) -> RunDirectory:
+    """The directory of the sockets by which processes tell about themselves."""
+    return RunDirectory(settings.run_dir, partial(_make_run_dir, settings), partial(_remove_run_dir, settings))
+
+
+def _remove_run_dir(settings: Settings) -> None:
+    settings.run_dir.rmdir()
+    if settings.run_dir.parent != settings.data_dir:
+        settings.run_dir.parent.rmdir()
+
+
+def _make_run_dir(settings: Settings) -> None:
+    directory = settings.run_dir
+    if directory.parent == settings.data_dir:
+        create_data_dir(settings.data_dir)
+    else:
+        make_private_directory(directory.parent, "for sockets, as their own path is too long")
+    make_private_directory(directory, "for sockets")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,13 +19,13 @@ import structlog
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.http_server.listener import listen, url_of
+from seamless_wallet.observability.process_health import OK, ProcessHealth
+from seamless_wallet.observability.run_directory import remove_stale_files
 from seamless_wallet.settings import admin_token
-from seamless_wallet.settings.model import METRICS_DIR_VARIABLE
 from seamless_wallet.settings.secret_files import create_data_dir
 from seamless_wallet.supervisor.child import Child, Role
-from seamless_wallet.supervisor.data_directory import locked, make_empty_directory, make_private_directory
+from seamless_wallet.supervisor.data_directory import locked, make_private_directory, run_directory
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError
-from seamless_wallet.supervisor.exit_counts import start_exit_counts
 from seamless_wallet.supervisor.pid_files import stop_stale_processes
 from seamless_wallet.supervisor.roles import default_roles
 
@@ -91,17 +90,24 @@ class Supervisor:
                 raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
             self._stages = [[self._child(role) for role in stage] for stage in stages]
             stack.enter_context(self._signals())
-            starting = asyncio.create_task(self._start(ServiceUrls(url_of(webhook), url_of(admin))))
-            starting.add_done_callback(self._stop_if_start_failed)
-            await self._stop.wait()
-            starting.cancel()
-            webhook.close()  # the workers close theirs: from here on no connection is accepted
-            admin.close()
-            await self._stop_children()
-            await asyncio.gather(starting, return_exceptions=True)
-            if not starting.cancelled():
-                starting.result()
+            health = ProcessHealth("supervisor", run_directory(self._settings), self._states)
+            async with health.served():
+                starting = asyncio.create_task(self._start(ServiceUrls(url_of(webhook), url_of(admin))))
+                starting.add_done_callback(self._stop_if_start_failed)
+                await self._stop.wait()
+                starting.cancel()
+                webhook.close()  # the workers close theirs: from here on no connection is accepted
+                admin.close()
+                await self._stop_children()
+                await asyncio.gather(starting, return_exceptions=True)
+                if not starting.cancelled():
+                    starting.result()
         return self._status
+
+    def _states(self) -> dict[str, str]:
+        """Of each child."""
+        children = [child for stage in self._stages for child in stage]
+        return {child.role.name: OK if child.is_ready else "not ready" for child in children}
 
     def _listen(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
         """Bind both ports. The sockets close with the stack."""
@@ -122,17 +128,20 @@ class Supervisor:
         stop_stale_processes(settings.pid_dir)
         if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
             make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
-        if settings.metrics_dir.parent != settings.data_dir:
-            make_private_directory(settings.metrics_dir, "for counters")
-        make_empty_directory(settings.metrics_dir)
-        stack.callback(shutil.rmtree, settings.metrics_dir, ignore_errors=True)
-        os.environ[METRICS_DIR_VARIABLE] = str(settings.metrics_dir)
-        start_exit_counts()
+        self._clear_run_directory()
+        stack.callback(self._clear_run_directory)
         admin_token(settings)
 
+    def _clear_run_directory(self) -> None:
+        """Remove what killed processes have left there, and what was counted. Raises SettingsError."""
+        directory = run_directory(self._settings)
+        directory.make()
+        remove_stale_files(directory.path)
+        with suppress(OSError):
+            directory.remove()
+
     def _child(self, role: Role) -> Child:
-        environ = {**self._environ, METRICS_DIR_VARIABLE: str(self._settings.metrics_dir)}
-        return Child(role, environ, self._settings.pid_dir, self._settings.metrics_dir, self._on_child_failure)
+        return Child(role, self._environ, self._settings.pid_dir, self._on_child_failure)
 
     async def _start(self, urls: ServiceUrls) -> None:
         for stage in self._stages:

@@ -31,7 +31,10 @@ from seamless_wallet.providers import Echo, Invalid, Key, Provider
 from seamless_wallet.webhook.source_address import Networks, refusal, source_of
 
 if TYPE_CHECKING:
-    from prometheus_client import Counter
+    from seamless_wallet.observability.instruments import CounterSeries
+
+KEY_NAMES: Final = ("current", "previous")
+"""The labels of a provider's keys, in their order."""
 
 UNKNOWN: Final = "unknown"
 """The label of providers that are not configured, and of events that could not be read."""
@@ -68,8 +71,12 @@ class Webhook:
         self._wallet = wallet
         self._clock = clock
         self._trusted_proxies = trusted_proxies
+        self._key_counters = {
+            key.text: metrics.WEBHOOK_API_KEYS.labels(provider.name, name)
+            for name, key in zip(KEY_NAMES, provider.keys, strict=False)
+        }
         self._seconds = metrics.WEBHOOK_DURATION_SECONDS.labels(provider.name)
-        self._counters: dict[tuple[str, Code, str], Counter] = {}
+        self._counters: dict[tuple[str, Code, str], CounterSeries] = {}
         self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -109,6 +116,7 @@ class Webhook:
         call.key = provider.match_key(headers.get("Api-Key", ""))
         if call.key is None:
             return API_KEY
+        self._key_counters[call.key.text].inc()
         return call.key if provider.is_api_id(headers.get("Api-Id", "")) else API_ID
 
     def _refused_source(self, request: web.Request) -> Answer | None:

@@ -20,6 +20,7 @@ from seamless_wallet.writer.commit_stage import commit
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
 from seamless_wallet.writer.doubts import Doubts, settle
 from seamless_wallet.writer.epoch_opener import EpochOpener
+from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
 from seamless_wallet.writer.recovery_requests import RecoveryRequests
@@ -81,6 +82,7 @@ class Writer:
         )
         self._server: Server | None = None
         self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._doubts)
+        self._lag = LagMonitor(pipelines.commands, self._shard_states, clock)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
             pipeline.admit_by(self._admit)
@@ -106,6 +108,7 @@ class Writer:
                     group.create_task(pipeline.run())
                 group.create_task(self._requests.subscription.run())
                 group.create_task(probe_for_ever(self._redis, self.pipelines))
+                group.create_task(self._lag.measure_for_ever())
                 group.create_task(self._cycle_for_ever())
         finally:
             self._epochs.close()

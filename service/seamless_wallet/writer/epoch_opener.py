@@ -47,6 +47,7 @@ class EpochOpener:
         self._clean_up: asyncio.Task[None] | None = None
         for cause in EpochCause:
             metrics.EPOCHS_OPENED.labels(cause)  # begin at 0: of a series that appears late an alert sees no increase
+            metrics.REDIS_RECOVERIES.labels(cause)
 
     async def open_due(self) -> None:
         """Open the epochs that are due; what fails stays due. Raises ForeignRedis, RedisUnavailable, StoreError."""
@@ -85,7 +86,9 @@ class EpochOpener:
         self._opened[cause] += 1
 
     def _report(self) -> None:
-        """A restart or fail-over of Redis explains most causes. The others are a warning."""
+        """Count and log this occasion. A restart of Redis explains most causes. The others are a warning."""
+        for cause in self._opened:
+            metrics.REDIS_RECOVERIES.labels(cause).inc()
         if self._opened.keys() <= EXPECTED_CAUSES:
             log.info("epochs_opened", shards=dict(self._opened), remedy="none if Redis was restarted or failed over")
         else:

@@ -7,6 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from seamless_wallet.backoffice import backoffice_app
+from seamless_wallet.observability.process_counters import ProcessCounters
 from tests.unit.backoffice.doubles import (
     SCALES,
     TOKEN,
@@ -38,6 +39,7 @@ async def office():
             scales=SCALES,
             token=TOKEN,
             readiness=readiness,
+            exposition=ProcessCounters("admin").exposition,
         )
 
     async with TestClient(TestServer(build())) as client:

@@ -11,13 +11,13 @@ import zlib
 import pytest
 import structlog
 from aiohttp import web
-from prometheus_client import REGISTRY
 
 from seamless_wallet.backoffice import backoffice_app, handlers
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.application import BODY_BYTES_MAX
 from seamless_wallet.backoffice.handlers import CREATE_ID
 from seamless_wallet.commands import Answer, Code
+from seamless_wallet.observability import metrics
 from tests.unit.backoffice.doubles import (
     TOKEN,
     slug,
@@ -54,6 +54,7 @@ def test_an_empty_token_is_refused_at_start():
             scales={},
             token="",
             readiness=None,  # type: ignore[arg-type]
+            exposition=None,  # type: ignore[arg-type]
         )
 
 
@@ -198,7 +199,7 @@ async def test_what_is_not_http_leaves_no_line(office, caplog):
     """HTTP's own 400, counted."""
 
     def count() -> float:
-        return REGISTRY.get_sample_value("wallet_http_malformed_requests_total", {"server": "backoffice"}) or 0.0
+        return metrics.HTTP_MALFORMED_REQUESTS.labels("backoffice").value
 
     before = count()
     reader, writer = await asyncio.open_connection(office.client.host, office.client.port)
@@ -221,7 +222,7 @@ async def test_an_unexpected_error_is_counted_logged_once_and_told_without_a_tra
     """500; what happened stands in the log only."""
 
     def count() -> float:
-        return REGISTRY.get_sample_value("wallet_unexpected_errors_total", {"component": "backoffice"}) or 0.0
+        return metrics.UNEXPECTED_ERRORS.labels("backoffice").value
 
     await office.create()
     before = count()

@@ -45,10 +45,3 @@ async def test_metrics_are_rendered_for_prometheus(office):
         assert reply.status == 200
         assert reply.headers["Content-Type"].startswith("text/plain; version=")
         assert "# HELP wallet_unexpected_errors_total" in await reply.text()
-
-
-async def test_metrics_of_all_processes_if_they_share_a_directory(office, monkeypatch, tmp_path):
-    """An empty directory has none: the process's own registry is not what is shown."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    async with office.client.get("/metrics") as reply:
-        assert (reply.status, await reply.text()) == (200, "")

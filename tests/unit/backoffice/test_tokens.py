@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import structlog
-from prometheus_client import REGISTRY
 
 from seamless_wallet.backoffice.token_attempts import (
     SOURCES_MAX,
@@ -11,6 +10,7 @@ from seamless_wallet.backoffice.token_attempts import (
     WRONG_EVERY_S,
     TokenAttempts,
 )
+from seamless_wallet.observability import metrics
 from tests.unit.backoffice.doubles import TOKEN, slug
 
 PATH = "/v1/trial-balance"
@@ -18,7 +18,7 @@ PATH = "/v1/trial-balance"
 
 def refused(reason: str) -> float:
     """The counter of calls that were not let in."""
-    return REGISTRY.get_sample_value("wallet_backoffice_unauthorized_total", {"reason": reason}) or 0.0
+    return metrics.BACKOFFICE_UNAUTHORIZED.labels(reason).value
 
 
 async def test_a_wrong_token_is_counted_and_logged_without_the_token(office):

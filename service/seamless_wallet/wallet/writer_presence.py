@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.subscription import SilentConnection
-from seamless_wallet.stores.errors import StoreError
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
 
 CHECK_EVERY_S: Final = 0.25

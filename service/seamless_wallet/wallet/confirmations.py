@@ -86,28 +86,35 @@ class Confirmations:
         if self._by_digest.get(attempt.event.digest) is attempt:
             del self._by_digest[attempt.event.digest]
 
-    async def duplicate(self, event: PreparedEvent, epoch: int, seq: int) -> AttemptOutcome:
-        """The outcome of an event that Redis has seen before, and of the balance it tells, which rests on `seq`."""
+    async def join(self, event: PreparedEvent, epoch: int, seq: int) -> AttemptOutcome | None:
+        """The outcome of the attempt that wrote this event's entry at `seq`; None if it does not wait in this process.
+
+        A copy of the event tells the same as its original only if nothing has happened to the wallet since.
+        """
         original = self._by_digest.get(event.digest)
-        if original is not None and original.epoch == epoch:
-            await asyncio.wait([original.outcome])
-            if not original.outcome.cancelled():
-                outcome = original.outcome.result()
-                if outcome is AttemptOutcome.LOST or original.seq >= seq:
-                    return outcome
-                # otherwise its caller gave up, or the wallet has changed since: ask SQL
+        if original is None or original.epoch != epoch or original.seq != seq:
+            return None
+        await asyncio.wait([original.outcome])
+        return None if original.outcome.cancelled() else original.outcome.result()
+
+    async def recorded(self, event: PreparedEvent, epoch: int, seq: int) -> AttemptOutcome:
+        """Whether SQL has, or gets, an event that Redis has seen before, whose wallet has got to `seq`."""
         while True:
             found = await self._ledger.find_events([event.digest])
             head, record = found.heads[event.shard], found.events.get(event.digest)
             if head.epoch > epoch or (record is not None and record.fingerprint != event.fingerprint):
                 return AttemptOutcome.LOST
+            if record is not None:
+                return AttemptOutcome.COMMITTED
             if head.seq >= seq:
-                if record is not None:
-                    return AttemptOutcome.COMMITTED
-                await self._ask_recovery(event.shard, EpochCause.FORK)
-                await asyncio.sleep(SWEEP_S)
-                return AttemptOutcome.LOST
+                return await self.ask_for_fork(event.shard)
             await self.reached(event.shard, epoch, seq)
+
+    async def ask_for_fork(self, shard: int) -> AttemptOutcome:
+        """Redis tells what SQL disproves: the writer opens a new epoch. LOST, after a moment."""
+        await self._ask_recovery(shard, EpochCause.FORK)
+        await asyncio.sleep(SWEEP_S)
+        return AttemptOutcome.LOST
 
     async def reached(self, shard: int, epoch: int, seq: int) -> AttemptOutcome:
         """Wait until SQL has committed `seq` of this epoch, or LOST: the epoch is over."""

@@ -26,6 +26,7 @@ from seamless_wallet.wallet.lookups import Lookups, known_answer
 from seamless_wallet.wallet.next_step import LookUpFirst, NextStep, TryAgain
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
+from seamless_wallet.wallet.told_balances import ToldBalances
 from seamless_wallet.wallet.writer_presence import WriterPresence
 
 NOSCRIPT: Final = [b"NOSCRIPT"]
@@ -57,6 +58,7 @@ class WalletService:
         self._confirmations = confirmations
         self._writer = writer
         self._lookups = Lookups(ledger, shards, confirmations)
+        self._told_balances = ToldBalances(ledger, confirmations)
         self._loader = loader
         self._clock = clock
         self._deadlines = Deadlines(deadline_ms / 1000)
@@ -120,7 +122,7 @@ class WalletService:
                 self._confirmations.executed(attempt, verdict.rests_on)
                 outcome = await attempt.outcome
                 return await self._conclude(verdict, outcome)
-            return await self._follow(event, epoch, reply)
+            return await self._follow(event, epoch, reply, lookup)
         finally:
             self._confirmations.forget(attempt)
 
@@ -141,7 +143,9 @@ class WalletService:
             return NOSCRIPT
         return reply
 
-    async def _follow(self, event: PreparedEvent, epoch: int, reply: list[Any]) -> NextStep:
+    async def _follow(
+        self, event: PreparedEvent, epoch: int, reply: list[Any], lookup: LedgerLookup | None
+    ) -> NextStep:
         """What a reply other than DONE asks for. None of them has left an entry."""
         match reply[0]:
             case b"FENCED":
@@ -156,15 +160,26 @@ class WalletService:
             case b"COLD" | b"EXISTS":
                 return LookUpFirst(epoch, int(reply[1]))
         verdict = parse_verdict(reply)
-        return await self._conclude(verdict, await self._outcome_of(event, epoch, verdict))
-
-    async def _outcome_of(self, event: PreparedEvent, epoch: int, verdict: Verdict) -> AttemptOutcome:
-        """Whether what a verdict without an entry of its own rests on is committed."""
+        if verdict.outcome is ReplyStatus.BUSY:
+            return Answer(Code(verdict.code), verdict.reason)
         if verdict.outcome is ReplyStatus.DUP and verdict.code == Code.R0:
-            return await self._confirmations.duplicate(event, epoch, verdict.rests_on)
-        if verdict.rests_on <= verdict.committed:
-            return AttemptOutcome.COMMITTED
-        return await self._confirmations.reached(event.shard, epoch, verdict.rests_on)
+            return await self._repeat(event, epoch, verdict, lookup)
+        if lookup is None:
+            return LookUpFirst(epoch, verdict.rests_on)
+        return await self._conclude(verdict, await self._told_balances.prove(event, verdict, lookup))
+
+    async def _repeat(
+        self, event: PreparedEvent, epoch: int, verdict: Verdict, lookup: LedgerLookup | None
+    ) -> NextStep:
+        """The answer to an event that was R0 before. Its balance is SQL's, in the snapshot that has the event."""
+        joined = await self._confirmations.join(event, epoch, verdict.rests_on)
+        if joined is not None:
+            return await self._conclude(verdict, joined)
+        if lookup is not None and await self._confirmations.recorded(event, epoch, verdict.rests_on) is (
+            AttemptOutcome.LOST
+        ):
+            return await self._conclude(verdict, AttemptOutcome.LOST)
+        return LookUpFirst(epoch, 0)
 
     async def _conclude(self, verdict: Verdict, outcome: AttemptOutcome) -> NextStep:
         """What may be told now that the outcome is known."""

@@ -108,7 +108,7 @@ class Confirmations:
                 return AttemptOutcome.COMMITTED
             if head.seq >= seq:
                 return await self.ask_for_fork(event.shard)
-            await self.reached(event.shard, epoch, seq)
+            await self.reached(event.shard, epoch, head.seq + 1)  # its own seq is not known: look at each commit
 
     async def ask_for_fork(self, shard: int) -> AttemptOutcome:
         """Redis tells what SQL disproves: the writer opens a new epoch. LOST, after a moment."""

@@ -31,8 +31,8 @@ from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, Policy
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs
 from seamless_wallet.engine.scripts import Script, lua_directory, read_scripts
-from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
 from seamless_wallet.wallet.prepared_event import PreparedEvent
+from tests.valkey_server import Valkey, start_valkey
 
 SHARD: Final = 3
 EPOCH: Final = 1

@@ -23,7 +23,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline
-from seamless_wallet.supervisor.embedded_valkey import start_valkey
+from tests.valkey_server import start_valkey
 
 SCRIPT: Final = "return {'DONE', ARGV[1]}"
 KEYS: Final = ("{1}:head", "{1}:w:1:player-17", "{1}:i:1:player-17:0", "{1}:i:1:player-17:-1", "{1}:l:1", "{1}:r:1:0")

@@ -15,9 +15,9 @@ from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.stores.sqlite import SqliteLedger, init
-from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
 from tests.integration.faults import FaultyStore, Proxy, ShiftedClock
 from tests.integration.waiting import WAIT_S
+from tests.valkey_server import Valkey, start_valkey
 
 
 class Processes:

@@ -17,9 +17,9 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable
 from seamless_wallet.engine.server import Server
-from seamless_wallet.supervisor.embedded_valkey import Valkey, start_valkey
 from tests.integration.faults import Proxy
 from tests.integration.waiting import until
+from tests.valkey_server import Valkey, start_valkey
 
 DEADLINE_MS = 400
 SEED = 20

@@ -11,9 +11,10 @@ import pytest
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
 from seamless_wallet.processes.event_loop import Unstartable
-from seamless_wallet.supervisor.embedded_valkey import start_valkey, valkey_command
+from seamless_wallet.supervisor.embedded_valkey import valkey_command
 from tests.integration.waiting import gather, until
 from tests.integration.world import world
+from tests.valkey_server import start_valkey
 
 
 def free_port() -> int:

@@ -20,10 +20,11 @@ from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings import load_settings
 from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
-from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping, start_valkey
+from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping
 from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file
 from seamless_wallet.supervisor.roles import default_roles
 from seamless_wallet.supervisor.supervisor import Supervisor
+from tests.valkey_server import start_valkey
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20.0

@@ -12,9 +12,10 @@ import fakeredis
 import pytest
 import redis
 
-from seamless_wallet.supervisor.embedded_valkey import Valkey, answers_ping, start_valkey, valkey_command
+from seamless_wallet.supervisor.embedded_valkey import answers_ping, valkey_command
 from tests.lua.driver import Player, Shard
 from tests.lua.scene import scene  # noqa: F401 - a fixture
+from tests.valkey_server import Valkey, start_valkey
 
 START_LIMIT_S = 10.0
 REDIS_SERVER = shutil.which("redis-server")

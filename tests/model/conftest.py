@@ -11,8 +11,8 @@ import pytest
 import redis
 
 from seamless_wallet.engine import scripts
-from seamless_wallet.supervisor.embedded_valkey import start_valkey
 from tests.model.mutants import MUTANTS
+from tests.valkey_server import start_valkey
 
 
 @pytest.fixture(scope="module")

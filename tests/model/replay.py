@@ -18,12 +18,12 @@ from pathlib import Path
 import msgspec
 import redis
 
-from seamless_wallet.supervisor.embedded_valkey import start_valkey
 from tests.model import history
 from tests.model.history import Action, Send
 from tests.model.lua_stage import LuaStage
 from tests.model.service_stage import ServiceStage, Town
 from tests.model.stage import Stage
+from tests.valkey_server import start_valkey
 
 Stages = Callable[[], Stage]
 

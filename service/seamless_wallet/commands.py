@@ -61,7 +61,7 @@ BET_KINDS: Final = frozenset({Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE})
 class Code(StrEnum):
     """The provider's answer codes."""
 
-    R0 = "R0"  # processed: the state is as the provider believes
+    R0 = "R0"  # processed, and committed in the ledger
     R1 = "R1"  # failed: a transient fault, or a policy says no; a retry may succeed
     R2 = "R2"  # unauthorized
     R3 = "R3"  # validation failed: can never succeed as sent

@@ -33,7 +33,7 @@ async def test_a_used_currency_keeps_its_scale_and_stays(backend, store, book):
     await store.commit([book.take()])
     with pytest.raises(StoreError, match="KRW with 2 decimal digits and the settings say 0: set it back"):
         backend.init(currencies={**CURRENCIES, "KRW": 0})
-    with pytest.raises(StoreError, match="players in KRW, which the settings do not have: put it back"):
+    with pytest.raises(StoreError, match="players in KRW; add KRW to \\[currencies\\]"):
         backend.init(currencies={"USD": 2})
     assert dict(backend.open().scales) == CURRENCIES
     backend.init(currencies={"KRW": 2, "USD": 3, "EUR": 2})

@@ -190,7 +190,7 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path):
     text = tmp_path / "text.db"
     text.write_text("hello " * 1000)
     for act in (lambda: init(text, 4, CURRENCIES), lambda: SqliteLedger.open(text)):
-        with pytest.raises(StoreError, match="is it a ledger"):
+        with pytest.raises(StoreError, match="check that the file is a ledger"):
             act()
     assert text.read_text().startswith("hello")
 
@@ -199,7 +199,7 @@ def test_a_newer_ledger_is_refused(backend):
     """By open and by init"""
     backend.tamper("UPDATE ledger SET schema_version = 99")
     for act in (backend.open, backend.init):
-        with pytest.raises(StoreError, match="newer"):
+        with pytest.raises(StoreError, match="install that version or a later one"):
             act()
 
 

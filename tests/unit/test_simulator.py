@@ -327,7 +327,7 @@ class TestARunThatCannotBegin:
             await play(wallet, given_players=("ann",))
 
     async def test_says_that_the_currency_is_not_the_provider_s(self, play):
-        with pytest.raises(TargetError, match="never sends 'EUR'; choose one of KRW, USD"):
+        with pytest.raises(TargetError, match="is not configured for EUR; pass --currency with one of: KRW, USD"):
             await play(FakeWallet(), currency="EUR")
 
     @pytest.mark.parametrize("url", ["", "localhost", "ftp://x/", "http://", "http://x:99999/"])

@@ -29,7 +29,12 @@ Key = Annotated[
 def create(
     user_id: UserId,
     currency: Annotated[str, typer.Argument(help="Currency of the player, such as KRW.", show_default=False)] = "",
-    named: Annotated[str, typer.Option("--currency", help="The currency, as an option.", show_default=False)] = "",
+    named: Annotated[
+        str,
+        typer.Option(
+            "--currency", help="Currency of the player, such as KRW; instead of the argument.", show_default=False
+        ),
+    ] = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,

@@ -25,7 +25,7 @@ def simulate(
     duplicates: Annotated[float, typer.Option(min=0, max=1, help="Probability that an event is sent once more.")] = 0.1,
     chaos: Annotated[float, typer.Option(min=0, max=1, help="Probability of each kind of trouble in a round.")] = 0.1,
     retry_s: Annotated[
-        float, typer.Option(min=0, help="Seconds for which an event without a decision is sent again.")
+        float, typer.Option(min=0, help="How long to retry an event that got no decision, in seconds.")
     ] = 30.0,
     seed: Annotated[
         int | None, typer.Option(help="Seed; the same one plays the same rounds. Default: random.", show_default=False)

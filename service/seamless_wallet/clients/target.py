@@ -88,7 +88,10 @@ def check_target(target: Target) -> None:
         raise TargetError(f"{target.url!r} is not the http:// URL of a webhook")
     if target.currency not in target.provider.currencies:
         known = ", ".join(target.provider.currencies)
-        raise TargetError(f"--currency: the provider never sends {target.currency!r}; choose one of {known}")
+        raise TargetError(
+            f"provider {target.provider.name} is not configured for {target.currency}; "
+            f"pass --currency with one of: {known}"
+        )
     if len(set(target.given_players)) < len(target.given_players):
         raise TargetError("--player: the same player twice; the second must be another one")
     _check_hook(target.hook)

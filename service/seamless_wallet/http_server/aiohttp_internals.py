@@ -81,7 +81,7 @@ class _CountedConnection(web.RequestHandler):
             server.log.error(
                 "connection_limit_reached",
                 open_max=server.open_max,
-                remedy="Limit connections per source in the proxy, or raise `ulimit -n`.",
+                remedy="limit connections per source in the proxy, or raise `ulimit -n`",
             )
             cast("asyncio.Transport", transport).abort()
 

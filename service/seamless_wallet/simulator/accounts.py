@@ -62,7 +62,10 @@ class Accounts:
     def _checked(self, found: PlayerState) -> Account:
         currencies, name = self._target.provider.currencies, self._target.provider.name
         if found.currency not in currencies:
-            raise TargetError(f"{found.user_id} has {found.currency}, which {name} never sends")
+            raise TargetError(
+                f"{found.user_id} has {found.currency}, and provider {name} is not configured for {found.currency}; "
+                "name another player"
+            )
         if found.status != "active":
             raise TargetError(f"{found.user_id} is {found.status}: unblock the player, or name another one")
         scale = currencies[found.currency]

@@ -54,7 +54,9 @@ def commit_batches(connection: sqlite3.Connection, shards: int, batches: Sequenc
             _store(connection, shards, batches)
     except _REFUSALS as error:
         _raise_for_first_refused(connection, shards, batches)
-        raise StoreError(f"a commit was refused as a whole and not entry by entry: {error}") from error
+        raise StoreError(
+            f"SQL refused the transaction, but accepts each entry alone: {error}; report this with the log"
+        ) from error
 
 
 def _check_gapless(batch: Sequence[Entry]) -> None:

@@ -28,7 +28,7 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
     `check_same_thread` is off only so that the closing thread may close what a pool thread opened.
     """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
-        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old: Python needs one of at least 3.37")
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; use a Python with SQLite 3.37 or newer")
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
     try:
         connection = sqlite3.connect(
@@ -49,7 +49,8 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(
-            f"cannot read the ledger {path}: {error}; is it a ledger, and may this user write in its directory?"
+            f"cannot read the ledger {path}: {error}; check that the file is a ledger and that this user may write in "
+            "its directory"
         ) from error
     return connection
 

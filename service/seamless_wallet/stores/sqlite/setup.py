@@ -20,6 +20,8 @@ from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSI
 FILE_MODE: Final = 0o600
 """Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
 
+NEWER: Final = "was created by a newer version; install that version or a later one"
+
 
 class LedgerInfo(msgspec.Struct, frozen=True):
     """Which ledger a file holds. `scales`: decimal digits of each currency; `used`: currencies with wallets."""
@@ -48,7 +50,8 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uu
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:
         raise StoreError(
-            f"cannot make the ledger {path}: {error.strerror}; choose another data directory or its permissions"
+            f"cannot make the ledger {path}: {error.strerror}; correct the directory's permissions, or choose another "
+            "data directory"
         ) from error
     connection = connect(path, write=True)
     try:
@@ -68,7 +71,7 @@ def _init(
 ) -> str:
     version = schema_version(connection, path)
     if version > SCHEMA_VERSION:
-        raise StoreError(f"the ledger {path} was made by a newer version of this program: install that")
+        raise StoreError(f"the ledger {path} {NEWER}")
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise StoreError(f"{path} is a database, but not a ledger: choose another path")
     migrate(connection, version)
@@ -143,7 +146,7 @@ def check_currencies(info: LedgerInfo, path: Path, currencies: Mapping[str, int]
     """Raises StoreError unless the settings know all used currencies as they are, and no currency is new."""
     for name in sorted(info.used):
         if name not in currencies:
-            raise StoreError(f"the ledger {path} has players in {name}, which the settings do not have: put it back")
+            raise StoreError(f"the ledger {path} has players in {name}; add {name} to [currencies]")
     for name, scale in sorted(currencies.items()):
         if name not in info.scales:
             raise StoreError(f"the currency {name} is new to the ledger {path}: run `wallet init`")
@@ -165,8 +168,8 @@ def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] |
             version = schema_version(connection, path)
             if version != SCHEMA_VERSION:
                 newer = version > SCHEMA_VERSION
-                remedy = "install the newer version of this program" if newer else "run `wallet init`"
-                raise StoreError(f"the ledger {path} has schema {version}, not {SCHEMA_VERSION}: {remedy}")
+                old = f"has schema {version}, not {SCHEMA_VERSION}; run `wallet init`"
+                raise StoreError(f"the ledger {path} {NEWER if newer else old}")
             info = read_info(connection)
     except sqlite3.Error as error:
         raise StoreError(f"cannot read the ledger {path}: {error}") from error

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import REGISTRY
-
+from seamless_wallet.observability import metrics
 from seamless_wallet.stores.sqlite import SqliteLedger
 
 
@@ -144,4 +143,4 @@ class Proxy:
 
 def connection_errors(kind: str) -> float:
     """How many connections to Redis have ended so, in this process."""
-    return REGISTRY.get_sample_value("wallet_redis_connection_errors_total", {"kind": kind}) or 0.0
+    return metrics.REDIS_CONNECTION_ERRORS.labels(kind).value

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
@@ -14,6 +13,7 @@ from seamless_wallet.commands import Code
 from seamless_wallet.engine import connection as engine_connection
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.observability import metrics
 from tests.integration.faults import Proxy, connection_errors
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
@@ -21,7 +21,7 @@ from tests.integration.world import World, world
 
 def looked_up() -> float:
     """How many entries were confirmed by SQL, and not by the writer's message."""
-    return REGISTRY.get_sample_value("wallet_attempts_looked_up_total") or 0.0
+    return metrics.ATTEMPTS_LOOKED_UP.labels().value
 
 
 async def bet_on(w: World, user: str, name: str, worker: int) -> None:

@@ -85,7 +85,7 @@ def _foreign(owner: bytes, ledger_uuid: str) -> ForeignRedis:
 
 
 async def _next_epoch(pipeline: Pipeline, shard: int, in_sql: int) -> int:
-    """Above what SQL and the head name, and above any generation left behind (each has a stream from its gate on)."""
+    """Above what SQL and the head name, and above any epoch left behind (each has a stream from its gate on)."""
     in_redis = await pipeline.execute("HGET", keys.head(shard), "epoch")
     epoch = max(in_sql, int(in_redis or 0)) + 1
     while await pipeline.execute("EXISTS", keys.stream(shard, epoch)):
@@ -104,19 +104,17 @@ async def load_scripts_into(pipeline: Pipeline, registered: Mapping[str, str]) -
             await pipeline.execute("SCRIPT", "LOAD", registered[sha])
 
 
-async def unlink_older_generations(pipeline: Pipeline, heads: Iterable[ShardHead]) -> int:
+async def unlink_older_epochs(pipeline: Pipeline, heads: Iterable[ShardHead]) -> int:
     """Free the keys of epochs that are over, in small steps. Returns how many keys went."""
     current = {str(shard): head.epoch for shard, head in enumerate(heads)}
     cursor: Any = b"0"
     unlinked = 0
     while True:
-        cursor, found = await pipeline.execute(
-            "SCAN", cursor, "MATCH", keys.generation_pattern("*"), "COUNT", SCAN_COUNT
-        )
+        cursor, found = await pipeline.execute("SCAN", cursor, "MATCH", keys.epoch_pattern("*"), "COUNT", SCAN_COUNT)
         old = []
         for name in found:
             with contextlib.suppress(ValueError, IndexError, UnicodeDecodeError):
-                shard, epoch = keys.generation_of(name.decode())
+                shard, epoch = keys.epoch_of(name.decode())
                 if epoch < current.get(shard, 0):
                     old.append(name)
         if old:

@@ -108,7 +108,7 @@ def test_no_two_things_share_a_key(users, epochs, periods):
         for user in users:
             names.append(keys.wallet(0, epoch, user))
             names += [keys.events(0, epoch, user, period) for period in {periods, periods + 1, periods * 10 + 1}]
-            assert keys.generation_of(keys.wallet(0, epoch, user)) == ("0", epoch)
+            assert keys.epoch_of(keys.wallet(0, epoch, user)) == ("0", epoch)
     assert [name for name, number in Counter(names).items() if number > 1] == []
 
 

@@ -123,7 +123,7 @@ async def test_a_wait_for_sql_and_a_wait_for_redis_share_one_deadline(monkeypatc
 
 
 async def test_every_answer_comes_by_the_deadline_while_the_threads_of_the_ledger_are_busy():
-    """All reads wait: loads, look-ups, the sweep, and heads. Afterwards everything works, and nothing waits on."""
+    """All reads wait: loads, look-ups, commits, and heads. Afterwards everything works, and nothing waits on."""
     async with world(shards=2, deadline_ms=500) as w:
         user = await w.player("p", 1000)
         done = w.bet(user, "done", 10)

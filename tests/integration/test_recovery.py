@@ -108,7 +108,7 @@ async def test_play_goes_on_through_a_disaster(disaster):
         await verify_all(w, players)
         if disaster not in {lose_streams, lose_entries, roll_back_shard_heads, roll_back}:  # these may go unnoticed
             assert min(await w.epochs()) > 1
-        await until(lambda: no_old_keys(w), "old generations unlinked")
+        await until(lambda: no_old_keys(w), "old epochs unlinked")
 
 
 async def no_old_keys(w: World) -> bool:

@@ -335,7 +335,7 @@ async def test_periods_follow_the_clock_of_the_writer():
             answer = await w.apply(bet, number % 2)
             assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 990)
         w.clock.shift_ms -= 10 * HOUR_MS
-        await asyncio.sleep(0.6)  # two ticks of the writer
+        await asyncio.sleep(0.6)  # the writer confirms all shards twice
         assert await period() == 3
         assert (await w.apply(w.bet(user, "h", 10))).code is Code.R0
         w.clock.shift_ms += HOUR_MS + 1
@@ -354,7 +354,7 @@ async def test_an_event_is_recognised_by_redis_alone_for_a_window(after):
         user = await w.player("p", 1000)
         await w.apply(w.bet(user, "g", 10, tid="bet"))
         w.clock.shift_ms += int(after * HOUR_MS) + 1
-        await asyncio.sleep(0.3)  # a tick of the writer
+        await asyncio.sleep(0.3)  # the writer confirms all shards
         answer = await w.settle(w.bet(user, "g", 10, tid="bet"))
         assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 990)
         assert await w.epochs() == [1]

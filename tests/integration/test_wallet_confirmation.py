@@ -53,7 +53,7 @@ async def test_the_deadline_holds_when_redis_answers_nothing():
 
 
 async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
-    """Neither the sweep nor the loads may hold an answer back."""
+    """Neither the look-up of commits nor the loads may hold an answer back."""
     async with world(deadline_ms=400) as w:
         user = await w.player("p", 1000)
         await w.stop_writer()
@@ -77,7 +77,7 @@ async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
         await w.check([user])
 
 
-async def test_the_sweep_confirms_when_the_messages_are_lost(monkeypatch):
+async def test_a_look_up_confirms_when_the_messages_are_lost(monkeypatch):
     """A worker that hears nothing from the writer asks SQL."""
     monkeypatch.setattr(Confirmations, "_receive", lambda *_: None)
     async with world() as w:
@@ -108,7 +108,7 @@ async def test_a_copy_waits_for_the_commit_like_the_original():
         bet = w.bet(user, "g", 100)
         jobs = [asyncio.create_task(w.apply(bet, n % 2)) for n in range(10)]
         await until(w.pending)
-        await asyncio.sleep(0.3)  # three sweeps: time to be wrong
+        await asyncio.sleep(0.3)  # three look-ups: time to be wrong
         assert not any(job.done() for job in jobs)
         await w.start_writer()
         assert {answer.code for answer in await gather(*jobs)} == {Code.R0}
@@ -271,7 +271,7 @@ async def test_lost_attempts_run_again(same_worker):
 
 
 async def test_a_repeated_event_is_answered_at_once():
-    """A committed event needs no wait for the next sweep."""
+    """A committed event needs no wait for the next look-up."""
     async with world() as w:
         user = await w.player("p", 1000)
         bet = w.bet(user, "g", 100)
@@ -284,7 +284,7 @@ async def test_a_repeated_event_is_answered_at_once():
 
 
 async def test_a_cold_event_is_answered_at_once():
-    """An old event whose wallet is at rest needs no wait for the next sweep."""
+    """An old event whose wallet is at rest needs no wait for the next look-up."""
     async with world() as w:
         user = await w.player("p", 1000)
         await w.quiet()

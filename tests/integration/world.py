@@ -131,7 +131,7 @@ class World(Processes):
         epochs = await self.epochs()
         old = []
         async for name in self.redis.scan_iter(match="{*}:[wril]:*"):
-            tag, epoch = keys.generation_of(name.decode())
+            tag, epoch = keys.epoch_of(name.decode())
             if 0 <= int(tag) < len(epochs) and epoch < epochs[int(tag)]:
                 old.append(name.decode())
         return old

@@ -35,11 +35,11 @@ def play(seed: int, ledger: Ledger, count: int) -> Counter:
         before = ledger.seq
         verdict = ledger.decide(event)
         ledger.read()
-        assert ledger.seq - before == (verdict.outcome is ReplyStatus.DONE)
+        assert ledger.seq - before == (verdict.status is ReplyStatus.DONE)
         wallet = ledger.wallets[command.user_id]
         assert (verdict.balance, verdict.debt) == (wallet.balance, wallet.debt)
         ledger.agrees_about(event)
-        seen[f"{command.kind} {verdict.outcome} {verdict.code} {verdict.reason}"] += 1
+        seen[f"{command.kind} {verdict.status} {verdict.code} {verdict.reason}"] += 1
     return seen
 
 
@@ -126,7 +126,7 @@ def live(seed: int, ledger: Ledger, count: int, reload_at: int | None) -> list[V
             continue
         verdict = ledger.decide(event)
         ledger.read()
-        if verdict.outcome is ReplyStatus.DECLINED:
+        if verdict.status is ReplyStatus.DECLINED:
             declined.add(event.digest)
         verdicts.append(structs.replace(verdict, committed=0))
     return verdicts
@@ -141,7 +141,7 @@ def test_loading_in_chunks(shard):
     player.cancel(**dict(list(stakes.items())[::2])).ok()
     ledger = Ledger(shard)
     for n in range(260):
-        assert ledger.decide(player.event(Kind.DEPOSIT, amount=n)).outcome is ReplyStatus.DONE
+        assert ledger.decide(player.event(Kind.DEPOSIT, amount=n)).status is ReplyStatus.DONE
     ledger.read()
     before = state(shard.client, 1)
     shard.open(2, ledger.seq)

@@ -10,9 +10,9 @@ from pathlib import Path
 from seamless_wallet.commands import Answer, Code, Item, Kind, Policy
 from seamless_wallet.engine.keys import HEARTBEAT_MS
 from seamless_wallet.engine.subscription import PING_EVERY_S, PONG_LIMIT_S, RESUBSCRIBE_S
-from seamless_wallet.wallet.attempts import SWEEP_S
+from seamless_wallet.wallet.attempts import COMMIT_LOOKUP_S
 from seamless_wallet.wallet.writer_presence import CHECK_EVERY_S
-from seamless_wallet.writer.confirm_stage import TICK_EVERY_S
+from seamless_wallet.writer.confirm_stage import CONFIRM_ALL_EVERY_S
 from tests.integration.waiting import until
 from tests.simulation.simulated_wallet import SimulatedWallet, simulated_wallet
 from tests.simulation.test_seams import Player, game_event, run
@@ -50,7 +50,7 @@ async def bet_without_a_writer(directory: Path) -> None:
         died_s = wallet.clock.monotonic_s()
         await until(lambda: know(wallet, absent=True))
         absent_s = wallet.clock.monotonic_s() - died_s
-        assert HEARTBEAT_MS / 1000 - TICK_EVERY_S <= absent_s <= HEARTBEAT_MS / 1000 + 2 * CHECK_EVERY_S
+        assert HEARTBEAT_MS / 1000 - CONFIRM_ALL_EVERY_S <= absent_s <= HEARTBEAT_MS / 1000 + 2 * CHECK_EVERY_S
         before = wallet.redis.dump()
         for number in range(BETS):
             answer, took_s = await bet(wallet, number)
@@ -74,11 +74,11 @@ async def bet_on_silent_subscriptions(directory: Path) -> None:
         for number in range(3):
             wallet.redis.silence_subscriptions()
             answer, took_s = await bet(wallet, number)
-            assert (answer.code, took_s >= SWEEP_S) == (Code.R0, True)  # only the sweep has found it
+            assert (answer.code, took_s >= COMMIT_LOOKUP_S) == (Code.R0, True)  # only the look-up has found it
             await asyncio.sleep(PING_EVERY_S + PONG_LIMIT_S + 2 * RESUBSCRIBE_S + PING_EVERY_S)
             assert know(wallet, absent=False)
             answer, took_s = await bet(wallet, BETS + number)
-            assert (answer.code, took_s < SWEEP_S) == (Code.R0, True)
+            assert (answer.code, took_s < COMMIT_LOOKUP_S) == (Code.R0, True)
 
 
 def test_silent_subscriptions_are_made_anew(tmp_path):

@@ -150,7 +150,7 @@ async def test_open_epoch_compares_and_swaps(store):
 
 
 async def test_without_the_lease_nothing_is_written(store, book, backend):
-    """Commit and open_epoch are the lease-holder's alone"""
+    """Commit and open_epoch are the writer's alone"""
     stranger = backend.open()
     try:
         with pytest.raises(StoreError, match="lease"):

@@ -126,7 +126,7 @@ class TestAComparison:
         comparison, found = await compared(ledger, redis)
         assert (found, comparison.busy) == ([], 1)
 
-    async def test_older_generations_and_scratch_keys_do_not_count(self, ledger, redis):
+    async def test_older_epochs_and_scratch_keys_do_not_count(self, ledger, redis):
         await load(redis, epoch=2, balance=7)
         await redis.hset("{selftest}:w:3:ann:1", mapping={"version": 1})
         comparison, found = await compared(ledger, redis)

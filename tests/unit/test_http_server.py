@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from seamless_wallet.http_server import aiohttp_internals, serving
-from seamless_wallet.http_server.listener import listen
+from seamless_wallet.http_server.listener import bind_listener
 from seamless_wallet.http_server.serving import application, serve
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.instruments import Counter, Gauge
@@ -42,7 +42,7 @@ async def served(connections_max: int = 100):
     app.router.add_post("/", answer)
     app.router.add_get("/much", much)
     async with AsyncExitStack() as stack:
-        listener = listen("127.0.0.1", 0, "WALLET_WEBHOOK")
+        listener = bind_listener("127.0.0.1", 0, "WALLET_WEBHOOK")
         await serve(stack, app, listener, connections_max=connections_max)
         yield listener.getsockname()
 

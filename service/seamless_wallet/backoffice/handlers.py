@@ -110,7 +110,7 @@ class Players:
         body = await parsing.read_body(request, parsing.AmountBody)
         currency = (await self._player(user_id)).currency
         scale = self._scales.of(currency)
-        amount = parsing.amount_of(body, scale)
+        amount = parsing.movement_amount(body, scale)
         answered = await self._apply(kind, user_id, key, currency=currency, amount=amount)
         _refuse(answered)
         if answered.balance is None or answered.debt is None:

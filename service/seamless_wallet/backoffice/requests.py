@@ -157,7 +157,7 @@ def required_key(request: web.Request) -> str:
     return key
 
 
-def amount_of(body: AmountBody, scale: int) -> int:
+def movement_amount(body: AmountBody, scale: int) -> int:
     """The amount in minor units, more than 0."""
     try:
         minor = parse_minor(body.amount, scale)

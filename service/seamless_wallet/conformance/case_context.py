@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext, suppress
 from typing import Final
 
-from seamless_wallet.conformance.case_errors import FAILURES, SKIPS, CaseFailed, CaseSkipped
+from seamless_wallet.conformance.case_errors import CASE_FAILURES, SKIPS, CaseFailed, CaseSkipped
 from seamless_wallet.conformance.case_events import R0
 from seamless_wallet.conformance.case_player import CasePlayer
 from seamless_wallet.conformance.run_context import RunContext
@@ -70,7 +70,7 @@ class CaseContext:
             await self.back_office.do("create", user_id, self.currency)
             if funds:
                 await player.deposit(funds)
-        except FAILURES as refusal:
+        except CASE_FAILURES as refusal:
             raise NoPlayer(f"a player cannot be made: {refusal}") from None
         if login:
             await player.login().gets(R0)
@@ -124,7 +124,7 @@ class CaseContext:
         """Clean up. After a case that went well, every player must still have the balance that was last expected."""
         for player in reversed(self._players):
             for cleanup in reversed(player.cleanups):
-                with nullcontext() if played else suppress(*FAILURES, *SKIPS):
+                with nullcontext() if played else suppress(*CASE_FAILURES, *SKIPS):
                     await cleanup()
         for player in self._players if played else ():
             await player.login().noted("at the end of the case").gets(R0)

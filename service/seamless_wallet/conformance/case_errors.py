@@ -24,7 +24,7 @@ class ConformanceError(WalletError):
     exit_status = EXIT_USAGE
 
 
-FAILURES: Final = (CaseFailed, BackOfficeRefused, BackOfficeFault, WebhookError)
+CASE_FAILURES: Final = (CaseFailed, BackOfficeRefused, BackOfficeFault, WebhookError)
 """What ends a case as failed."""
 
 SKIPS: Final = (CaseSkipped, ActionUnavailable)

@@ -13,7 +13,7 @@ from seamless_wallet.clients.login_probe import trouble_with
 from seamless_wallet.clients.target import TargetError, url_without_secrets
 from seamless_wallet.clients.webhook import WebhookError
 from seamless_wallet.conformance.case_context import FUNDS, CaseContext
-from seamless_wallet.conformance.case_errors import FAILURES, SKIPS, CaseFailed
+from seamless_wallet.conformance.case_errors import CASE_FAILURES, SKIPS, CaseFailed
 from seamless_wallet.conformance.case_player import CasePlayer
 from seamless_wallet.conformance.run_context import RunContext
 
@@ -41,7 +41,7 @@ async def _players(context: CaseContext) -> list[CasePlayer]:
             await _ask_back_office_once(context)
             return context.given_players
         return [await context.new_player(f"conf-{context.unique_id()}", FUNDS, login=False)]
-    except FAILURES as failure:
+    except CASE_FAILURES as failure:
         raise TargetError(str(failure)) from None
     except SKIPS as missing:
         raise TargetError(f"{missing}, and every case needs it: pass --player with existing players") from None

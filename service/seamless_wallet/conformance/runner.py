@@ -11,7 +11,7 @@ from typing import Final
 from seamless_wallet.clients.target import Target, check_target, open_back_office
 from seamless_wallet.clients.webhook import WebhookClient
 from seamless_wallet.conformance.case_context import CaseContext
-from seamless_wallet.conformance.case_errors import FAILURES, SKIPS
+from seamless_wallet.conformance.case_errors import CASE_FAILURES, SKIPS
 from seamless_wallet.conformance.case_registry import Case
 from seamless_wallet.conformance.case_result import CaseResult, CaseStatus
 from seamless_wallet.conformance.probe import probe
@@ -75,7 +75,7 @@ async def _play_one(run: RunContext, case: Case) -> CaseResult:
             detail = f"{context.lost_answers} answers were lost, and their events sent again"
     except SKIPS as missing:
         status, detail = CaseStatus.SKIP, str(missing)
-    except FAILURES as failure:
+    except CASE_FAILURES as failure:
         status, detail = CaseStatus.FAIL, str(failure)
     except TimeoutError:
         status, detail = CaseStatus.FAIL, f"not done within {CASE_LIMIT_S:g} s"

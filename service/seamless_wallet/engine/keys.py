@@ -13,7 +13,7 @@ All keys of one shard share its hash tag and so one Cluster slot: a script may t
 last but one part at the most, and what follows it is a number: no two users share a key.
 
 Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:<ledger>:committed` (watermarks, to
-all, at least four times a second), `wallet:<ledger>:recover` (a worker asks the lease-holder to look at a shard again).
+all, at least four times a second), `wallet:<ledger>:recover` (a worker asks the writer to look at a shard again).
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ def events(tag: int | str, epoch: int, user_id: str, period: int) -> str:
     return f"{{{tag}}}:i:{epoch}:{user_id}:{period}"
 
 
-def generation_pattern(tag: int | str) -> str:
+def epoch_pattern(tag: int | str) -> str:
     """SCAN pattern of all keys of a shard that belong to some epoch."""
     return f"{{{tag}}}:[wril]:*"
 
 
-def generation_of(key: str) -> tuple[str, int]:
-    """Shard tag and epoch in the name of a key that `generation_pattern` found. Raises ValueError for another."""
+def epoch_of(key: str) -> tuple[str, int]:
+    """Shard tag and epoch in the name of a key that `epoch_pattern` found. Raises ValueError for another."""
     tag, _, epoch, *_ = key.split(":", 3)
     return tag[1:-1], int(epoch)

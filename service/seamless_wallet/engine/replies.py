@@ -28,7 +28,7 @@ class ReplyStatus(StrEnum):
 class Verdict(msgspec.Struct, frozen=True):
     """A decision of a script. `rests_on` is the seq that must be committed before it may be told."""
 
-    outcome: ReplyStatus
+    status: ReplyStatus
     code: str
     reason: str
     currency: str
@@ -40,9 +40,9 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def parse_verdict(reply: list[Any]) -> Verdict:
     """An eight-part reply of an event script."""
-    outcome, code, reason, currency, balance, debt, rests_on, committed = reply
+    status, code, reason, currency, balance, debt, rests_on, committed = reply
     return Verdict(
-        ReplyStatus(outcome.decode()),
+        ReplyStatus(status.decode()),
         code.decode(),
         reason.decode(),
         currency.decode(),

@@ -2,7 +2,7 @@
 
 A script's text is assembled from `lua/<name>.lua` and the includes that it names with `-- @include`. Its SHA-1 is
 its identity, so two deployed versions live side by side. Workers never load scripts: they register the texts in
-SQL and the lease-holder loads them (a load on NOSCRIPT would bring a wiped Redis back to life behind its back).
+SQL and the writer loads them (a load on NOSCRIPT would bring a wiped Redis back to life behind its back).
 """
 
 from __future__ import annotations

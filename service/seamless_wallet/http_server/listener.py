@@ -12,7 +12,7 @@ BACKLOG: Final = 1024
 """Connections that the kernel holds until a process accepts them."""
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
+def bind_listener(host: str, port: int, setting: str) -> socket.socket:
     """A listening socket; port 0 takes any free one. `setting` is a setting's name before `_HOST` and `_PORT`.
 
     Raises SettingsError, which names the setting. There is no SO_REUSEPORT: with it a second service on a taken port

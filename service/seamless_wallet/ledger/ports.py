@@ -55,7 +55,7 @@ class LedgerReader(Protocol):
 
 
 class LedgerStore(LedgerReader, Protocol):
-    """The whole ledger. Only the lease-holder calls `commit` and `open_epoch`."""
+    """The whole ledger. Only the writer calls `commit` and `open_epoch`."""
 
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless in seq order, in one transaction.

@@ -113,7 +113,7 @@ async def assembled_wallet(
     pipeline.admit_by(admit)
 
     async def ask_recovery(shard: int, cause: EpochCause) -> None:
-        with suppress(RedisUnavailable):  # the next sweep asks again
+        with suppress(RedisUnavailable):  # the next look-up asks again
             await shards.ask_recovery(pipeline, shard, cause)
 
     writer = WriterPresence(pipeline, shards, ledger.uuid)

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from seamless_wallet.http_server.listener import listen
+from seamless_wallet.http_server.listener import bind_listener
 from seamless_wallet.http_server.serving import serve
 
 OPEN_FILES: Final = 65_536
@@ -26,7 +26,7 @@ async def serve_http(
 
     `setting` is the name of the setting before `_HOST` and `_PORT`. Raises SettingsError if the port cannot be had.
     """
-    listener = listen(host, port, setting) if fd is None else socket.socket(fileno=fd)
+    listener = bind_listener(host, port, setting) if fd is None else socket.socket(fileno=fd)
     await serve(stack, app, listener, connections_max=connections_max())
 
 

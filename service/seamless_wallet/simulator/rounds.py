@@ -124,9 +124,9 @@ async def _ordinary_round(player: SimulatedPlayer) -> None:
     game_no, items = player.next_game(), _batch(player)
     if await player.send(player.event(Kind.BET, game_no, items)) is not Code.R0:
         return
-    fate = player.rng.random()
-    if fate < CANCELLED + CANCELLED_IN_PART:
-        count = len(items) if fate < CANCELLED else player.rng.randint(1, len(items))
+    drawn = player.rng.random()
+    if drawn < CANCELLED + CANCELLED_IN_PART:
+        count = len(items) if drawn < CANCELLED else player.rng.randint(1, len(items))
         await player.send(player.event(Kind.CANCEL, game_no, items[:count]))
         items = items[count:]
     if not items:

@@ -18,7 +18,7 @@ import structlog
 
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_FAILURE
-from seamless_wallet.http_server.listener import listen, url_of
+from seamless_wallet.http_server.listener import bind_listener, url_of
 from seamless_wallet.observability.process_health import OK, ProcessHealth
 from seamless_wallet.observability.run_directory import remove_stale_files
 from seamless_wallet.settings import admin_token
@@ -112,9 +112,9 @@ class Supervisor:
     def _listen(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
         """Bind both ports. The sockets close with the stack."""
         settings = self._settings
-        webhook = listen(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
+        webhook = bind_listener(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
         stack.enter_context(closing(webhook))
-        admin = listen(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
+        admin = bind_listener(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
         stack.enter_context(closing(admin))
         return webhook, admin
 

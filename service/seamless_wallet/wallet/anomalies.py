@@ -9,7 +9,7 @@ import structlog
 from seamless_wallet.commands import Answer, Command
 from seamless_wallet.observability import metrics
 
-ANOMALIES: Final = frozenset(
+ANOMALY_REASONS: Final = frozenset(
     {
         "conflict",
         "bet_differs",
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 def report_anomaly(command: Command, answer: Answer) -> None:
     """Count and log the command if its answer is an anomaly."""
-    if answer.reason not in ANOMALIES:
+    if answer.reason not in ANOMALY_REASONS:
         return
     metrics.ANOMALIES.labels(command.provider, answer.reason).inc()
     line = log.bind(

@@ -8,7 +8,7 @@ from typing import Final
 
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
-SWEEP_S: Final = 0.1
+COMMIT_LOOKUP_S: Final = 0.1
 """How long an attempt waits for the writer to confirm it before SQL is asked."""
 
 
@@ -25,7 +25,7 @@ class Attempt:
     The token travels with the entry, and no other attempt has it. `seq` is 0 until Redis has answered.
     """
 
-    __slots__ = ("epoch", "event", "outcome", "seq", "sweep_s", "token")
+    __slots__ = ("epoch", "event", "lookup_s", "outcome", "seq", "token")
 
     def __init__(self, token: str, event: PreparedEvent, epoch: int) -> None:
         loop = asyncio.get_running_loop()
@@ -33,10 +33,10 @@ class Attempt:
         self.event = event
         self.epoch = epoch
         self.seq = 0
-        self.sweep_s = loop.time() + SWEEP_S
+        self.lookup_s = loop.time() + COMMIT_LOOKUP_S
         self.outcome: asyncio.Future[AttemptOutcome] = loop.create_future()
 
-    def settle(self, outcome: AttemptOutcome) -> None:
+    def resolve(self, outcome: AttemptOutcome) -> None:
         """Tell whoever waits. Only the first call has an effect."""
         if not self.outcome.done():
             self.outcome.set_result(outcome)

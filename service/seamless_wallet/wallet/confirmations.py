@@ -21,18 +21,18 @@ from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Randomness
-from seamless_wallet.wallet.attempts import SWEEP_S, Attempt, AttemptOutcome
+from seamless_wallet.wallet.attempts import COMMIT_LOOKUP_S, Attempt, AttemptOutcome
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 from seamless_wallet.wallet.watermarks import Watermarks
 
 WORKER_BYTES: Final = 8
 """Of a worker's random name: no two workers may share a channel."""
 
-SWEEP_MAX: Final = 500
+COMMIT_LOOKUP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
-SWEEP_LIMIT_S: Final = 2.0
-"""How long one sweep may take before the next one asks again."""
+COMMIT_LOOKUP_LIMIT_S: Final = 2.0
+"""How long one look-up may take before the next one asks again."""
 
 _WATERMARK: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
 
@@ -113,7 +113,7 @@ class Confirmations:
     async def ask_for_fork(self, shard: int) -> AttemptOutcome:
         """Redis tells what SQL disproves: the writer opens a new epoch. LOST, after a moment."""
         await self._ask_recovery(shard, EpochCause.FORK)
-        await asyncio.sleep(SWEEP_S)
+        await asyncio.sleep(COMMIT_LOOKUP_S)
         return AttemptOutcome.LOST
 
     async def reached(self, shard: int, epoch: int, seq: int) -> AttemptOutcome:
@@ -121,13 +121,13 @@ class Confirmations:
         return await self._watermarks.reached(shard, epoch, seq)
 
     async def run(self) -> None:
-        """Listen to the writer, and sweep: ask SQL for what it did not confirm. Runs for ever."""
+        """Listen to the writer, and ask SQL for what it did not confirm. Runs for ever."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.subscription.run())
-            group.create_task(self._sweep_for_ever())
+            group.create_task(self._look_up_for_ever())
 
     def _receive(self, message: Message) -> None:
-        """What is published while the subscription is broken the sweep finds in SQL."""
+        """What is published while the subscription is broken the look-up finds in SQL."""
         if message.channel == self._own_channel:
             self._confirm(message.text)
         else:
@@ -137,7 +137,7 @@ class Confirmations:
         for token in tokens.split():
             attempt = self._attempts.get(token)
             if attempt is not None:
-                attempt.settle(AttemptOutcome.COMMITTED)
+                attempt.resolve(AttemptOutcome.COMMITTED)
 
     def _observe(self, text: str) -> None:
         if _WATERMARK.match(text):  # anybody who may publish in Redis is heard
@@ -146,24 +146,25 @@ class Confirmations:
             for shard, epoch, seq in _WATERMARK.findall(text):
                 self._watermarks.observe(int(shard), int(epoch), int(seq))
 
-    async def _sweep_for_ever(self) -> None:
+    async def _look_up_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(SWEEP_S)
+            await asyncio.sleep(COMMIT_LOOKUP_S)
             metrics.COMMIT_WAITERS.set(len(self._attempts))
             now_s = loop.time()
-            waiting = list(islice((a for a in self._attempts.values() if a.seq and a.sweep_s < now_s), SWEEP_MAX))
+            due = (each for each in self._attempts.values() if each.seq and each.lookup_s < now_s)
+            waiting = list(islice(due, COMMIT_LOOKUP_MAX))
             if waiting or self._watermarks:
                 try:
-                    async with asyncio.timeout(SWEEP_LIMIT_S):
-                        await self._sweep(waiting)
-                except Exception:  # noqa: BLE001 - counted and logged; the next sweep asks again
-                    metrics.UNEXPECTED_ERRORS.labels("sweep").inc()
+                    async with asyncio.timeout(COMMIT_LOOKUP_LIMIT_S):
+                        await self._look_up_commits(waiting)
+                except Exception:  # noqa: BLE001 - counted and logged; the next look-up asks again
+                    metrics.UNEXPECTED_ERRORS.labels("commit_lookup").inc()
                     self._rate_limited_log.exception(
                         "commit_lookup_failed", remedy="check that this process can read the ledger"
                     )
 
-    async def _sweep(self, waiting: Sequence[Attempt]) -> None:
+    async def _look_up_commits(self, waiting: Sequence[Attempt]) -> None:
         found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])
         for shard, head in enumerate(found.heads):
             self._watermarks.observe(shard, head.epoch, head.seq)
@@ -172,12 +173,12 @@ class Confirmations:
             event, head = attempt.event, found.heads[attempt.event.shard]
             record = found.events.get(event.digest)
             if head.epoch > attempt.epoch:
-                attempt.settle(AttemptOutcome.LOST)
+                attempt.resolve(AttemptOutcome.LOST)
             elif record is not None:
                 # If SQL has the event as another entry, this one is not committed and its balance is wrong.
                 same = (record.seq, record.fingerprint) == (attempt.seq, event.fingerprint)
                 metrics.ATTEMPTS_LOOKED_UP.inc(same)
-                attempt.settle(AttemptOutcome.COMMITTED if same else AttemptOutcome.LOST)
+                attempt.resolve(AttemptOutcome.COMMITTED if same else AttemptOutcome.LOST)
             elif attempt.seq <= head.seq:
                 forked.add(event.shard)  # SQL has another entry at this seq
         for shard in forked:

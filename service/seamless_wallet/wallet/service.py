@@ -160,9 +160,9 @@ class WalletService:
             case b"COLD" | b"EXISTS":
                 return LookUpFirst(epoch, int(reply[1]))
         verdict = parse_verdict(reply)
-        if verdict.outcome is ReplyStatus.BUSY:
+        if verdict.status is ReplyStatus.BUSY:
             return Answer(Code(verdict.code), verdict.reason)
-        if verdict.outcome is ReplyStatus.DUP and verdict.code == Code.R0:
+        if verdict.status is ReplyStatus.DUP and verdict.code == Code.R0:
             return await self._repeat(event, epoch, verdict, lookup)
         if lookup is None:
             return LookUpFirst(epoch, verdict.rests_on)

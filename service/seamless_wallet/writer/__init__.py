@@ -1,10 +1,10 @@
 """The writer: the one process that moves the entries of all shards from Redis into SQL, exactly once, in order.
 
-`cycle` says in which order things happen. A cycle first settles what is in doubt (`doubts`), loads new scripts
+`cycle` says in which order things happen. A cycle first makes the checks that are due (`checks_due`), loads new scripts
 (`script_loader`) and opens the epochs that are due (`epoch_opener`). Then it reads each shard's stream after the seq
 that SQL holds (`read_stage`), commits everything in one transaction (`commit_stage`), raises the watermarks, and only
 then tells the workers which of their attempts are committed (`confirm_stage`). `server_probe` and `recovery_requests`
-run beside it and do no more than raise doubts.
+run beside it and only make checks due.
 
 The writer knows Redis through the engine and SQL through `ledger.ports`; it decides nothing about money. What it
 remembers (`shard_states`) can be read from SQL again at any time, so a restart misses nothing.

@@ -18,11 +18,11 @@ from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ports import Clock
-from seamless_wallet.writer.doubts import Doubts
+from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
 
-TICK_EVERY_S: Final = 0.25
+CONFIRM_ALL_EVERY_S: Final = 0.25
 """How often the watermarks of all shards are set again, busy or not; periods advance there, too."""
 
 
@@ -34,7 +34,7 @@ class Retention(NamedTuple):
 
 
 class ConfirmStage:
-    """Confirms the shards of a cycle, and on a tick all shards."""
+    """Confirms the shards of a cycle, and all shards in turn from time to time."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class ConfirmStage:
         clock: Clock,
         retention: Retention,
         shard_states: ShardStates,
-        doubts: Doubts,
+        checks_due: ChecksDue,
     ) -> None:
         self._pipeline = pipeline
         self._committed_channel = keys.committed_channel(ledger_uuid)
@@ -52,8 +52,8 @@ class ConfirmStage:
         self._clock = clock
         self._retention = retention
         self._shard_states = shard_states
-        self._doubts = doubts
-        self._tick_due_s = 0.0
+        self._checks_due = checks_due
+        self._all_due_s = 0.0
 
     async def confirm(self, batches: Mapping[int, Batch]) -> None:
         """Confirm what was committed of each shard. Raises RedisUnavailable.
@@ -62,12 +62,12 @@ class ConfirmStage:
         server refuses is left out: then this is no whole cycle.
         """
         committed: dict[int, Sequence[Entry]] = {shard: batch.entries for shard, batch in batches.items()}
-        tick = self._clock.monotonic_s() >= self._tick_due_s
-        if tick:
-            self._tick_due_s = self._clock.monotonic_s() + TICK_EVERY_S
+        all_due = self._clock.monotonic_s() >= self._all_due_s
+        if all_due:
+            self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
             committed = {shard: committed.get(shard, ()) for shard in range(len(self._shard_states.heads))}
-        await self._confirm(committed, tell_all=tick)
-        if tick and not self._shard_states.epochs_due:
+        await self._confirm(committed, tell_all=all_due)
+        if all_due and not self._shard_states.epochs_due:
             with contextlib.suppress(ResponseError):
                 await self._pipeline.execute("SET", self._heartbeat, "1", "PX", keys.HEARTBEAT_MS)
 
@@ -88,7 +88,7 @@ class ConfirmStage:
                 self._shard_states.require_epoch(shard, EpochCause.HEAD)
             else:
                 self._shard_states.record_written(shard, int(reply[1]))
-        self._doubts.scripts |= lost_script
+        self._checks_due.scripts |= lost_script
 
     def _raise_watermark(self, shard: int, now_ms: int) -> asyncio.Future[Any]:
         head, retention = self._shard_states.heads[shard], self._retention

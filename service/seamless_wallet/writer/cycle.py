@@ -1,4 +1,4 @@
-"""The writer's cycle: settle what is in doubt, open the epochs that are due, read, commit, confirm."""
+"""The writer's cycle: make the checks that are due, open the epochs that are due, read, commit, confirm."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock
 from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.writer.checks_due import ChecksDue, run_due_checks
 from seamless_wallet.writer.commit_stage import commit
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
-from seamless_wallet.writer.doubts import Doubts, settle
 from seamless_wallet.writer.epoch_opener import EpochOpener
 from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
@@ -61,7 +61,7 @@ class Writer:
         self._ledger_uuid = ledger_uuid
         self._redis = redis
         self._shard_states = ShardStates()
-        self._doubts = Doubts()
+        self._checks_due = ChecksDue()
         self._scripts = ScriptLoader(ledger, pipelines.commands, clock)
         self._epochs = EpochOpener(
             ledger=ledger,
@@ -78,10 +78,10 @@ class Writer:
             clock=clock,
             retention=Retention(limits.stream_tail, limits.hot_window_ms),
             shard_states=self._shard_states,
-            doubts=self._doubts,
+            checks_due=self._checks_due,
         )
         self._server: Server | None = None
-        self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._doubts)
+        self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due)
         self._lag = LagMonitor(pipelines.commands, self._shard_states, clock)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
@@ -95,7 +95,7 @@ class Writer:
         if self._server not in {None, server}:
             self._requests.subscription.renew(ConnectionResetError("the commands go to another server"))
         self._server = server
-        self._doubts.owner = True
+        self._checks_due.owner = True
         self._shard_states.adopt(await self._ledger.heads())
         self._shard_states.compare_server(server)
         return True
@@ -130,13 +130,13 @@ class Writer:
                 )
             else:
                 continue
-            self._doubts.heads = True
+            self._checks_due.heads = True
             await asyncio.sleep(PAUSE_S)
 
     async def _cycle(self) -> None:
         """One round. After a whole one that left no epoch due the writer is ready."""
-        await settle(
-            self._doubts,
+        await run_due_checks(
+            self._checks_due,
             pipelines=self.pipelines,
             shard_states=self._shard_states,
             scripts=self._scripts,

@@ -14,7 +14,7 @@ from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
 from seamless_wallet.ports import Clock
-from seamless_wallet.recovery import open_epoch, unlink_older_generations
+from seamless_wallet.recovery import open_epoch, unlink_older_epochs
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.shard_states import ShardStates
 
@@ -103,6 +103,6 @@ class EpochOpener:
 
     async def _unlink(self) -> None:
         try:
-            await unlink_older_generations(self._pipeline, list(self._shard_states.heads))
+            await unlink_older_epochs(self._pipeline, list(self._shard_states.heads))
         except (RedisUnavailable, ResponseError) as error:
             log.info("old_epoch_cleanup_interrupted", error=str(error))

@@ -9,19 +9,19 @@ from seamless_wallet.engine import keys
 from seamless_wallet.engine.ports import Message, RedisAddress
 from seamless_wallet.engine.subscription import Subscription
 from seamless_wallet.ledger.conflicts import EpochCause
-from seamless_wallet.writer.doubts import Doubts
+from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.shard_states import ShardStates
 
 _REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
 
 
 class RecoveryRequests:
-    """Turns requests into doubts, which the writer checks. A fork makes an epoch due at once: the worker has proof."""
+    """Turns requests into checks of the writer. A fork makes an epoch due at once: the worker has proof."""
 
-    def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, doubts: Doubts) -> None:
+    def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, checks_due: ChecksDue) -> None:
         self.subscription: Final = Subscription(redis, keys.recover_channel(ledger_uuid), receive=self._take)
         self._shard_states = shard_states
-        self._doubts = doubts
+        self._checks_due = checks_due
 
     def _take(self, message: Message) -> None:
         """Take `<shard> <epoch> <cause>`. A request about another epoch than the current one is out of date.
@@ -38,6 +38,6 @@ class RecoveryRequests:
         if cause == EpochCause.FORK:
             self._shard_states.epochs_due[shard] = EpochCause.FORK
         elif cause == EpochCause.NOSCRIPT:
-            self._doubts.scripts = True  # judged between cycles, never while a recovery is loading them
+            self._checks_due.scripts = True  # judged between cycles, never while a recovery is loading them
         elif cause == EpochCause.SERVER:
-            self._doubts.server = True
+            self._checks_due.server = True

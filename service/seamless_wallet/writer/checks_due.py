@@ -13,7 +13,7 @@ from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.shard_states import ShardStates
 
 
-class Doubts(msgspec.Struct):
+class ChecksDue(msgspec.Struct):
     """What has to be looked at before the next cycle. Whoever sees a sign of change sets one."""
 
     server: bool = False
@@ -26,8 +26,8 @@ class Doubts(msgspec.Struct):
     """The server may have lost a script."""
 
 
-async def settle(
-    doubts: Doubts,
+async def run_due_checks(
+    checks_due: ChecksDue,
     *,
     pipelines: Pipelines,
     shard_states: ShardStates,
@@ -35,24 +35,24 @@ async def settle(
     ledger: LedgerReader,
     ledger_uuid: str,
 ) -> None:
-    """Look at whatever is in doubt. What was found wrong makes an epoch due.
+    """Make the checks that are due. What is found wrong makes an epoch due.
 
-    Raises ForeignRedis, RedisUnavailable or StoreError. A doubt ends only when its look came to an end.
+    Raises ForeignRedis, RedisUnavailable or StoreError. A check stays due until it came to an end.
     """
-    if doubts.server:
+    if checks_due.server:
         shard_states.compare_server(await pipelines.commands.identify())
         await pipelines.reads.identify()
-        doubts.server = False
+        checks_due.server = False
     if pipelines.commands.server != pipelines.reads.server:
         pipelines.drop()
         raise NotSent("the connections lead to different servers: connecting again")
-    if doubts.heads:
+    if checks_due.heads:
         shard_states.adopt(await ledger.heads())
-        doubts.heads = False
-    if doubts.owner:
+        checks_due.heads = False
+    if checks_due.owner:
         await check_owner(pipelines.commands, len(shard_states.heads), ledger_uuid)
-        doubts.owner = False
-    if doubts.scripts:
+        checks_due.owner = False
+    if checks_due.scripts:
         if not await scripts.all_present():
             shard_states.require_epochs(EpochCause.NOSCRIPT)
-        doubts.scripts = False
+        checks_due.scripts = False

@@ -87,7 +87,7 @@ class RunningService:
         self.environ = environ
         self.log = directory / "up.log"
         self._program = program
-        self._directory = directory
+        self.directory = directory
         self._pids = directory / "var" / "pids"
         with self.log.open("w") as log:
             self.process = subprocess.Popen([*program, *words], env=environ, cwd=directory, stdout=log, stderr=log)
@@ -118,7 +118,7 @@ class RunningService:
     def wallet(self, *arguments: str, limit_s: float = 50.0) -> subprocess.CompletedProcess[str]:
         """A CLI command beside this service."""
         return run(
-            arguments, {**self.environ, **self.ports()}, limit_s, program=self._program, directory=self._directory
+            arguments, {**self.environ, **self.ports()}, limit_s, program=self._program, directory=self.directory
         )
 
     def ports(self) -> dict[str, str]:

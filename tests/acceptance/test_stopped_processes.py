@@ -18,8 +18,8 @@ from redis import Redis
 
 from seamless_wallet.clients.webhook import WebhookClient
 from seamless_wallet.commands import Code, Command, Item, Kind
+from tests.acceptance.calls import acme
 from tests.acceptance.service_process import RunningService
-from tests.acceptance.test_outage import acme
 
 DEADLINE_S = 2.0
 LATE_S = 1.0

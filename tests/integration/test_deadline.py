@@ -58,7 +58,7 @@ async def blocked_readers(w: World, worker: int = 0) -> AsyncIterator[None]:
         begun.wait()
         released.wait()
 
-    threads = w.workers[worker]._ledger._threads
+    threads = w.workers[worker].ledger._threads
     blocked = [asyncio.create_task(threads.read(block)) for _ in range(READERS)]
     await asyncio.to_thread(begun.wait)
     try:
@@ -105,7 +105,7 @@ async def test_a_wait_for_sql_and_a_wait_for_redis_share_one_deadline(monkeypatc
     """A look-up takes most of the time; then Redis is stopped: the execution gets only what is left."""
     async with world(deadline_ms=2000) as w:
         user = await w.player("p", 1000)
-        ledger = w.workers[0]._ledger
+        ledger = w.workers[0].ledger
         lookup = ledger.lookup
 
         async def slow(*args):
@@ -162,7 +162,7 @@ async def test_no_exception_of_a_load_is_lost(monkeypatch, patient, fault):
     async with world(shards=1, deadline_ms=300) as w:
         user = await w.player("p", 1000)
         await w.quiet()
-        ledger, load = w.workers[0]._ledger, w.workers[0]._ledger.load
+        ledger, load = w.workers[0].ledger, w.workers[0].ledger.load
         begun, fail = asyncio.Event(), asyncio.Event()
 
         async def failing(*_):
@@ -194,7 +194,7 @@ async def test_a_load_that_finds_no_script_asks_for_recovery(monkeypatch):
     async with world(shards=1, deadline_ms=5000) as w:
         user = await w.player("p", 1000)
         await w.quiet()
-        ledger, load, left = w.workers[0]._ledger, w.workers[0]._ledger.load, 1
+        ledger, load, left = w.workers[0].ledger, w.workers[0].ledger.load, 1
 
         async def losing(*args):
             nonlocal left

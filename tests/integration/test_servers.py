@@ -68,7 +68,7 @@ async def test_another_server_takes_over_the_address_while_the_old_one_lives(mov
                 await w.stop_writer()
                 await w.start_writer()
             elif moved == "worker":
-                w.workers[0]._pipeline.drop()
+                w.workers[0].pipeline.drop()
             else:
                 (w.writer.pipelines.commands if moved == "its pipeline" else w.writer.pipelines.reads).drop()
             answers = await gather(*(w.settle(w.bet(user, f"g{n}", 10)) for n in range(5)))
@@ -96,8 +96,8 @@ async def test_a_worker_with_nothing_to_do_follows_the_writer_to_another_server(
             address.unlink()
             other.socket_path.rename(address)
             worker = w.workers[0]
-            before = worker._pipeline.server
-            await until(lambda: worker._pipeline.server != before and worker._pipeline.usable.is_set(), "followed")
+            before = worker.pipeline.server
+            await until(lambda: worker.pipeline.server != before and worker.pipeline.usable.is_set(), "followed")
             await until(lambda: not worker.wallet._writer.absent)
             assert (await w.apply(w.bet(user, "g", 10))).code is Code.R0
             assert (await w.check([user], load=False))[user].balance == 990

@@ -87,7 +87,7 @@ async def test_an_idle_pipeline_that_goes_silent_is_found_before_a_bet_needs_it(
         overdue = connection_errors("TimeoutError")
         assert proxy.silence(b"EVALSHA") == 1
         await until(lambda: connection_errors("TimeoutError") > overdue, "noticed")
-        await until(w.workers[1]._pipeline.usable.is_set, "connected again")
+        await until(w.workers[1].pipeline.usable.is_set, "connected again")
         assert (await w.apply(w.bet(user, "g", 10), 1)).code is Code.R0
         await w.check([user])
 

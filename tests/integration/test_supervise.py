@@ -21,6 +21,7 @@ from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings import load_settings
 from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping
+from seamless_wallet.supervisor.kinds import VALKEY
 from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file
 from seamless_wallet.supervisor.roles import default_roles
 from seamless_wallet.supervisor.supervisor import Supervisor
@@ -29,24 +30,26 @@ from tests.valkey_server import start_valkey
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 20.0
 DUMMY = """
-import os, signal, sys
+import os, signal, sys, time
 from pathlib import Path
-from seamless_wallet.supervisor.parent_socket import tell_ready, watch_parent
+from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, ParentSocket
 
-name, folder, parent_fd = sys.argv[1], Path(sys.argv[2]), int(sys.argv[-1])
+name, folder, parent = sys.argv[1], Path(sys.argv[2]), ParentSocket(int(sys.argv[-1]))
 
 def stop(*_):
     with (folder / "stopped").open("a") as file:
         file.write(name + "\\n")
     os._exit(0)
 
-if (folder / "refuse").exists():
-    sys.exit(int((folder / "refuse").read_text()))
-signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
-watch_parent(parent_fd, limit_s=1.0)
-tell_ready(parent_fd)
-while True:
+if (folder / f"refuse-{name}").exists():
+    sys.exit(int((folder / f"refuse-{name}").read_text()))
+while (folder / "mute").exists():
     signal.pause()
+signal.signal(signal.SIGTERM, signal.SIG_IGN if (folder / "stubborn").exists() else stop)
+parent.watch(limit_s=1.0)
+while True:
+    parent.beat(ready=True)
+    time.sleep(HEARTBEAT_S)
 """
 PARENT = """
 import asyncio, sys
@@ -65,13 +68,10 @@ def dummy_roles(settings, webhook_fd, admin_fd, *, valkey=False, stop_limit_s=5.
 
     def dummy(role):
         command = (sys.executable, "-c", DUMMY, role.name, str(settings.data_dir))
-        return Role(role.name, role.kind, command, role.fds, stop_limit_s)
+        return Role(role.name, role.kind, command, role.fds, stop_limit_s, settings=role.settings)
 
-    stages = default_roles(settings, webhook_fd, admin_fd)
-    return [
-        *(stages[:1] if valkey else []),
-        *([dummy(role) for role in stage] for stage in stages[1:]),
-    ]
+    roles = default_roles(settings, webhook_fd, admin_fd)
+    return [dummy(role) if role.kind != VALKEY else role for role in roles if valkey or role.kind != VALKEY]
 
 
 def gone(pid):
@@ -122,7 +122,7 @@ async def running(environ, **options):
 
 def child(supervisor, name):
     """The child with this name."""
-    return next(found for stage in supervisor._stages for found in stage if found.role.name == name)
+    return supervisor._family.get(name)
 
 
 async def test_everything_starts_and_stops_in_order(environ, tmp_path):
@@ -157,7 +157,7 @@ async def test_everything_starts_and_stops_in_order(environ, tmp_path):
 async def test_a_killed_child_comes_back_at_once(environ, name):
     """Its death is logged once, with the signal and what comes next; the others are left alone."""
     async with running(environ, valkey=True) as supervisor:
-        victim, others = child(supervisor, name), [found for stage in supervisor._stages for found in stage]
+        victim, others = child(supervisor, name), list(supervisor._family)
         others.remove(victim)
         before, pids = victim.pid, [other.pid for other in others]
         with capture_logs() as logs:
@@ -179,7 +179,7 @@ def test_back_off_doubles_up_to_five_seconds():
 async def test_a_child_that_refuses_its_settings_stops_everything(environ, tmp_path):
     """Exit status 78 at the first start: no second try, the same status for the parent."""
     (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "refuse").write_text(str(EXIT_CONFIG))
+    (tmp_path / "var" / "refuse-writer").write_text(str(EXIT_CONFIG))
     supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
     with capture_logs() as logs:
         assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == EXIT_CONFIG
@@ -189,7 +189,7 @@ async def test_a_child_that_refuses_its_settings_stops_everything(environ, tmp_p
 async def test_a_child_that_never_gets_ready_is_not_started_for_ever(environ, tmp_path):
     """After a few deaths, rather than for ever."""
     (tmp_path / "var").mkdir()
-    (tmp_path / "var" / "refuse").write_text("3")
+    (tmp_path / "var" / "refuse-writer").write_text("3")
     supervisor = Supervisor(load_settings(environ), environ=environ, roles=dummy_roles)
     with capture_logs() as logs:
         assert await asyncio.wait_for(supervisor.run(), LIMIT_S) == 3
@@ -200,11 +200,11 @@ async def test_a_child_that_was_ready_once_is_always_started_again(environ, tmp_
     """A passing fault later on, even of the settings, does not take the rest down."""
     async with running(environ) as supervisor:
         worker = child(supervisor, "worker-0")
-        (tmp_path / "var" / "refuse").write_text(str(EXIT_CONFIG))
+        (tmp_path / "var" / "refuse-worker-0").write_text(str(EXIT_CONFIG))
         with capture_logs() as logs:
             os.kill(worker.pid, signal.SIGKILL)
             await until(lambda: len(logs) > 2, "retries")
-            (tmp_path / "var" / "refuse").unlink()
+            (tmp_path / "var" / "refuse-worker-0").unlink()
             await until(lambda: worker._ready_at_s, "the return")
         assert not supervisor.task.done()
 
@@ -214,7 +214,7 @@ async def test_a_stubborn_child_is_killed_after_its_limit(environ, tmp_path):
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "stubborn").touch()
     async with running(environ, stop_limit_s=0.1) as supervisor:
-        pids = [found.pid for stage in supervisor._stages for found in stage]
+        pids = [found.pid for found in supervisor._family]
         os.kill(os.getpid(), signal.SIGTERM)
         assert await asyncio.wait_for(supervisor.task, LIMIT_S) == 1
     assert all(gone(pid) for pid in pids)
@@ -229,6 +229,99 @@ async def test_a_second_interrupt_kills_at_once(environ, tmp_path):
         await until(supervisor._stop.is_set)
         os.kill(os.getpid(), signal.SIGINT)
         assert await asyncio.wait_for(supervisor.task, LIMIT_S) == 1
+
+
+@asynccontextmanager
+async def reloaded(supervisor, outcome):
+    """Send SIGHUP, and give the lines of the log up to the one that says what became of it."""
+    with capture_logs() as logs:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: any(line["event"] == outcome for line in logs), outcome)
+        await until(lambda: supervisor._family.is_ready, "readiness")
+    yield logs
+
+
+def loading(monkeypatch, supervisor, **changes):
+    """What the supervisor reads on SIGHUP from now on."""
+    monkeypatch.setattr(supervisor, "_load", lambda: supervisor._settings.model_copy(update=changes))
+
+
+async def test_a_reload_starts_and_stops_workers_and_names_what_needs_a_restart(environ, monkeypatch, tmp_path):
+    """Ports, paths, Redis, ledger and shards stay as they are, and so does Valkey."""
+    async with running(environ, valkey=True) as supervisor:
+        valkey = child(supervisor, "valkey").pid
+        loading(monkeypatch, supervisor, workers=3, shards=32, webhook_port=1, data_dir=tmp_path / "elsewhere")
+        async with reloaded(supervisor, "reloaded") as logs:
+            assert logs == [
+                {
+                    "event": "restart_needed",
+                    "log_level": "warning",
+                    "settings": ["data_dir", "shards", "webhook_port"],
+                    "remedy": "Restart the service to change them.",
+                },
+                {"event": "reloaded", "log_level": "info", "changed": ["workers"]},
+            ]
+        assert {role.role.name for role in supervisor._family} == {
+            *("valkey", "writer", "admin"),
+            *(f"worker-{number}" for number in range(3)),
+        }
+        assert (supervisor._settings.shards, supervisor._settings.workers) == (16, 3)
+        loading(monkeypatch, supervisor, workers=1)
+        async with reloaded(supervisor, "reloaded"):
+            assert child(supervisor, "worker-1") is child(supervisor, "worker-2") is None
+        assert child(supervisor, "valkey").pid == valkey
+        assert {path.name for path in supervisor._settings.pid_dir.iterdir()} == {
+            *("valkey", "writer", "admin", "worker-0"),
+        }
+
+
+@pytest.mark.parametrize(("refuses", "stays"), [("worker-0", True), ("admin", False)])
+async def test_settings_with_which_a_child_cannot_start_are_given_up(environ, monkeypatch, tmp_path, refuses, stays):
+    """Who was replaced before it gets the settings before. If the first worker refuses, nobody is replaced."""
+    async with running(environ) as supervisor:
+        pids = {member.role.name: member.pid for member in supervisor._family}
+        (tmp_path / "var" / f"refuse-{refuses}").write_text("3")
+        loading(monkeypatch, supervisor, deadline_ms=1000)
+        async with reloaded(supervisor, "reload_refused") as logs:
+            (refusal,) = [line for line in logs if line["event"] == "reload_refused"]
+            assert refuses in refusal["error"]
+            assert not [line for line in logs if line["event"] == "reloaded"]
+        assert supervisor._settings.deadline_ms == 2000
+        assert all(member.role.settings.deadline_ms == 2000 for member in supervisor._family)
+        now = {member.role.name: member.pid for member in supervisor._family}
+        assert now.keys() == pids.keys()
+        assert (now == pids) is stays
+        assert now[refuses] == pids[refuses]
+        assert now["writer"] == pids["writer"]
+
+
+async def test_a_reload_under_which_the_service_is_stopped_leaves_nothing_behind(environ, monkeypatch, tmp_path):
+    """A child that is being tried is stopped with the others."""
+    async with running(environ) as supervisor:
+        (tmp_path / "var" / "mute").touch()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: supervisor._family._others, "the trial")
+        (tried,) = supervisor._family._others
+        await until(lambda: tried.pid, "its process")
+        pid = tried.pid
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(supervisor.task, LIMIT_S)
+        assert gone(pid)
+
+
+async def test_a_child_that_falls_silent_is_reported_and_then_killed(environ, monkeypatch):
+    """It is started again; the others are left alone."""
+    monkeypatch.setattr("seamless_wallet.supervisor.child.KILLED_BEATS", 8)
+    async with running(environ) as supervisor:
+        worker, writer = child(supervisor, "worker-0"), child(supervisor, "writer").pid
+        before = worker.pid
+        with capture_logs() as logs:
+            os.kill(before, signal.SIGSTOP)
+            await until(lambda: not worker.turns, "the report")
+            assert worker.state == "has not responded for 3 s"
+            await until(lambda: worker.is_ready and worker.pid != before, "the restart")
+        assert [line["event"] for line in logs] == ["process_silent", "process_silent", "process_exited"]
+        assert child(supervisor, "writer").pid == writer
 
 
 async def test_a_second_up_is_refused(environ):

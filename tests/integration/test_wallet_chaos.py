@@ -202,7 +202,7 @@ async def test_chaos():
         disasters = Disasters(w, rng)
         asyncio.get_running_loop().call_later(SECONDS, stop.set)
         await gather(disasters.strike(stop), *(gambler.play(stop) for gambler in gamblers))
-        await until(lambda: w.workers[0]._pipeline.usable.is_set() and w.workers[1]._pipeline.usable.is_set())
+        await until(lambda: w.workers[0].pipeline.usable.is_set() and w.workers[1].pipeline.usable.is_set())
         wallets = await w.check([gambler.user for gambler in gamblers])
         for gambler in gamblers:
             await gambler.verify(wallets[gambler.user].balance)

@@ -386,7 +386,7 @@ async def test_a_look_up_of_an_epoch_that_is_over_is_not_used(monkeypatch, at_ms
         await w.quiet()
         await w.redis.delete(*await w.redis.keys("{0}:r:*"))
         core, left = w.workers[0], 1
-        real = core._ledger.lookup
+        real = core.ledger.lookup
 
         async def lookup(*args):
             nonlocal left
@@ -401,7 +401,7 @@ async def test_a_look_up_of_an_epoch_that_is_over_is_not_used(monkeypatch, at_ms
                 await core.wallet._shards.refresh()
             return found
 
-        monkeypatch.setattr(core._ledger, "lookup", lookup)
+        monkeypatch.setattr(core.ledger, "lookup", lookup)
         more = {} if at_ms is None else {"at_ms": at_ms}
         answer = await w.apply(w.bets(Kind.CANCEL, user, "g", 100, tid="second", **more))
         assert left == 0

@@ -57,7 +57,7 @@ async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
     async with world(deadline_ms=400) as w:
         user = await w.player("p", 1000)
         await w.stop_writer()
-        ledger = w.workers[0]._ledger
+        ledger = w.workers[0].ledger
         stuck = asyncio.Event()
 
         async def never(*_args, **_more):

@@ -135,7 +135,7 @@ async def play(scene: str, seed: str) -> None:
             disasters.choices, disasters.outage_s = [disasters.lose_the_latest], (0.2, 0.4)
             disasters.pause_s = (0.05, 0.2)
         await gather(*jobs, *([] if calm else [disasters.strike(stop)]))
-        await until(lambda: all(worker._pipeline.usable.is_set() for worker in w.workers))
+        await until(lambda: all(worker.pipeline.usable.is_set() for worker in w.workers))
         entries = {table.user: await w.stored(table.user) for table in tables}
         wallets = await w.check([table.user for table in tables], load=False)
     explained = 0

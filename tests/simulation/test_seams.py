@@ -15,6 +15,8 @@ from msgspec import structs
 from seamless_wallet.clients.provider_events import new_event
 from seamless_wallet.commands import BACK_OFFICE, Code, Command, Item, Kind
 from seamless_wallet.engine.keys import HEARTBEAT_MS
+from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.processes.readiness import Readiness
 from seamless_wallet.wallet.redis_comparison import Comparison
 from tests.simulation.simulated_wallet import DEADLINE_S, HOT_WINDOW_S, SimulatedWallet, simulated_wallet
 from tests.simulation.virtual_time import VirtualLoop
@@ -195,10 +197,11 @@ async def outlive_the_hot_window(directory: Path) -> float:
             other = structs.replace(event, items=(structs.replace(event.items[0], amount=11),))
             assert [await wallet.send(each) for each in (event, fresh, other)] == [Code.R0, Code.R0, Code.R3]
         await check(wallet, [player])
-        assert (await wallet.workers[0].readiness())["writer"] == "ok"
+        readiness = Readiness(wallet.workers[0].pipeline, wallet.workers[0].ledger, Lifetime(None))
+        assert await readiness._ask_writer() == "ok"
         await wallet.kill_writer()
         await asyncio.sleep(1.5 * HEARTBEAT_MS / 1000)
-        assert (await wallet.workers[0].readiness())["writer"] != "ok"
+        assert await readiness._ask_writer() == f"finished no cycle in the last {HEARTBEAT_MS / 1000:g} s"
         return wallet.clock.monotonic_s()
 
 

@@ -20,6 +20,7 @@ from seamless_wallet.engine import keys
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import ensure_demo
+from seamless_wallet.settings.handover import settings_file
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
 
@@ -221,17 +222,17 @@ class TestInit:
 class TestUp:
     @pytest.fixture
     def supervisor(self, monkeypatch):
-        """Nothing is started; `started` holds the settings that would have been."""
+        """Nothing is started; `started` holds the settings that the children would have got."""
         started = []
 
         class Double:
-            def __init__(self, settings, on_ready, prepare):
-                started.append(settings)
+            def __init__(self, settings, on_ready, prepare, load, on_reload):
+                self.settings = settings
                 self.prepare = prepare
 
             async def run(self) -> int:
-                started[-1].data_dir.mkdir(exist_ok=True)
-                self.prepare()
+                self.settings.data_dir.mkdir(exist_ok=True)
+                started.append(self.prepare(self.settings))
                 return 3
 
         monkeypatch.setattr("seamless_wallet.supervisor.supervisor.Supervisor", Double)
@@ -249,7 +250,7 @@ class TestUp:
         files = {name: (data_dir / name).read_text() for name in ("wallet.toml", "demo.key", "admin.token")}
         wallet("up", "--demo")
         assert files == {name: (data_dir / name).read_text() for name in files}
-        assert list(supervisor[1].providers) == ["demo"]
+        assert [list(settings.providers) for settings in supervisor] == [["demo"], ["demo"]]
 
     def test_invents_nothing_beside_a_configuration(self, wallet, supervisor, data_dir, tmp_path):
         given = tmp_path / "given.toml"
@@ -269,10 +270,10 @@ class TestAProcess:
     @pytest.mark.parametrize(
         ("words", "runner", "expected"),
         [
-            ("serve --fd 5 --parent-fd 6", "worker.run_worker", {"fd": 5, "parent_fd": 6}),
-            ("serve", "worker.run_worker", {"fd": None, "parent_fd": None}),
-            ("write --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
-            ("admin --fd 5 --parent-fd 6", "admin.run_admin", {"fd": 5, "parent_fd": 6}),
+            ("serve --fd 5 --parent-fd 6", "worker.run_worker", {"fd": 5, "standby": False, "parent_fd": 6}),
+            ("serve", "worker.run_worker", {"fd": None, "standby": False, "parent_fd": None}),
+            ("write --standby --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
+            ("admin --fd 5 --standby --parent-fd 6", "admin.run_admin", {"fd": 5, "standby": True, "parent_fd": 6}),
         ],
     )
     def test_gets_what_its_parent_hands_down(self, wallet, monkeypatch, words, runner, expected):
@@ -285,6 +286,20 @@ class TestAProcess:
         monkeypatch.setattr(f"seamless_wallet.processes.{runner}", run)
         assert wallet(*words.split()).exit_code == 7
         assert got == expected
+
+    def test_takes_the_settings_that_its_parent_hands_down(self, wallet, monkeypatch):
+        """Not those of its environment, which may be wrong by now."""
+        got = []
+
+        def run(settings, **_) -> int:
+            got.append(settings)
+            return 7
+
+        monkeypatch.setattr("seamless_wallet.processes.worker.run_worker", run)
+        given = load_checked_settings({"WALLET_SHARDS": "5", "WALLET_REDIS_URL": "redis://:secret@127.0.0.1/0"})
+        words = ("serve", "--settings-fd", str(settings_file(given)))
+        assert wallet(*words, WALLET_SHARDS="none").exit_code == 7
+        assert got == [given]
 
 
 @pytest.mark.usefixtures("service")

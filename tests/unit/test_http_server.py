@@ -16,7 +16,7 @@ from aiohttp import web
 
 from seamless_wallet.http_server import aiohttp_internals, serving
 from seamless_wallet.http_server.listener import bind_listener
-from seamless_wallet.http_server.serving import application, serve
+from seamless_wallet.http_server.serving import application, prepare_server
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.instruments import Counter, Gauge
 from tests.integration.waiting import until
@@ -43,7 +43,8 @@ async def served(connections_max: int = 100):
     app.router.add_get("/much", much)
     async with AsyncExitStack() as stack:
         listener = bind_listener("127.0.0.1", 0, "WALLET_WEBHOOK")
-        await serve(stack, app, listener, connections_max=connections_max)
+        server = await prepare_server(stack, app, listener, connections_max=connections_max)
+        await server.accept()
         yield listener.getsockname()
 
 

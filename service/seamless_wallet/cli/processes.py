@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from seamless_wallet.supervisor.supervisor import ServiceUrls
 
 Fd = Annotated[int | None, typer.Option("--fd", hidden=True)]
+SettingsFd = Annotated[int | None, typer.Option("--settings-fd", hidden=True)]
+Standby = Annotated[bool, typer.Option("--standby", hidden=True)]
 ParentFd = Annotated[int | None, typer.Option("--parent-fd", hidden=True)]
 
 config = typer.Typer(no_args_is_help=True, help="Check or show the settings.")
@@ -44,41 +46,51 @@ def up(
     _check_existing_files(settings)
     tasks: list[asyncio.Task[None]] = []  # a task that nothing refers to may be collected
 
-    def prepare() -> None:
-        if demo:
-            ensure_demo()
+    def prepare(settings: Settings) -> Settings:
+        if demo and ensure_demo():
+            settings = load_checked_settings()
         _ensure_ledger(settings)
+        return settings
+
+    def load() -> Settings:
+        loaded = load_checked_settings()
+        _check_existing_files(loaded)
+        return loaded
 
     def on_ready(urls: ServiceUrls) -> None:
         log.info("ready", webhook=urls.webhook, admin=urls.admin)
         if demo:
             tasks.append(asyncio.create_task(set_up_demo(load_checked_settings(), urls)))
 
-    raise typer.Exit(asyncio.run(Supervisor(settings, on_ready, prepare=prepare).run()))
+    def on_reload(settings: Settings) -> None:
+        logs.configure_logging(settings.log_level)
+
+    supervisor = Supervisor(settings, on_ready, prepare=prepare, load=load, on_reload=on_reload)
+    raise typer.Exit(asyncio.run(supervisor.run()))
 
 
-def serve(fd: Fd = None, parent_fd: ParentFd = None) -> None:
+def serve(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:
     """Start one worker, which answers webhooks on a port of its own. With `up`, several workers share a port."""
     from seamless_wallet.processes.worker import run_worker
 
     logs.redirect_output()
-    raise typer.Exit(run_worker(load_checked_settings(), fd=fd, parent_fd=parent_fd))
+    raise typer.Exit(run_worker(_settings(settings_fd), fd=fd, standby=standby, parent_fd=parent_fd))
 
 
-def write(parent_fd: ParentFd = None) -> None:
+def write(settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:  # noqa: ARG001 - every writer stands by until it has the lease
     """Start the writer, which commits to the ledger what the workers decide. Run exactly one for each ledger."""
     from seamless_wallet.processes.writer import run_writer
 
     logs.redirect_output()
-    raise typer.Exit(run_writer(load_checked_settings(), parent_fd=parent_fd))
+    raise typer.Exit(run_writer(_settings(settings_fd), parent_fd=parent_fd))
 
 
-def admin(fd: Fd = None, parent_fd: ParentFd = None) -> None:
+def admin(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:
     """Start the back office: players and their money, health, metrics."""
     from seamless_wallet.processes.admin import run_admin
 
     logs.redirect_output()
-    raise typer.Exit(run_admin(load_checked_settings(), fd=fd, parent_fd=parent_fd))
+    raise typer.Exit(run_admin(_settings(settings_fd), fd=fd, standby=standby, parent_fd=parent_fd))
 
 
 def init() -> None:
@@ -110,6 +122,13 @@ def check() -> None:
 def show() -> None:
     """Show all settings that are in force, as JSON. Secrets are replaced by asterisks."""
     typer.echo(load_checked_settings().model_dump_json(indent=2))
+
+
+def _settings(handle: int | None) -> Settings:
+    """What the parent handed over, or what the environment and the file say. Raises SettingsError."""
+    from seamless_wallet.settings.handover import read_settings
+
+    return load_checked_settings() if handle is None else read_settings(handle)
 
 
 def _check_existing_files(settings: Settings) -> None:

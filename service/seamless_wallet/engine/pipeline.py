@@ -66,6 +66,7 @@ class Pipeline:
         self._waiting: deque[_InFlight] = deque()
         self._wake = asyncio.Event()
         self._usable = asyncio.Event()
+        self._unreachable = asyncio.Event()
         self._dropped = asyncio.Event()
         self._server: Server | None = None
         self._gauge = metrics.REDIS_COMMANDS_IN_FLIGHT
@@ -78,6 +79,11 @@ class Pipeline:
     def usable(self) -> asyncio.Event:
         """Set while the pipeline is connected to an admitted server."""
         return self._usable
+
+    @property
+    def unreachable(self) -> asyncio.Event:
+        """Set once connecting has failed, however it went on."""
+        return self._unreachable
 
     @property
     def server(self) -> Server | None:
@@ -129,6 +135,7 @@ class Pipeline:
                 metrics.REDIS_CONNECTION_ERRORS.labels("connect").inc()
                 if not silent:
                     log.warning("redis_unreachable", error=str(error), remedy="start Redis; this process tries again")
+                self._unreachable.set()
                 silent = True  # until it was there: one line says it
             else:
                 silent = False

@@ -2,18 +2,20 @@
 
 app = application("webhook", body_bytes_max=65_536)
 app.router.add_post("/", handler)
-await serve(stack, app, listener, connections_max=1000)
+server = await prepare_server(stack, app, listener, connections_max=1000)
+await server.accept()
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS, SERVER_HEADER, LimitedRunner
@@ -31,6 +33,12 @@ LINGER_S: Final = 2.0
 
 IDLE_S: Final = 75.0
 """A connection has this long to send the headers of its first request, or of the next one after an answer."""
+
+LINGER_IDLE_S: Final = 1.0
+"""At the end, an open connection has this long to bring another call, whose answer tells the client to close it."""
+
+LAST_CONNECTION_S: Final = 0.01
+"""How often to look whether the last connection is gone. Also how long one may take that was accepted just before."""
 
 UNREAD_MS: Final = 20_000
 """A client has this long to take what was sent to it."""
@@ -61,16 +69,61 @@ def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middl
     return app
 
 
-async def serve(stack: AsyncExitStack, app: web.Application, listener: socket.socket, *, connections_max: int) -> None:
-    """Serve an application of `application` on a listening socket, for at most `connections_max` connections.
+class HttpServer:
+    """Serves one application on one listening socket, which other processes may share."""
 
-    Returns once it is served. The end of `stack` ends it.
+    def __init__(self, runner: web.AppRunner, listener: socket.socket) -> None:
+        self._runner = runner
+        self._listener = listener
+        self._site: web.SockSite | None = None  # while connections are accepted
+        self._finishing = False
+
+    async def accept(self) -> None:
+        """Begin to accept connections. Those that came before have waited in the kernel. May be called twice."""
+        if self._site is None and not self._finishing:
+            self._site = web.SockSite(self._runner, self._listener, backlog=BACKLOG)
+            await self._site.start()
+
+    async def finish(self) -> None:
+        """Accept no more connections, and end those that are open without refusing a call.
+
+        Each connection is closed with its next answer, which says so. One that brings no call for `LINGER_IDLE_S` is
+        closed then. Calls under way have `FINISH_S` more.
+        """
+        self._finishing = True
+        if self._site is not None:
+            await self._site.stop()  # closes our end only: what waits in the kernel is for those who share the socket
+            await self._wait_for_last_calls()
+        await self._runner.cleanup()
+
+    async def close_if_finishing(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Have an answer say that it is the connection's last one, if it is. aiohttp calls it for each answer."""
+        if self._finishing:
+            response.headers[hdrs.CONNECTION] = "close"
+            response.force_close()
+
+    async def _wait_for_last_calls(self) -> None:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + LINGER_IDLE_S
+        await asyncio.sleep(LAST_CONNECTION_S)
+        while (server := self._runner.server) and server.connections and loop.time() < end_s:  # noqa: ASYNC110 - aiohttp sets no event
+            await asyncio.sleep(LAST_CONNECTION_S)
+
+
+async def prepare_server(
+    stack: AsyncExitStack, app: web.Application, listener: socket.socket, *, connections_max: int
+) -> HttpServer:
+    """A server of an application of `application`, for at most `connections_max` connections. It accepts none yet.
+
+    The end of `stack` finishes it.
     """
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # connections inherit it
     runner = LimitedRunner(app, app[SERVER_NAME], connections_max=connections_max, shutdown_timeout_s=FINISH_S)
+    server = HttpServer(runner, listener)
+    app.on_response_prepare.append(server.close_if_finishing)
     await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.SockSite(runner, listener, backlog=BACKLOG).start()
+    stack.push_async_callback(server.finish)
+    return server
 
 
 async def _set_server_header(_: web.Request, response: web.StreamResponse) -> None:

@@ -7,6 +7,8 @@ asked, or until its orderly end. The totals are kept in a file, so that they out
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -48,7 +50,8 @@ class Collector:
         self._run_dir = run_dir
         self._own = own
         self._totals = Totals(metrics.ALL)
-        self._restored = False
+        self._is_owner = False
+        self._lock: int | None = None  # the file descriptor by which the totals are ours
         self._collecting = asyncio.Lock()
 
     @asynccontextmanager
@@ -60,6 +63,9 @@ class Collector:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            if self._lock is not None:
+                os.close(self._lock)
+            self._lock, self._is_owner = None, False
 
     async def _collect_for_ever(self) -> None:
         while True:
@@ -89,23 +95,25 @@ class Collector:
         return await asyncio.to_thread(self._take, own, dict(zip(others, answers, strict=True)), save=save)
 
     def _take(self, own: Snapshot, answers: dict[RunFile, bytes | None], *, save: bool) -> _Round:
-        if not self._restored:
+        if not self._is_owner:
+            self._become_owner()
             self._restore()
         found = _Round([own], set())
         for file, answer in answers.items():
             if answer == _ENDED:
-                _remove(file.path)
+                if self._is_owner:
+                    _remove(file.path)
                 continue
             snapshot = _read(answer)
             if snapshot is None:
                 found.unanswered.add((file.role, file.pid))
             else:
                 found.answered.append(snapshot)
-        farewells = self._farewells()
+        farewells = self._farewells() if self._is_owner else {}
         for farewell in farewells.values():
             self._totals.end(farewell)
         ended = self._totals.update(found.answered, found.unanswered)
-        if (save or ended or farewells) and self._save():
+        if self._is_owner and (save or ended or farewells) and self._save():
             running = {(file.role, file.pid) for file, answer in answers.items() if answer != _ENDED}
             taken = {path: each for path, each in farewells.items() if (each.role, each.pid) not in running}
             for path in taken:
@@ -125,9 +133,26 @@ class Collector:
                     found[file.path] = snapshot
         return found
 
+    def _become_owner(self) -> None:
+        """Keep the totals from now on, unless another admin process does: two follow each other when one is replaced.
+
+        If the directory cannot be opened, nobody can share it, and they are kept in memory.
+        """
+        try:
+            handle = os.open(self._run_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            self._is_owner = True
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+        else:
+            self._lock, self._is_owner = handle, True
+
     def _restore(self) -> None:
-        """Go on from the totals of an admin process that has ended."""
-        self._restored = True
+        """Go on from the totals of an admin process that has ended. While it has not, show what it has saved."""
+        self._totals = Totals(metrics.ALL)
         with suppress(OSError, ValueError):
             self._totals.restore((self._run_dir / run_directory.TOTALS_FILE).read_bytes())
 

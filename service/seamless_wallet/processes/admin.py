@@ -9,23 +9,32 @@ from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
 from seamless_wallet.processes.event_loop import run_process
-from seamless_wallet.processes.http_service import serve_http
+from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
-from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.processes.lifetime import Generation
+from seamless_wallet.processes.readiness import Readiness
 from seamless_wallet.settings import Settings, admin_token
 
 
-def run_admin(settings: Settings, *, fd: int | None = None, parent_fd: int | None = None) -> int:
-    """Serve the back office until told to stop. `fd` is a listening socket of the parent. Returns the exit status."""
+def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = False, parent_fd: int | None = None) -> int:
+    """Serve the back office until told to stop. `fd` is a listening socket of the parent. Returns the exit status.
 
-    async def main(lifetime: Lifetime, counters: ProcessCounters) -> None:
+    It answers from the start, and says what is missing; but not in `standby`, where another process answers on the same
+    socket.
+    """
+    port = ListeningSocket("WALLET_ADMIN", fd)
+
+    async def main(settings: Settings, generation: Generation, counters: ProcessCounters) -> None:
         token = admin_token(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
             account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
+            probed = await stack.enter_async_context(open_ledger(settings, readers=1))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             collector = Collector(settings.run_dir, counters)
             await stack.enter_async_context(collector.running())
+            readiness = Readiness(assembled.pipeline, probed, generation.lifetime)
+            await stack.enter_async_context(readiness.asking())
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,
@@ -34,10 +43,15 @@ def run_admin(settings: Settings, *, fd: int | None = None, parent_fd: int | Non
                 randomness=assembled.randomness,
                 scales=settings.currencies,
                 token=token.get_secret_value(),
-                readiness=assembled.readiness,
+                readiness=readiness.components,
                 exposition=collector.exposition,
             )
-            await serve_http(stack, app, fd, settings.admin_host, settings.admin_port, "WALLET_ADMIN")
-            await lifetime.run_until_stopped(assembled.wait_until_ready())
+            server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
 
-    return run_process("admin", settings, main, parent_fd)
+            async def become_ready() -> None:
+                await accept_when_ready(server, assembled, generation.take_over, patience_s=0.0)
+                await readiness.was_ok.wait()
+
+            await generation.run_until_ended(become_ready(), lambda: assembled.is_ready, port.close)
+
+    return run_process("admin", settings, main, parent_fd, standby=standby)

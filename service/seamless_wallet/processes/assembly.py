@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from seamless_wallet.engine import keys
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
-from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.processes.event_loop import Unstartable
 from seamless_wallet.processes.ledger_connection import register_scripts
@@ -28,7 +26,7 @@ from seamless_wallet.wallet.writer_presence import WriterPresence
 
 
 class AssembledWallet:
-    """The wallet of this process, and the state of what it depends on."""
+    """The wallet of this process, and whether it is ready."""
 
     def __init__(
         self,
@@ -42,48 +40,26 @@ class AssembledWallet:
         self.wallet = wallet
         self.clock = clock
         self.randomness = randomness
-        self._pipeline = pipeline
-        self._ledger = ledger
+        self.pipeline = pipeline
+        self.ledger = ledger
         self._scripts_tested = scripts_tested
 
     async def wait_until_ready(self) -> None:
         """Return when every script has worked on this Redis. Raises Unstartable if one does not work."""
         await asyncio.shield(self._scripts_tested)
-        await self._pipeline.usable.wait()
+        await self.pipeline.usable.wait()
 
-    async def readiness(self) -> Mapping[str, str]:
-        """The name of each component → `ok`, or why it is not ok."""
-        return {
-            "redis": "ok"
-            if self._pipeline.usable.is_set()
-            else "no connection to the server that the ledger has recorded",
-            "ledger": await self._ledger_state(),
-            "writer": await self._writer_state(),
-            "workers": await self._workers_state(),
-        }
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls can be decided now."""
+        tested = self._scripts_tested
+        works = tested.done() and not tested.cancelled() and tested.exception() is None
+        return works and self.pipeline.usable.is_set()
 
-    async def _ledger_state(self) -> str:
-        try:
-            await self._ledger.heads()
-        except StoreError as error:
-            return str(error)
-        return "ok"
-
-    async def _writer_state(self) -> str:
-        """The writer sets its heartbeat after a whole cycle: read, committed, confirmed."""
-        try:
-            alive = await self._pipeline.execute("EXISTS", keys.heartbeat(self._ledger.uuid))
-        except RedisUnavailable:
-            return "unknown"
-        return "ok" if alive else f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
-
-    async def _workers_state(self) -> str:
-        """This process subscribes to the watermarks of commits, and so does every worker that is connected to Redis."""
-        try:
-            _, listeners = await self._pipeline.execute("PUBSUB", "NUMSUB", keys.committed_channel(self._ledger.uuid))
-        except RedisUnavailable:
-            return "unknown"
-        return "ok" if listeners > 1 else "no worker is connected to Redis"
+    @property
+    def redis_unreachable(self) -> asyncio.Event:
+        """Set once connecting to Redis has failed."""
+        return self.pipeline.unreachable
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import uvloop
@@ -14,7 +13,7 @@ from seamless_wallet.errors import SettingsError, WalletError
 from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import logs
-from seamless_wallet.observability.process_counters import ProcessCounters
+from seamless_wallet.processes.generations import Generations, Main
 from seamless_wallet.processes.health_service import served_health
 from seamless_wallet.processes.lifetime import Lifetime
 from seamless_wallet.settings import Settings
@@ -30,15 +29,19 @@ class Unstartable(WalletError):
 def run_process(
     name: str,
     settings: Settings,
-    main: Callable[[Lifetime, ProcessCounters], Awaitable[None]],
+    main: Main,
     parent_fd: int | None,
+    *,
+    standby: bool = False,
+    needs_only_turn: bool = False,
 ) -> int:
     """Run `main` on uvloop to its end, and serve its health meanwhile. `name` stands in log and metrics.
 
     Returns the exit status.
 
-    It is 0, or 78 after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or
-    in a group. Whatever else `main` raises is a bug, and is raised.
+    SIGHUP replaces what runs: see `generations`, also for `standby` and `needs_only_turn`. The status is 0, or 78 after
+    one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or in a group. Whatever
+    else `main` raises is a bug, and is raised.
     """
     logs.configure_logging(settings.log_level, name)
 
@@ -47,7 +50,8 @@ def run_process(
         lifetime = Lifetime(parent_fd)
         lifetime.begin()
         async with served_health(name, settings, lifetime) as counters:
-            await main(lifetime, counters)
+            generations = Generations(lifetime, main, counters, needs_only_turn=needs_only_turn)
+            await generations.run(settings, standby=standby)
 
     status = 0
     try:

@@ -1,7 +1,8 @@
-"""Serving HTTP in a process: on the parent's socket or its own, for as many connections as it may open files."""
+"""HTTP in a process: on the parent's socket or its own, for as many connections as it may open files."""
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 from contextlib import AsyncExitStack
@@ -10,7 +11,9 @@ from typing import Final
 from aiohttp import web
 
 from seamless_wallet.http_server.listener import bind_listener
-from seamless_wallet.http_server.serving import serve
+from seamless_wallet.http_server.serving import HttpServer, prepare_server
+from seamless_wallet.processes.assembly import AssembledWallet
+from seamless_wallet.supervisor.passed_sockets import PassedSockets
 
 OPEN_FILES: Final = 65_536
 """What a process asks for, if the hard limit allows."""
@@ -19,15 +22,62 @@ SPARE_FILES: Final = 128
 """Open files that are not connections: database, Redis, log, and what a library may open."""
 
 
-async def serve_http(
-    stack: AsyncExitStack, app: web.Application, fd: int | None, host: str, port: int, setting: str
-) -> None:
-    """Serve until the stack ends, on the listening socket `fd` of the parent, or on one of our own if that is None.
+class ListeningSocket:
+    """The port of this process, which generations that follow each other share. `fd` is the parent's socket.
 
-    `setting` is the name of the setting before `_HOST` and `_PORT`. Raises SettingsError if the port cannot be had.
+    Without a parent it is one that a service manager passed, or one of our own. `setting` is the name of the setting
+    before `_HOST` and `_PORT`.
     """
-    listener = bind_listener(host, port, setting) if fd is None else socket.socket(fileno=fd)
-    await serve(stack, app, listener, connections_max=connections_max())
+
+    def __init__(self, setting: str, fd: int | None) -> None:
+        self._setting = setting
+        self._socket = None if fd is None else socket.socket(fileno=fd)
+
+    def share(self, host: str, port: int) -> socket.socket:
+        """The listening socket. Close it when it is not needed any more. Raises SettingsError if it cannot be had."""
+        if self._socket is None:
+            passed = PassedSockets()
+            self._socket = passed.take(port) or bind_listener(host, port, self._setting)
+            passed.check_all_taken(f"{self._setting}_PORT")
+        return self._socket.dup()
+
+    def close(self) -> None:
+        """Nobody will share it any more: the end of those that have it ends it."""
+        if self._socket is not None:
+            self._socket.close()
+
+
+async def http_server(stack: AsyncExitStack, app: web.Application, listener: socket.socket) -> HttpServer:
+    """A server on a listening socket. It accepts nothing yet. The end of the stack finishes it."""
+    return await prepare_server(stack, app, listener, connections_max=connections_max())
+
+
+async def accept_when_ready(
+    server: HttpServer, assembled: AssembledWallet, take_over: asyncio.Event, patience_s: float
+) -> None:
+    """Accept connections when the wallet is ready, and return then. Raises Unstartable.
+
+    Without Redis they are accepted at once, and otherwise after `patience_s`: a provider that gets R1 knows what to do,
+    one that waits does not. Until `take_over` is set they can wait, as another process accepts them.
+    """
+    ready = asyncio.create_task(assembled.wait_until_ready())
+    try:
+        await _first(ready, take_over)
+        if not ready.done():
+            await _first(ready, assembled.redis_unreachable, patience_s)
+        if not ready.done():
+            await server.accept()
+        await ready
+        await server.accept()
+    finally:
+        ready.cancel()
+
+
+async def _first(task: asyncio.Task[None], event: asyncio.Event, limit_s: float | None = None) -> None:
+    """Wait until the task is done or the event is set, or for so long."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait({task, waiting}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 def connections_max() -> int:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, get_args
 
 from seamless_wallet.providers import PROFILES
+from seamless_wallet.settings.changes import NEEDS_RESTART
 from seamless_wallet.settings.explain import default_text
 from seamless_wallet.settings.field_types import OneOf
 from seamless_wallet.settings.model import Settings
@@ -28,9 +29,9 @@ set. Separate the items of a list by commas in a variable; in TOML, write an arr
 A secret may have a file of its own: add `_FILE` to the name of the setting (in TOML `_file`). In the TOML file,
 a relative `data_dir` or `…_file` starts at the directory of that file.
 
-Settings are read once, at the start. A wrong value or an unknown name stops the start, with one line that says
-which setting it is, what is wrong and what to do. (Variables that Kubernetes adds for a service called `wallet`,
-such as `WALLET_SERVICE_HOST` and `WALLET_PORT`, are ignored.)
+Settings are read at the start, and again on SIGHUP ([operations](operations.md#reload)). A wrong value or an unknown
+name stops the start, with one line that says which setting it is, what is wrong and what to do. (Variables that
+Kubernetes adds for a service called `wallet`, such as `WALLET_SERVICE_HOST` and `WALLET_PORT`, are ignored.)
 
 This page is made from the code: `python -m seamless_wallet.processes.settings_reference > docs/settings.md`.
 """
@@ -74,7 +75,8 @@ def _table(fields: dict[str, FieldInfo], secrets: set[str] | frozenset[str], suf
     for name, field in fields.items():
         names = f"`{name}`, `{name}{suffix}`" if name in secrets else f"`{name}`"
         default = "required" if field.is_required() else f"`{default_text(field)}`".replace("`none`", "")
-        lines.append(f"| {names} | {default} | {field.description}{_bounds(field)}{_choices(name, field)} |")
+        told = f"{field.description}{_bounds(field)}{_choices(name, field)}{_restart(name, field)}"
+        lines.append(f"| {names} | {default} | {told} |")
     return lines
 
 
@@ -83,6 +85,11 @@ def _bounds(field: FieldInfo) -> str:
     if "Ge" not in limits or "Le" not in limits:
         return ""
     return f" From {limits['Ge'].ge} to {limits['Le'].le}."
+
+
+def _restart(name: str, field: FieldInfo) -> str:
+    needed = name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() in NEEDS_RESTART
+    return " A change needs a restart." if needed and "cannot be changed" not in str(field.description) else ""
 
 
 def _choices(name: str, field: FieldInfo) -> str:

@@ -7,18 +7,25 @@ from contextlib import AsyncExitStack
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
 from seamless_wallet.processes.event_loop import run_process
-from seamless_wallet.processes.http_service import serve_http
+from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
-from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.settings import Settings
 from seamless_wallet.webhook.endpoint import webhook_app
 
 
-def run_worker(settings: Settings, *, fd: int | None = None, parent_fd: int | None = None) -> int:
-    """Answer webhooks until told to stop. `fd` is a listening socket of the parent. Returns the exit status."""
+def run_worker(
+    settings: Settings, *, fd: int | None = None, standby: bool = False, parent_fd: int | None = None
+) -> int:
+    """Answer webhooks until told to stop. `fd` is a listening socket of the parent. Returns the exit status.
 
-    async def main(lifetime: Lifetime, _: ProcessCounters) -> None:
+    It accepts calls when it is ready. Without Redis it accepts them as well, and answers R1; but not in `standby`,
+    where another process answers on the same socket.
+    """
+    port = ListeningSocket("WALLET_WEBHOOK", fd)
+
+    async def main(settings: Settings, generation: Generation, _: ProcessCounters) -> None:
         providers = build_providers(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
@@ -30,7 +37,9 @@ def run_worker(settings: Settings, *, fd: int | None = None, parent_fd: int | No
                 clock=assembled.clock,
                 trusted_proxies=settings.trusted_proxies,
             )
-            await serve_http(stack, app, fd, settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
-            await lifetime.run_until_stopped(assembled.wait_until_ready())
+            listener = port.share(settings.webhook_host, settings.webhook_port)
+            server = await http_server(stack, app, listener)
+            becoming_ready = accept_when_ready(server, assembled, generation.take_over, settings.deadline_ms / 1000)
+            await generation.run_until_ended(becoming_ready, lambda: assembled.is_ready, port.close)
 
-    return run_process("worker", settings, main, parent_fd)
+    return run_process("worker", settings, main, parent_fd, standby=standby)

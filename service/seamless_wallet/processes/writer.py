@@ -13,7 +13,7 @@ from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.ports import Clock
 from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
-from seamless_wallet.processes.lifetime import Lifetime
+from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.settings import Settings
@@ -25,7 +25,7 @@ from seamless_wallet.writer.read_stage import BLOCK_MS
 LEASE_WAIT_S: Final = 15.0
 """How long to wait for the lease. A writer whose parent has just ended may still be finishing."""
 
-LEASE_POLL_S: Final = 0.1
+LEASE_POLL_S: Final = 0.02
 IN_FLIGHT_MAX: Final = 100_000
 """Commands that the writer may have under way in Redis."""
 
@@ -36,27 +36,26 @@ READS_MAX: Final = 2
 def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
     """Commit to the ledger until told to stop. Returns the exit status."""
 
-    async def main(lifetime: Lifetime, _: ProcessCounters) -> None:
+    async def main(settings: Settings, generation: Generation, _: ProcessCounters) -> None:
         async with open_ledger(settings) as ledger:
-            await _acquire_lease(ledger)
             clock = SystemClock()
             await register_scripts(ledger, clock)
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
-                    writing = group.create_task(writer.run())
-                    await lifetime.run_until_stopped(writer.ready.wait())
+                    writing = group.create_task(_write(ledger, writer))
+                    await generation.run_until_ended(writer.ready.wait())
                     writing.cancel()
             except* ForeignRedis as foreign:
                 raise Unstartable(str(first_error(foreign))) from None
 
-    return run_process("writer", settings, main, parent_fd)
+    return run_process("writer", settings, main, parent_fd, needs_only_turn=True)
 
 
 def build_writer(
     settings: Settings, ledger: SqliteLedger, clock: Clock, *, redis: RedisAddress | None = None
 ) -> Writer:
-    """A writer of this ledger. Acquire the lease first. Without `redis` it gets the address of the settings."""
+    """A writer of this ledger. Acquire the lease before it runs. `redis`: default is the address of the settings."""
     redis, deadline_ms = redis or UrlAddress(settings.redis_address), settings.deadline_ms
     return Writer(
         ledger=ledger,
@@ -69,6 +68,12 @@ def build_writer(
         clock=clock,
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
     )
+
+
+async def _write(ledger: SqliteLedger, writer: Writer) -> None:
+    """Stand by until the ledger is ours, and write. All else is done before: nobody writes meanwhile."""
+    await _acquire_lease(ledger)
+    await writer.run()
 
 
 async def _acquire_lease(ledger: SqliteLedger) -> None:

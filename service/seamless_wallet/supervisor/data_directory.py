@@ -8,13 +8,15 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.observability.process_health import RunDirectory
+from seamless_wallet.observability.run_directory import remove_stale_files
 from seamless_wallet.settings.secret_files import create_data_dir
+from seamless_wallet.supervisor.pid_files import stop_stale_processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,31 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Make the data directory if there is none, and hold its lock."""
+    create_data_dir(settings.data_dir)
+    with locked(settings.lock_path):
+        yield
+
+
+@contextmanager
+def prepared(settings: Settings) -> Iterator[None]:
+    """Have a data directory, whose lock is held, ready for children, and clear it of what only they need.
+
+    Stops the processes that a killed parent left behind.
+    """
+    settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
+    stop_stale_processes(settings.pid_dir)
+    if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
+        make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
+    _clear_run_directory(settings)
+    try:
+        yield
+    finally:
+        _clear_run_directory(settings)
+
+
 def make_private_directory(path: Path, purpose: str) -> None:
     """Make a directory in a place that others may write to, and check that only this user may use it."""
     try:
@@ -79,3 +106,12 @@ def _make_run_dir(settings: Settings) -> None:
     else:
         make_private_directory(directory.parent, "for sockets, as their own path is too long")
     make_private_directory(directory, "for sockets")
+
+
+def _clear_run_directory(settings: Settings) -> None:
+    """Remove what killed processes have left there, and what was counted. Raises SettingsError."""
+    directory = run_directory(settings)
+    directory.make()
+    remove_stale_files(directory.path)
+    with suppress(OSError):
+        directory.remove()

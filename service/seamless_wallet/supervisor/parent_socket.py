@@ -1,17 +1,21 @@
 """A child's end of the socket that connects it to its parent: the option `--parent-fd`.
 
-The child writes one byte when it is ready. When the parent ends, for whatever reason, the child reads end of file and
-ends, too: no orphan keeps a port or a database.
+The child tells twice a second that its event loop turns, and whether it is ready. When the parent ends, for whatever
+reason, the child reads end of file and ends, too: no orphan keeps a port or a database. The parent tells a child that
+replaces another one when to take over, and it sends the admin process what it knows of all children. Each message is a
+packet of its own.
 
-    watch_parent(fd)        # first
+    parent = ParentSocket(fd)
+    parent.watch()              # first
     ...
-    tell_ready(fd)          # when it serves
+    parent.beat(ready=True)     # every HEARTBEAT_S
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -24,13 +28,19 @@ if TYPE_CHECKING:
 
 ORPHAN_LIMIT_S: Final = 10.0
 """After the end of its parent, a child has this long to finish what it was doing."""
+
+HEARTBEAT_S: Final = 0.5
 READY: Final = b"+"
+NOT_READY: Final = b"-"
+TAKE_OVER: Final = b"take over"
+MESSAGE_BYTES_MAX: Final = 65_536
 
 
-def tell_ready(fd: int) -> None:
-    """Tell the parent that this child does its work now. Call it once. It is no error if the parent has ended."""
-    with suppress(OSError):
-        os.write(fd, READY)
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """The parent's end, which does not block, and the child's."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    return ours, theirs
 
 
 def terminate_self() -> None:
@@ -38,22 +48,40 @@ def terminate_self() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def watch_parent(
-    fd: int, stop: Callable[[], None] = terminate_self, limit_s: float = ORPHAN_LIMIT_S
-) -> threading.Thread:
-    """Call `stop` when the parent ends. A thread of its own waits for that, so that a busy event loop does not matter.
+class ParentSocket:
+    """The connection of this process to its parent."""
 
-    A process that is still running `limit_s` later exits with status 1 at once.
-    """
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
 
-    def wait_for_end() -> None:
+    def beat(self, *, ready: bool) -> None:
+        """Tell the parent that this process turns, and whether it is ready. Never blocks.
+
+        It is no error if the parent has ended, or does not listen.
+        """
         with suppress(OSError):
-            while os.read(fd, 1):
-                pass
-        stop()
-        time.sleep(limit_s)
-        os._exit(EXIT_FAILURE)
+            self._socket.send(READY if ready else NOT_READY, socket.MSG_DONTWAIT)
 
-    watcher = threading.Thread(target=wait_for_end, name="watch-parent", daemon=True)
-    watcher.start()
-    return watcher
+    def watch(
+        self,
+        stop: Callable[[], None] = terminate_self,
+        limit_s: float = ORPHAN_LIMIT_S,
+        on_message: Callable[[bytes], None] = lambda _: None,
+    ) -> threading.Thread:
+        """Call `stop` when the parent ends, and `on_message` with what it sends.
+
+        Both are called in a thread that only waits for them, so that a busy event loop does not matter. A process that
+        is still running `limit_s` after the end of its parent exits with status 1 at once.
+        """
+
+        def wait_for_end() -> None:
+            with suppress(OSError):
+                while message := self._socket.recv(MESSAGE_BYTES_MAX):
+                    on_message(message)
+            stop()
+            time.sleep(limit_s)
+            os._exit(EXIT_FAILURE)
+
+        watcher = threading.Thread(target=wait_for_end, name="watch-parent", daemon=True)
+        watcher.start()
+        return watcher

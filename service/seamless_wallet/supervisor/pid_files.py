@@ -54,6 +54,13 @@ def write_pid_file(path: Path, pid: int) -> None:
         draft.replace(path)
 
 
+def remove_pid_file(path: Path, pid: int) -> None:
+    """Remove the file, unless it remembers another process by now. No error if it cannot be removed."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if json.loads(path.read_text())["pid"] == pid:
+            path.unlink()
+
+
 def read_pid_file(path: Path) -> ProcessIdentity | None:
     """The process that a file remembers, if it is still running."""
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,24 +19,26 @@ import structlog
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.http_server.listener import bind_listener, url_of
-from seamless_wallet.observability.process_health import OK, ProcessHealth
-from seamless_wallet.observability.run_directory import remove_stale_files
-from seamless_wallet.settings import admin_token
-from seamless_wallet.settings.secret_files import create_data_dir
+from seamless_wallet.observability.process_health import ProcessHealth
+from seamless_wallet.settings import Settings, load_settings
+from seamless_wallet.settings.sources import PREFIX
 from seamless_wallet.supervisor.child import Child, Role
-from seamless_wallet.supervisor.data_directory import locked, make_private_directory, run_directory
+from seamless_wallet.supervisor.data_directory import held, prepared, run_directory
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError
-from seamless_wallet.supervisor.pid_files import stop_stale_processes
+from seamless_wallet.supervisor.family import Family
+from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S
+from seamless_wallet.supervisor.passed_sockets import PassedSockets
+from seamless_wallet.supervisor.reload import reload
 from seamless_wallet.supervisor.roles import default_roles
+from seamless_wallet.supervisor.service_manager import OWN_VARIABLES, ServiceManager
+from seamless_wallet.supervisor.terminal import has_terminal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from seamless_wallet.settings import Settings
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
 SLOW_START_S: Final = 20.0
-"""A stage that takes longer to be ready is reported."""
+"""A start that takes longer is reported."""
 
 log = structlog.get_logger()
 
@@ -53,9 +55,10 @@ class Supervisor:
     """One run of `wallet up`.
 
     `on_ready` is called once, when every child is ready. `prepare` is called when the ports and the data directory are
-    held, before any child starts: what it makes is only made if the service can start. `environ` is the environment of
-    the children: pass the one that the settings were loaded from. `roles` gives the stages of children for the settings
-    and the file descriptors of both listening sockets.
+    held, before any child starts: what it makes is only made if the service can start. It returns the settings of the
+    children, who read none themselves. On SIGHUP, `load` reads and checks the settings again, and `on_reload` gets
+    those that are in force then. `environ` is the environment of the children, without the variables of settings.
+    `roles` gives the children for the settings and the file descriptors of both listening sockets.
     """
 
     def __init__(
@@ -63,131 +66,189 @@ class Supervisor:
         settings: Settings,
         on_ready: Callable[[ServiceUrls], None] = lambda _: None,
         *,
-        prepare: Callable[[], None] = lambda: None,
+        prepare: Callable[[Settings], Settings] = lambda settings: settings,
+        load: Callable[[], Settings] = load_settings,
+        on_reload: Callable[[Settings], None] = lambda _: None,
         environ: Mapping[str, str] = os.environ,
-        roles: Callable[[Settings, int, int], list[Sequence[Role]]] = default_roles,
+        roles: Callable[[Settings, int, int], Sequence[Role]] = default_roles,
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
         self._prepare = prepare
+        self._load = load
+        self._on_reload = on_reload
         self._environ = environ
         self._roles = roles
-        self._stages: list[list[Child]] = []
+        self._manager = ServiceManager(environ)
+        self._has_terminal = has_terminal()
+        self._family = Family()
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
         self._status = 0
 
     async def run(self) -> int:
         """Run until SIGTERM, SIGINT or the failure of a child to start. Returns the exit status, 0 after a clean stop.
 
-        A second signal kills every child at once. Raises SettingsError before any child is started.
+        SIGHUP reloads the settings. A second signal to stop kills every child at once. Raises SettingsError before any
+        child is started.
         """
         with ExitStack() as stack:
             webhook, admin = self._listen(stack)
-            self._hold_data_directory(stack)
-            try:
-                stages = self._roles(self._settings, webhook.fileno(), admin.fileno())
-            except ValkeyError as error:
-                raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
-            self._stages = [[self._child(role) for role in stage] for stage in stages]
+            stack.enter_context(held(self._settings))
+            self._settings = self._prepare(self._settings)
+            stack.enter_context(prepared(self._settings))
+            for role in self._roles_of(self._settings, webhook, admin):
+                self._family.add(self._child(role))
             stack.enter_context(self._signals())
-            health = ProcessHealth("supervisor", run_directory(self._settings), self._states)
+            health = ProcessHealth("supervisor", run_directory(self._settings), self._family.states)
             async with health.served():
-                starting = asyncio.create_task(self._start(ServiceUrls(url_of(webhook), url_of(admin))))
-                starting.add_done_callback(self._stop_if_start_failed)
-                await self._stop.wait()
-                starting.cancel()
-                webhook.close()  # the workers close theirs: from here on no connection is accepted
-                admin.close()
-                await self._stop_children()
-                await asyncio.gather(starting, return_exceptions=True)
-                if not starting.cancelled():
-                    starting.result()
+                await self._run(webhook, admin)
         return self._status
 
-    def _states(self) -> dict[str, str]:
-        """Of each child."""
-        children = [child for stage in self._stages for child in stage]
-        return {child.role.name: OK if child.is_ready else "not ready" for child in children}
+    async def _run(self, webhook: socket.socket, admin: socket.socket) -> None:
+        """Keep the children running until told to stop, and stop them, whatever happens. Raises what is a bug."""
+        tasks = [
+            self._task(self._family.start()),
+            self._task(self._announce(ServiceUrls(url_of(webhook), url_of(admin)))),
+            self._task(self._watch()),
+            self._task(self._reload_for_ever(webhook, admin)),
+        ]
+        try:
+            await self._stop.wait()
+        finally:
+            self._manager.stopping()
+            for task in tasks:
+                task.cancel()
+            webhook.close()  # the workers close theirs: from here on no connection is accepted
+            admin.close()
+            if not await self._family.stop():
+                self._status = self._status or EXIT_FAILURE
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    def _task(self, job: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """A part of the parent's own work. If it fails, the service stops: what nobody watches must not run on."""
+        task = asyncio.create_task(job)
+        task.add_done_callback(self._stop_if_failed)
+        return task
+
+    def _stop_if_failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._stop.set()
 
     def _listen(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
-        """Bind both ports. The sockets close with the stack."""
-        settings = self._settings
-        webhook = bind_listener(settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK")
-        stack.enter_context(closing(webhook))
-        admin = bind_listener(settings.admin_host, settings.admin_port, "WALLET_ADMIN")
-        stack.enter_context(closing(admin))
+        """Take both ports from the service manager, or bind them. The sockets close with the stack."""
+        settings, passed = self._settings, PassedSockets(self._environ)
+        ports = [
+            (settings.webhook_host, settings.webhook_port, "WALLET_WEBHOOK"),
+            (settings.admin_host, settings.admin_port, "WALLET_ADMIN"),
+        ]
+        webhook, admin = (
+            stack.enter_context(closing(passed.take(port) or bind_listener(host, port, setting)))
+            for host, port, setting in ports
+        )
+        passed.check_all_taken("WALLET_WEBHOOK_PORT, WALLET_ADMIN_PORT")
         return webhook, admin
 
-    def _hold_data_directory(self, stack: ExitStack) -> None:
-        """Lock the data directory until the stack ends, and make in it what the children need."""
-        settings = self._settings
-        create_data_dir(settings.data_dir)
-        stack.enter_context(locked(settings.lock_path))
-        self._prepare()
-        settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
-        stop_stale_processes(settings.pid_dir)
-        if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
-            make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
-        self._clear_run_directory()
-        stack.callback(self._clear_run_directory)
-        admin_token(settings)
+    def _roles_of(self, settings: Settings, webhook: socket.socket, admin: socket.socket) -> Sequence[Role]:
+        """The children for these settings. Raises SettingsError."""
+        try:
+            return self._roles(settings, webhook.fileno(), admin.fileno())
+        except ValkeyError as error:
+            raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
 
-    def _clear_run_directory(self) -> None:
-        """Remove what killed processes have left there, and what was counted. Raises SettingsError."""
-        directory = run_directory(self._settings)
-        directory.make()
-        remove_stale_files(directory.path)
-        with suppress(OSError):
-            directory.remove()
+    def _child(self, role: Role, *, on_trial: bool = False) -> Child:
+        environ = {
+            name: value
+            for name, value in self._environ.items()
+            if not name.startswith(PREFIX) and name not in OWN_VARIABLES
+        }
+        changed = self._family.changed.set
+        return Child(role, environ, self._settings.pid_dir, self._on_child_failure, changed, on_trial=on_trial)
 
-    def _child(self, role: Role) -> Child:
-        return Child(role, self._environ, self._settings.pid_dir, self._on_child_failure)
-
-    async def _start(self, urls: ServiceUrls) -> None:
-        for stage in self._stages:
-            for child in stage:
-                child.start()
-            slow = asyncio.get_running_loop().call_later(SLOW_START_S, _report_slow, stage)
-            try:
-                for child in stage:
-                    await child.ready.wait()
-            finally:
-                slow.cancel()
+    async def _announce(self, urls: ServiceUrls) -> None:
+        """Say once that all children are ready. The service manager is told already when all of them run."""
+        slow = asyncio.get_running_loop().call_later(SLOW_START_S, _report_slow, self._family)
+        told = False
+        try:
+            while not self._family.is_ready:
+                self._family.tell_admin()
+                if self._family.turns and not told:
+                    self._manager.ready(self._family.status)
+                    told = True
+                await self._family.wait_for_change()
+        finally:
+            slow.cancel()
+        self._family.tell_admin()
+        self._manager.ready(self._family.status)
         self._on_ready(urls)
+        while True:
+            await self._family.wait_for_change()
+            self._family.tell_admin()
+            self._manager.status(self._family.status)
 
-    def _stop_if_start_failed(self, starting: asyncio.Task[None]) -> None:
-        if not starting.cancelled() and starting.exception() is not None:
-            self._stop.set()
+    async def _watch(self) -> None:
+        """Notice children that fall silent, tell the admin process about all of them, and the service manager of us."""
+        interval_s = min(HEARTBEAT_S, self._manager.watchdog_s or HEARTBEAT_S)
+        loop = asyncio.get_running_loop()
+        beat_at_s = loop.time()
+        while True:
+            self._manager.alive()
+            if loop.time() >= beat_at_s:
+                beat_at_s = loop.time() + HEARTBEAT_S
+                self._family.beat()
+            await asyncio.sleep(interval_s)
+
+    async def _reload_for_ever(self, webhook: socket.socket, admin: socket.socket) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._manager.reloading()
+            try:
+                self._settings = await reload(
+                    self._settings,
+                    self._family,
+                    load=self._load,
+                    roles=lambda settings: self._roles_of(settings, webhook, admin),
+                    make_child=self._child,
+                )
+                self._on_reload(self._settings)
+            except Exception:
+                log.exception("supervisor_error", remedy="report it, and restart the service when it suits")
+            self._manager.ready(self._family.status)
 
     def _on_child_failure(self, status: int) -> None:
         self._status = status or EXIT_FAILURE
         self._stop.set()
 
-    async def _stop_children(self) -> None:
-        for stage in reversed(self._stages):
-            if not all(await asyncio.gather(*(child.stop() for child in stage))):
-                self._status = self._status or EXIT_FAILURE
-
     @contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGTERM, signal.SIGINT)
-        for number in numbers:
-            loop.add_signal_handler(number, self._on_signal, number)
+        handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop, signal.SIGHUP: self._on_hang_up}
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler, number)
         try:
             yield
         finally:
-            for number in numbers:
+            for number in handlers:
                 loop.remove_signal_handler(number)
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def _on_stop(self, number: signal.Signals) -> None:
         if self._stop.is_set():
-            for child in (child for stage in self._stages for child in stage):
-                child.kill()
+            self._family.kill()
         log.info("stopping", signal=number.name)
         self._stop.set()
 
+    def _on_hang_up(self, number: signal.Signals) -> None:
+        """SIGHUP: reload. If it came because our terminal was closed, there is nobody to serve any more: stop."""
+        if self._has_terminal and not has_terminal():
+            if not self._stop.is_set():
+                self._on_stop(number)
+        else:
+            self._reload.set()
 
-def _report_slow(stage: Sequence[Child]) -> None:
-    late = [child.role.name for child in stage if not child.ready.is_set()]
+
+def _report_slow(family: Family) -> None:
+    late = [child.role.name for child in family if not child.is_ready]
     log.warning("slow_start", children=late, waited_s=SLOW_START_S)

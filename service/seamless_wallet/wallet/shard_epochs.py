@@ -24,6 +24,9 @@ RECOVERY_PAUSE_S: Final = 0.02
 HEADS_LIMIT_S: Final = 5.0
 """How long reading the heads may take."""
 
+REFUSED_QUIET_S: Final = 3.0
+"""So long a server may be refused before that is logged."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -37,6 +40,7 @@ class ShardEpochs:
         self._periods = [0] * len(heads)
         self._refreshes: SharedCalls[None, None] = SharedCalls("heads", HEADS_LIMIT_S)
         self._refused: Server | None = None
+        self._report_at_s = 0.0
 
     def of(self, user_id: str) -> int:
         """The shard of a player."""
@@ -93,10 +97,17 @@ class ShardEpochs:
         metrics.REDIS_CONNECTION_ERRORS.labels("other_server").inc()
         for shard in range(len(self._heads)):
             await pipeline.send("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {EpochCause.SERVER}")
-        if self._refused != server:
-            log.warning("redis_server_changed", remedy="none after a restart or fail-over: the writer opens epochs")
-        self._refused = server
+        self._report_refused(server)
         return False
+
+    def _report_refused(self, server: Server) -> None:
+        """Log once that a server is refused, if that lasts: after each start of Redis the writer needs a moment."""
+        now_s = asyncio.get_running_loop().time()
+        if self._refused != server:
+            self._refused, self._report_at_s = server, now_s + REFUSED_QUIET_S
+        elif now_s >= self._report_at_s:
+            self._report_at_s = float("inf")
+            log.warning("redis_server_changed", remedy="none after a restart or fail-over: the writer opens epochs")
 
     async def ask_for_scripts(self, pipeline: Pipeline, shard: int) -> None:
         """The server lacks a script: ask for recovery, and give it a moment. Raises RedisUnavailable."""

@@ -273,3 +273,19 @@ async def get(path: Path, target: str) -> bytes:
         return await asyncio.wait_for(reader.read(), 20)
     finally:
         writer.close()
+
+
+async def test_of_two_admin_processes_the_first_keeps_the_totals(directory, start, before):
+    """While one replaces another there are two. The second shows what the first has saved, and goes on when it ends."""
+    writer = await start("writer", 2)
+    writer.committed(7)
+    first, second = (Collector(directory, ProcessCounters("admin")) for _ in range(2))
+    async with first.running():
+        assert (await scrape(first))[COMMITTED] == before + 7
+        writer.farewell(8)
+        writer.die()
+        assert (await scrape(second))[COMMITTED] == before + 7
+        assert writer.path.with_suffix(".json").exists()
+    async with second.running():
+        assert (await scrape(second))[COMMITTED] == before + 8
+        assert not writer.path.with_suffix(".json").exists()

@@ -1,0 +1,141 @@
+"""SIGHUP takes new settings into use, and processes are replaced, while calls go on as if nothing happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seamless_wallet.commands import Code
+from seamless_wallet.supervisor.pid_files import identify
+from tests.acceptance.calls import Load, login, ready
+from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, wait_until
+
+NEW_KEY = "another-key-of-32-bytes-to-come!"
+BOTH_KEYS = CONFIG.replace(f'api_key = "{KEY}"', f'api_key = "{NEW_KEY}"\nprevious_api_key = "{KEY}"')
+LIMIT_S = 60.0
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Two workers, and a player who may log in."""
+    with RunningService(tmp_path_factory.mktemp("reload"), WALLET_WORKERS="2") as service:
+        created = service.wallet("player", "create", "ann", "KRW")
+        assert created.returncode == 0, created.stderr
+        yield service
+
+
+def events(service: RunningService, name: str) -> list[dict[str, Any]]:
+    """The lines of the log that have this event."""
+    found = []
+    for line in service.log.read_text().splitlines():
+        with suppress(ValueError):
+            event = json.loads(line)
+            if event.get("event") == name:
+                found.append(event)
+    return found
+
+
+def reload(service: RunningService, config: str, outcome: str) -> dict[str, Any]:
+    """Write the settings, send SIGHUP, and wait for the one line that says what became of it."""
+    before = len(events(service, outcome))
+    (service.log.parent / "wallet.toml").write_text(config)
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(events(service, outcome)) > before, LIMIT_S, outcome)
+    return events(service, outcome)[-1]
+
+
+def wait_for_replacement(service: RunningService, role: str, pid: int) -> None:
+    """Another process has the role, and everything is ready."""
+    wait_until(partial(service.is_replaced, role, pid), LIMIT_S, f"a new {role}")
+    wait_until(lambda: ready(service.admin_url)[0] == 200, LIMIT_S, "readiness")
+
+
+def test_replacing_each_worker_under_load_costs_no_answer(service: RunningService) -> None:
+    """A worker that is told to end finishes what it has, and its successor accepts only when it is ready."""
+    with Load(service.webhook_url) as load:
+        for role in ("worker-0", "worker-1"):
+            pid = service.pid(role)
+            os.kill(pid, signal.SIGTERM)
+            wait_for_replacement(service, role, pid)
+    assert not load.faults
+    assert set(load.codes) == {Code.R0}
+
+
+def test_a_new_key_is_taken_into_use_under_load(service: RunningService) -> None:
+    """Workers, admin and writer are replaced, Valkey stays. No call is refused, and Redis is warm."""
+    roles = ("worker-0", "worker-1", "admin", "writer")
+    before, valkey = {role: service.pid(role) for role in roles}, service.pid("valkey")
+    assert login(service.webhook_url, NEW_KEY) is Code.R2
+    with Load(service.webhook_url) as load:
+        line = reload(service, BOTH_KEYS, "reloaded")
+        with Load(service.webhook_url, NEW_KEY) as new_load:
+            wait_until(lambda: new_load.codes.total() >= 100, LIMIT_S, "calls with the new key")
+    assert line["changed"] == ["providers.acme"]
+    assert not load.faults + new_load.faults
+    assert set(load.codes) == set(new_load.codes) == {Code.R0}
+    assert all(service.pid(role) != pid for role, pid in before.items())
+    assert service.pid("valkey") == valkey
+    assert not events(service, "epochs_opened")[1:]
+
+
+def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None:
+    """A worker that dies afterwards comes back with the settings that are in force."""
+    reload(service, BOTH_KEYS, "reloaded")
+    pids = {role: service.pid(role) for role in ("worker-0", "worker-1", "admin", "writer", "valkey")}
+    lines = len(service.log.read_text().splitlines())
+    line = reload(service, BOTH_KEYS.replace("api_id", "api_idd"), "reload_refused")
+    assert "api_idd" in line["error"]
+    assert len(service.log.read_text().splitlines()) == lines + 1
+    assert {role: service.pid(role) for role in pids} == pids
+    for role in ("worker-0", "worker-1", "admin"):
+        service.kill(role)
+        wait_for_replacement(service, role, pids[role])
+    assert [login(service.webhook_url, key) for key in (KEY, NEW_KEY)] == [Code.R0, Code.R0]
+    assert service.wallet("player", "create", "ann", "KRW").returncode == 78  # a command reads the file itself
+
+
+def test_no_secret_is_shown_by_the_system(service: RunningService) -> None:
+    """Neither the command lines nor the environments of the children hold a key, and children keep no file with one."""
+    for role in ("worker-0", "worker-1", "admin", "writer"):
+        process = Path(f"/proc/{service.pid(role)}")
+        for name in ("cmdline", "environ"):
+            content = (process / name).read_bytes()
+            assert KEY.encode() not in content
+            assert b"WALLET_" not in content
+        assert not [fd for fd in (process / "fd").iterdir() if "settings" in str(fd.readlink())]
+
+
+def test_a_closed_terminal_stops_the_service_in_order(tmp_path: Path) -> None:
+    """The hang-up of a terminal is SIGHUP, too. Nothing stays behind, not even Valkey."""
+    (tmp_path / "wallet.toml").write_text(CONFIG)
+    log = tmp_path / "up.log"
+    environ = environment(tmp_path)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT)
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.execve(WALLET[0], (*WALLET, "up"), environ)  # noqa: S606 - a child of pty.fork
+    os.close(output)
+    try:
+        wait_until(lambda: '"ready"' in log.read_text(), LIMIT_S, "ready")
+        valkey = json.loads((tmp_path / "var" / "pids" / "valkey").read_text())["pid"]
+        os.close(terminal)
+        wait_until(lambda: identify(pid) is None, LIMIT_S, "the end of the service")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert identify(valkey) is None
+    assert '"stopping"' in log.read_text()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefu
 from seamless_wallet.clients.back_office_ports import BackOfficeRefused
 from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy
+from seamless_wallet.providers.dowinn_v3 import DowinnV3
+from seamless_wallet.providers.profile import Incoming, Sender
 from seamless_wallet.simulator import Chaos, Simulation, simulate
 from seamless_wallet.simulator.oracle import Oracle
 from tests.unit.fake_wallet import TOKEN, FakeWallet, fake_provider, problem
@@ -60,6 +63,39 @@ async def aiohttp_server_of():
     yield serve
     for server in servers:
         await server.close()
+
+
+class WrongEcho(DowinnV3):
+    """A format that reads an echo which was not sent."""
+
+    def __init__(self, **wrong: Any) -> None:
+        self._wrong = wrong
+
+    def decode(self, text: bytes, sender: Sender, received_ms: int) -> Incoming:
+        incoming = super().decode(text, sender, received_ms)
+        return msgspec.structs.replace(incoming, echo=msgspec.structs.replace(incoming.echo, **self._wrong))
+
+
+class InMilliseconds(DowinnV3):
+    """A format that counts milliseconds, and repeats them."""
+
+    def encode_event(self, command: Command, scale: int, event_type: str | None = None) -> bytes:
+        seconds = b'"timestamp":%d' % (command.timestamp_ms // 1000)
+        return super().encode_event(command, scale, event_type).replace(seconds, seconds + b"000")
+
+
+class TestAFormat:
+    """The simulator knows what it sent, and does not ask the format that it tries."""
+
+    @pytest.mark.parametrize("wrong", [{"user_id": "mallory"}, {"timestamp": 1}, {"event_type": "bet_2"}], ids=str)
+    async def test_that_repeats_something_else_is_found(self, play, wrong):
+        report = await play(FakeWallet(replace(fake_provider(), profile=WrongEcho(**wrong))), players=1)
+        assert not report["ok"]
+        assert str(next(iter(wrong.values()))) in report["mismatches"][0]["got"]
+
+    async def test_may_count_milliseconds(self, play):
+        report = await play(FakeWallet(replace(fake_provider(), profile=InMilliseconds())))
+        assert report["ok"], report["mismatches"]
 
 
 class TestAHonestWallet:

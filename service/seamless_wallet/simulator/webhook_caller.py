@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -43,10 +44,13 @@ class WebhookCaller:
         return self.provider.profile.encode_event(command, scale, self.name_of(command))
 
     def echo_of(self, command: Command, scale: int, event_type: str) -> Echo:
-        """What the reply to this event has to repeat, in whatever form the profile writes it."""
-        provider = self.provider
-        text = provider.profile.encode_event(command, scale, event_type)
-        return provider.profile.decode(text, provider, command.received_ms).echo
+        """What the reply to this event has to repeat: what was sent, with a timestamp in the unit of the format.
+
+        The profile is not asked: it is on trial, like the wallet.
+        """
+        text = self.provider.profile.encode_event(command, scale, event_type)
+        in_ms = re.search(rb"(?<![\w.-])%d(?![\w.-])" % command.timestamp_ms, text)
+        return Echo(event_type, command.timestamp_ms if in_ms else command.timestamp_ms // 1000, command.user_id)
 
     async def send(self, command: Command, scale: int, event_type: str) -> CallOutcome:
         """One attempt. `scale` is that of the command's currency. Raises NotAReply."""

@@ -25,8 +25,11 @@ from seamless_wallet.observability.snapshots import Snapshot, Totals
 COLLECT_EVERY_S: Final = 5.0
 """Of a process that is killed, at most so many seconds are not counted, however rare scrapes are."""
 
-ANSWER_LIMIT_S: Final = 1.0
+ANSWER_LIMIT_S: Final = 2.0
 """A process that does not answer for so long is left out, and shown by `wallet_process_up`."""
+
+SAVE_LIMIT_S: Final = 1.0
+"""A scrape waits no longer for the disk."""
 
 ANSWER_BYTES_MAX: Final = 16 * 2**20
 EXPECTED_ROLES: Final = ("writer", "worker", "admin")
@@ -41,6 +44,9 @@ class _Round(NamedTuple):
 
     answered: list[Snapshot]
     unanswered: set[tuple[str, int]]  # role and pid of processes that run and did not answer
+    ended: bool  # whether some process has ended since the last time
+    farewells: list[Path]  # of processes that have ended, and are in the totals
+    totals: bytes
 
 
 class Collector:
@@ -52,6 +58,7 @@ class Collector:
         self._totals = Totals(metrics.ALL)
         self._is_owner = False
         self._lock: int | None = None  # the file descriptor by which the totals are ours
+        self._saving: asyncio.Task[None] | None = None
         self._collecting = asyncio.Lock()
 
     @asynccontextmanager
@@ -92,13 +99,16 @@ class Collector:
         found = await asyncio.to_thread(run_directory.sockets, self._run_dir)
         others = [file for file in found if (file.role, file.pid) != (own.role, own.pid)]
         answers = await asyncio.gather(*(_ask(file.path) for file in others))
-        return await asyncio.to_thread(self._take, own, dict(zip(others, answers, strict=True)), save=save)
+        taken = await asyncio.to_thread(self._take, own, dict(zip(others, answers, strict=True)))
+        if self._is_owner and (save or taken.ended):
+            await self._save(taken)
+        return taken
 
-    def _take(self, own: Snapshot, answers: dict[RunFile, bytes | None], *, save: bool) -> _Round:
+    def _take(self, own: Snapshot, answers: dict[RunFile, bytes | None]) -> _Round:
         if not self._is_owner:
             self._become_owner()
             self._restore()
-        found = _Round([own], set())
+        answered, unanswered = [own], set()
         for file, answer in answers.items():
             if answer == _ENDED:
                 if self._is_owner:
@@ -106,20 +116,23 @@ class Collector:
                 continue
             snapshot = _read(answer)
             if snapshot is None:
-                found.unanswered.add((file.role, file.pid))
+                unanswered.add((file.role, file.pid))
             else:
-                found.answered.append(snapshot)
+                answered.append(snapshot)
+        running = {(file.role, file.pid) for file, answer in answers.items() if answer != _ENDED}
         farewells = self._farewells() if self._is_owner else {}
+        self._totals.keep_farewells(farewells.values(), running)
         for farewell in farewells.values():
             self._totals.end(farewell)
-        ended = self._totals.update(found.answered, found.unanswered)
-        if self._is_owner and (save or ended or farewells) and self._save():
-            running = {(file.role, file.pid) for file, answer in answers.items() if answer != _ENDED}
-            taken = {path: each for path, each in farewells.items() if (each.role, each.pid) not in running}
-            for path in taken:
-                _remove(path)
-            self._totals.forget(taken.values())
-        return found
+        ended = self._totals.update(answered, unanswered) or bool(farewells)
+        done = [path for path, farewell in farewells.items() if (farewell.role, farewell.pid) not in running]
+        return _Round(answered, unanswered, ended, done, self._totals.to_json())
+
+    async def _save(self, taken: _Round) -> None:
+        """Write the totals, then remove the farewells in them. A disk that hangs must not hide the counters."""
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(asyncio.to_thread(_write, self._run_dir, taken))
+            await asyncio.wait({self._saving}, timeout=SAVE_LIMIT_S)
 
     def _farewells(self) -> dict[Path, Snapshot]:
         """What processes have left behind at their end."""
@@ -156,14 +169,6 @@ class Collector:
         with suppress(OSError, ValueError):
             self._totals.restore((self._run_dir / run_directory.TOTALS_FILE).read_bytes())
 
-    def _save(self) -> bool:
-        try:
-            run_directory.write_file(self._run_dir / run_directory.TOTALS_FILE, self._totals.to_json())
-        except OSError as error:
-            _log.error("totals_not_saved", error=str(error), remedy="Make room on the disk.")
-            return False
-        return True
-
     def _render(self, found: _Round) -> bytes:
         values = self._totals.values(found.answered)
         silent = {role for role, _ in found.unanswered}
@@ -192,6 +197,16 @@ async def _ask(path: Path) -> bytes | None:
         return None
     _, _, body = bytes(answer).partition(b"\r\n\r\n")
     return body or None
+
+
+def _write(run_dir: Path, taken: _Round) -> None:
+    try:
+        run_directory.write_file(run_dir / run_directory.TOTALS_FILE, taken.totals)
+    except OSError as error:
+        _log.error("totals_not_saved", error=str(error), remedy="Make room on the disk.")
+    else:
+        for path in taken.farewells:
+            _remove(path)
 
 
 def _read(text: bytes | None) -> Snapshot | None:

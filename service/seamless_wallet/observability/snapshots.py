@@ -47,7 +47,7 @@ class Totals:
         self._metrics: Final = {metric.name: metric for metric in metrics}
         self._ended: Values = {}  # the sum of all processes that have ended
         self._last: dict[str, Snapshot] = {}  # of each process that has not, by identity
-        self._farewells: set[str] = set()  # identities that were ended by their own last snapshot
+        self._farewells: dict[str, tuple[str, int]] = {}  # identity → role and pid, if ended by its own last snapshot
 
     def update(self, answered: Iterable[Snapshot], unanswered: Collection[tuple[str, int]] = ()) -> bool:
         """Take what processes answered. `unanswered` are the role and pid of those that run, but did not answer.
@@ -69,13 +69,19 @@ class Totals:
     def end(self, farewell: Snapshot) -> None:
         """Take the last snapshot of a process, which it made at its end. Taking it again changes nothing."""
         if farewell.identity not in self._farewells:
-            self._farewells.add(farewell.identity)
+            self._farewells[farewell.identity] = (farewell.role, farewell.pid)
             self._last.pop(farewell.identity, None)
             self._add(self._ended, farewell, gauges=False)
 
-    def forget(self, farewells: Iterable[Snapshot]) -> None:
-        """These farewells will never be taken again, nor will their processes answer any more."""
-        self._farewells.difference_update(farewell.identity for farewell in farewells)
+    def keep_farewells(self, farewells: Iterable[Snapshot], running: Collection[tuple[str, int]]) -> None:
+        """Forget all farewells but these, and those of running processes, given by role and pid.
+
+        The others will not be taken again, nor will their processes answer.
+        """
+        kept = {farewell.identity for farewell in farewells}
+        self._farewells = {
+            identity: process for identity, process in self._farewells.items() if identity in kept or process in running
+        }
 
     def values(self, answered: Collection[Snapshot]) -> Values:
         """All together. Gauges only of the processes in `answered`, as others have no present state."""
@@ -88,13 +94,16 @@ class Totals:
     def to_json(self) -> bytes:
         """All that is known, for a file."""
         last = [orjson.Fragment(snapshot.to_json()) for snapshot in self._last.values()]
-        return orjson.dumps({"ended": _flat(self._ended), "last": last, "farewells": list(self._farewells)})
+        return orjson.dumps({"ended": _flat(self._ended), "last": last, "farewells": self._farewells})
 
     def restore(self, text: bytes) -> None:
         """Begin with what `to_json` gave. Raises ValueError if it is not that."""
         try:
             read = orjson.loads(text)
-            ended, farewells = _nested(read["ended"]), set(read["farewells"])
+            ended, farewells = (
+                _nested(read["ended"]),
+                {key: (role, pid) for key, (role, pid) in read["farewells"].items()},
+            )
             last = [Snapshot.from_json(orjson.dumps(each)) for each in read["last"]]
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError("not totals") from error

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -190,6 +191,27 @@ async def test_a_full_disk_stops_no_scrape(directory, start, before, monkeypatch
     one.die()
     for _ in range(2):
         assert (await scrape(collecting))[COMMITTED] == before + 6
+
+
+async def test_a_disk_that_hangs_hides_no_counters(directory, start, before, monkeypatch):
+    """Just then they are looked at. What could not be written before is written once the disk turns again."""
+    monkeypatch.setattr(collector, "SAVE_LIMIT_S", 0.05)
+    released, write = threading.Event(), run_directory.write_file
+
+    def hang(path: Path, text: bytes) -> None:
+        released.wait(20)
+        write(path, text)
+
+    monkeypatch.setattr(run_directory, "write_file", hang)
+    one = await start("worker", 1)
+    collecting = Collector(directory, ProcessCounters("admin"))
+    try:
+        for count in (1, 2):
+            one.committed(count)
+            assert (await scrape(collecting))[COMMITTED] == before + count
+    finally:
+        released.set()
+    await until_exists(directory / run_directory.TOTALS_FILE)
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"[1]", b"\xff" * 100])

@@ -122,7 +122,7 @@ class RoundsAreShared(Rules):
         return account
 
 
-@caught_by("identities-do-not-run-together")
+@caught_by("identities-do-not-run-together", "rounds-and-indexes-do-not-run-together")
 class IdentitiesWrittenOneAfterTheOther(Rules):
     def batch(self, account, command):
         items = tuple(
@@ -305,7 +305,12 @@ class OnlyTheNetIsLimited(Rules):
 # ---------------------------------------------------------------------- cancels, results, changes
 
 
-@caught_by("bet-after-the-cancel-that-came-first", "tombstones-stand-for-one-bet-each", "result-of-a-tombstone")
+@caught_by(
+    "bet-after-the-cancel-that-came-first",
+    "tombstones-stand-for-one-bet-each",
+    "result-of-a-tombstone",
+    "a-cancel-before-its-bet-loses-no-stake",
+)
 class NoTombstone(Rules):
     def cancel_before_bet(self, item):
         return Verdict(Code.R0)
@@ -423,7 +428,7 @@ class ChangesWithoutEnd(Rules):
         return super().next_change(short, before, after, at_ms)
 
 
-@caught_by("change-that-takes-more-than-the-balance", "change-takes-what-is-there")
+@caught_by("a-balance-is-never-negative", "change-that-takes-more-than-the-balance", "change-takes-what-is-there")
 class ChangeMakesTheBalanceNegative(Rules):
     def move(self, account, moves):
         account.balance += moves
@@ -557,7 +562,7 @@ class PaddingOracle(Endpoint):
         return self.reply(Echo(event_type="padding"), Answer(Code.R2, ""))
 
 
-@caught_by("strangers-get-no-key")
+@caught_by("strangers-get-no-key", "strangers-move-nothing-and-learn-no-key")
 class KeyIsHandedToStrangers(Endpoint):
     def stranger(self, request):
         return web.json_response({"code": "R2"}, headers={"Api-Key": self.provider.keys[0].text})
@@ -595,7 +600,7 @@ class BodiesWithoutLimit(Endpoint):
         return await super().handle(request)
 
 
-@caught_by("any-content-type")
+@caught_by("any-content-type", "either-content-type")
 class OnlyPlainText(Endpoint):
     async def handle(self, request):
         if request.content_type != "text/plain":
@@ -610,6 +615,31 @@ class OnlyBareBodies(Endpoint):
         if body != body.strip(b' \r\n"'):
             return self.undecryptable(b"x")
         return await super().handle(request)
+
+
+@caught_by("body-in-lines")
+class BodiesOfOneLine(Endpoint):
+    async def handle(self, request):
+        if b"\n" in (await request.read()).strip():
+            return self.undecryptable(b"x")
+        return await super().handle(request)
+
+
+@caught_by("declines-tell-the-balance")
+class DeclinesWithoutBalance(Endpoint):
+    def text(self, echo, answer):
+        told = None if answer.code is Code.R4 else answer.balance
+        return super().text(echo, msgspec.structs.replace(answer, balance=told))
+
+
+@caught_by("a-negative-stake-gives-no-money", "negative-stakes")
+class StakesBelowZeroArePaid(Endpoint):
+    def invalid(self, invalid):
+        account = self.rules.accounts.get(invalid.echo.user_id)
+        if account is None or invalid.reason is not Reason.AMOUNT or invalid.echo.event_type != "bet":
+            return super().invalid(invalid)
+        account.balance += 100
+        return self.reply(invalid.echo, Answer(Code.R0, "", account.balance))
 
 
 @caught_by("fields-that-nobody-knows")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seamless_wallet.clients.back_office_ports import AbsentPort, BackOfficePort
 from seamless_wallet.clients.target import OperatorChoices
 from seamless_wallet.clients.webhook import WebhookClient
-from seamless_wallet.conformance import CaseResult, CaseStatus, select
+from seamless_wallet.conformance import CaseResult, CaseStatus, RunOptions, select
 from seamless_wallet.conformance.run_context import RunContext
 from seamless_wallet.conformance.runner import play_cases
 from tests.conformance.reference_wallet import CURRENCY, SCALE, Endpoint, ReferenceBackOffice
@@ -32,7 +32,7 @@ async def results_of(
             choices=OperatorChoices(grace_s=endpoint.rules.grace_s, **choices),
             given_players=given,
         )
-        results = await play_cases(run, select(patterns), concurrency, lambda _case, _result: None)
+        results = await play_cases(run, select(patterns), RunOptions(concurrency=concurrency))
     return {result.case.name: result for result in results}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,11 +13,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from seamless_wallet import __version__
 from seamless_wallet.cli import app
 from seamless_wallet.cli.conformance import _announce_waits
 from seamless_wallet.clients.target import Target
 from seamless_wallet.conformance import all_cases
-from tests.conformance.broken import FaultForStrangers, FixedAnswer, GrossWinloss
+from tests.conformance.broken import FaultForStrangers, FixedAnswer, GrossWinloss, LastOfTwoKeysWins
 from tests.conformance.command_line import hook_of, serving
 from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint, Rules, reference_provider
 
@@ -73,21 +75,51 @@ def line(result) -> str:
 
 class TestReports:
     def test_json_has_every_case_and_a_summary(self, conformance, url):
-        """Name, row, status and detail, and nothing else."""
+        """With what was run, and how."""
         report = json.loads(conformance(url, "--player", "ann", "--only", "bet-*", "--only", "row:32", "--json").stdout)
-        assert set(report) == {"cases", "summary"}
-        for case in report["cases"]:
-            assert set(case) == {"name", "row", "status", "detail"}
-        assert {"name": "bet-takes-its-stake", "row": "30", "status": "pass", "detail": ""} in report["cases"]
+        assert report["version"] == __version__
+        assert (report["level"], report["passed"]) == ("must", True)
+        assert report["target"] == {
+            "url": url,
+            "profile": "dowinn-v3",
+            "reply_body": "bare",
+            "currency": CURRENCY,
+            "scale": 2,
+        }
+        assert report["options"] == {
+            "session": "required",
+            "cancel_unknown": "tombstone",
+            "change_overdraw": "debt",
+            "grace_s": 1.0,
+            "body_bytes_max": 4 * 2**20,
+            "players": ["ann"],
+            "back_office": "none",
+            "timeout_s": 10.0,
+            "only": ["bet-*", "row:32"],
+            "concurrency": 8,
+            "fail_fast": False,
+            "strict": False,
+        }
+        (found,) = [case for case in report["cases"] if case["name"] == "bet-takes-its-stake"]
+        assert 0 < found.pop("duration_s") < report["duration_s"]
+        assert found == {
+            "name": "bet-takes-its-stake",
+            "row": "30",
+            "phase": "2 bets and cancels",
+            "level": "must",
+            "status": "pass",
+            "detail": "",
+        }
         statuses = [case["status"] for case in report["cases"]]
-        assert report["summary"] == {status: statuses.count(status) for status in ("pass", "fail", "skip")}
+        for status in ("pass", "fail", "skip"):
+            assert report["summary"][status] == statuses.count(status)
         assert statuses.count("fail") == 0
         assert statuses.count("skip") > 2
 
     def test_a_table_shows_phases_and_failures_only(self, conformance, directory):
         """What failed is told with what was expected, what came and what was sent."""
         rules = GrossWinloss()
-        rules.accounts["ann"] = Account(CURRENCY, balance=100_000)
+        rules.accounts["ann"] = Account(CURRENCY, balance=1_000_000)
         with serving(Endpoint(rules)) as url:
             words = (
                 url,
@@ -102,8 +134,8 @@ class TestReports:
             )
             shown = conformance(*words, status=1).stdout
         assert "3 results and changes" in shown
-        assert "FAIL  win-credits-stake-and-winloss (row 50)" in shown
-        assert "latest_balance 1095.00" in shown
+        assert "FAIL  win-credits-stake-and-winloss (row 50, must)" in shown
+        assert "latest_balance 10082.66" in shown
         assert '"event_type":"bet_result"' in shown
         assert "login-tells-the-balance" not in shown
         root = ET.parse(directory / "x.xml").getroot()  # noqa: S314 - written just now
@@ -113,10 +145,45 @@ class TestReports:
         (found,) = root.findall(".//testcase[@name='win-credits-stake-and-winloss']")
         assert found.attrib["classname"] == "row 50"
 
+    def test_only_what_counts_fails_the_run(self, conformance, rules):
+        """A wallet that is lax is told so, and passes at level must."""
+        with serving(LastOfTwoKeysWins(rules)) as url:
+            words = (url, "--player", "ann", "--only", "keys-that-are-there-twice", "--only", "bet-takes-its-stake")
+            shown = conformance(*words).stdout
+            assert "fail  keys-that-are-there-twice (row 11, should)" in shown
+            assert "1 passed, 1 failed, 0 skipped" in shown
+            shown = conformance(*words, "--level", "should", status=1).stdout
+            assert "FAIL  keys-that-are-there-twice (row 11, should)" in shown
+
+    def test_a_run_can_end_with_the_first_failure(self, conformance, rules):
+        """Only with one that counts. What is not played is skipped, and says why."""
+        with serving(LastOfTwoKeysWins(rules)) as url:
+            words = (url, "--player", "ann", "--only", "row:11", "--fail-fast", "--json")
+            statuses = [case["status"] for case in json.loads(conformance(*words).stdout)["cases"]]
+            assert statuses.count("skip") == 0
+            cases = json.loads(conformance(*words, "--level", "should", status=1).stdout)["cases"]
+        statuses = [case["status"] for case in cases]
+        last = statuses.index("fail")
+        assert cases[last]["name"] == "keys-that-are-there-twice"
+        assert set(statuses[last + 1 :]) == {"skip"}
+        assert cases[-1]["detail"] == "not played: keys-that-are-there-twice has ended the run"
+
+    def test_times_of_junit_add_up_to_the_run(self, conformance, url, directory):
+        """Though cases play at the same time."""
+        junit = directory / "report.xml"
+        hook = hook_of(directory, url)
+        words = (url, "--hook", hook, "--only", "row:30", "--only", "row:50", "--json", "--junit", str(junit))
+        report = json.loads(conformance(*words).stdout)
+        root = ET.parse(junit).getroot()  # noqa: S314 - written just now
+        for kind in ("testsuites", "testsuite", "testcase"):
+            total_s = sum(float(each.attrib["time"]) for each in root.iter(kind))
+            assert total_s == pytest.approx(report["duration_s"], abs=1e-3), kind
+        assert sum(case["duration_s"] for case in report["cases"]) > report["duration_s"]
+
     def test_verbose_shows_every_case(self, conformance, url):
         """With what it expects."""
         shown = conformance(url, "--player", "ann", "--only", "login-tells-the-balance", "-v").stdout
-        assert "pass  login-tells-the-balance (row 20): A known player logs in" in shown
+        assert "pass  login-tells-the-balance (row 20, must): A known player logs in" in shown
 
     @pytest.mark.parametrize(("players", "said"), [(("ann",), "Up to 14 cases wait"), ((), "")])
     def test_a_wait_is_announced(self, capsys, players, said):
@@ -132,14 +199,15 @@ class TestReports:
         result = CliRunner().invoke(app, ["conformance", "--list"])
         assert result.exit_code == 0
         for case in all_cases():
-            assert case.name in result.stdout
+            assert re.search(rf"^{case.name} +{case.level.value} +{case.row} ", result.stdout, re.MULTILINE)
 
     def test_skipped_cases_fail_when_strict(self, conformance, url):
-        """With the reason; without --strict they are no failure."""
+        """With the reason, and if their level counts; without --strict they are no failure."""
         words = (url, "--player", "ann", "--only", "blocked-player-cannot-bet")
         shown = conformance(*words).stdout
         assert "needs the back office (block): pass --admin-url or --hook" in shown
-        conformance(*words, "--strict", status=1)
+        conformance(*words, "--strict")
+        conformance(*words, "--strict", "--level", "should", status=1)
 
 
 class TestTheHook:

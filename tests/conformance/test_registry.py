@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seamless_wallet.conformance import Phase, all_cases, select
+from seamless_wallet.conformance import Level, Phase, all_cases, select
 from seamless_wallet.conformance.case_registry import cases_of
 from seamless_wallet.conformance.conformance_reference import reference
 
@@ -48,7 +48,9 @@ def test_every_phase_has_cases():
 
 
 def test_cases_are_chosen_by_name_or_row():
-    """A glob on names, or `row:` and its number; several add up."""
+    """A glob on names, `row:` and its number, or `level:` and its name; several add up."""
+    assert {case.level for case in select(["level:ours"])} == {Level.OURS}
+    assert select(["level:"]) == select(["level:mus"]) == []
     assert [case.name for case in select(["login-tells-the-balance"])] == ["login-tells-the-balance"]
     assert {case.row for case in select(["row:66"])} == {"66"}
     assert len(select(["row:66", "row:67"])) == len(select(["row:66"])) + len(select(["row:67"]))
@@ -65,7 +67,7 @@ def test_two_cases_cannot_have_one_name():
         """Something else."""
 
     with pytest.raises(ValueError, match="login-tells-the-balance"):
-        cases_of(Phase.BETS)("30")(login_tells_the_balance)
+        cases_of(Phase.BETS)("30", Level.MUST)(login_tells_the_balance)
 
 
 def test_the_page_is_the_one_that_the_code_makes():

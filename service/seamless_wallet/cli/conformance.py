@@ -6,6 +6,7 @@ import asyncio
 import json as jsonlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,16 @@ from seamless_wallet.cli import conformance_options as option
 from seamless_wallet.cli.docs import text_of
 from seamless_wallet.cli.target_options import TargetOptions, with_target_options
 from seamless_wallet.clients.target import Target, check_target
-from seamless_wallet.conformance import Case, CaseResult, ConformanceError, run_cases, select
-from seamless_wallet.conformance import report_formats as report
+from seamless_wallet.conformance import (
+    Case,
+    CaseResult,
+    ConformanceError,
+    Level,
+    RunOptions,
+    RunResult,
+    run_cases,
+    select,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +49,8 @@ def conformance(
     list_cases: option.ListCases = False,
     print_hook: option.PrintHook = False,
     concurrency: option.Concurrency = 8,
+    level: option.LevelChoice = Level.MUST,
+    fail_fast: option.FailFast = False,
     strict: option.Strict = False,
     json: option.Json = False,
     junit: option.Junit = None,
@@ -47,9 +58,9 @@ def conformance(
 ) -> None:
     """Test a wallet against the case table (`wallet docs semantics`): any webhook that speaks the wire format.
 
-    `wallet docs conformance` explains the cases, the hook and the report.
+    `wallet docs conformance` explains the cases and their levels, the hook and the report.
 
-    Exit status: 0 all cases passed, 1 a case failed, 2 wrong usage or no wallet to test.
+    Exit status: 0 no case failed that counts at this level, 1 one did, 2 wrong usage or no wallet to test.
     """
     if print_hook:
         typer.echo(text_of(HOOK_EXAMPLE), nl=False)
@@ -64,23 +75,37 @@ def conformance(
     check_target(tested)
     if junit:
         _check_writable(junit)
-    results = asyncio.run(_run(tested, cases, concurrency=concurrency, quiet=json))
-    _report(results, json=json, junit=junit, verbose=verbose)
-    counts = report.summary(results)
-    raise typer.Exit(1 if counts["fail"] or (strict and counts["skip"]) else 0)
+    planned = RunResult(
+        results=(),
+        target=tested.shown,
+        options={
+            **tested.shown_options,
+            "only": only or [],
+            "concurrency": concurrency,
+            "fail_fast": fail_fast,
+            "strict": strict,
+        },
+        level=level,
+        strict=strict,
+    )
+    played = asyncio.run(_run(tested, cases, planned, concurrency=concurrency, fail_fast=fail_fast, quiet=json))
+    _report(played, json=json, junit=junit, verbose=verbose)
+    raise typer.Exit(0 if played.passed else 1)
 
 
 def _cases(patterns: list[str]) -> list[Case]:
     cases = select(patterns)
     if not cases:
-        raise ConformanceError(f"--only {' '.join(patterns)}: no case has such a name or row; --list shows all")
+        raise ConformanceError(f"--only {' '.join(patterns)}: no case has such a name, row or level; --list shows all")
     return cases
 
 
 def _show_list(cases: Sequence[Case]) -> None:
     from rich.console import Console
 
-    report.show_list(cases, Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH))
+    from seamless_wallet.conformance.report_tables import show_list
+
+    show_list(cases, Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH))
 
 
 def _check_writable(path: Path) -> None:
@@ -98,22 +123,28 @@ def _unwritable(path: Path, error: OSError) -> ConformanceError:
     return ConformanceError(f"--junit: {path} cannot be written: {error.strerror}")
 
 
-def _report(results: Sequence[CaseResult], *, json: bool, junit: Path | None, verbose: bool) -> None:
+def _report(played: RunResult, *, json: bool, junit: Path | None, verbose: bool) -> None:
     """On stdout first: it is seen even if the file cannot be written after all."""
     from rich.console import Console
 
+    from seamless_wallet.conformance.report_formats import as_json, as_junit
+    from seamless_wallet.conformance.report_tables import show
+
     if json:
-        typer.echo(jsonlib.dumps(report.as_json(results)))
+        typer.echo(jsonlib.dumps(as_json(played)))
     else:
-        report.show(results, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
+        show(played, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
     if junit:
         try:
-            junit.write_bytes(report.as_junit(results))
+            junit.write_bytes(as_junit(played))
         except OSError as error:
             raise _unwritable(junit, error) from None
 
 
-async def _run(target: Target, cases: Sequence[Case], *, concurrency: int, quiet: bool) -> list[CaseResult]:
+async def _run(
+    target: Target, cases: Sequence[Case], planned: RunResult, *, concurrency: int, fail_fast: bool, quiet: bool
+) -> RunResult:
+    """The run that was planned, with its results."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -130,7 +161,12 @@ async def _run(target: Target, cases: Sequence[Case], *, concurrency: int, quiet
                 _announce_waits(target, cases, console)
             bar.update(task, description=f"{case.name} (waits until the grace is over)" if case.waits else case.name)
 
-        return await run_cases(target, cases, concurrency=concurrency, on_progress=on_progress)
+        options = RunOptions(
+            concurrency=concurrency,
+            ends_run=planned.counts if fail_fast else lambda _result: False,
+            on_progress=on_progress,
+        )
+        return replace(planned, results=await run_cases(target, cases, options))
 
 
 def _announce_waits(target: Target, cases: Sequence[Case], console: Console) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from shutil import which
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from seamless_wallet.clients.admin_api import PATIENCE_S, AdminClient, AdminError, AdminRefused, check_access
@@ -69,6 +70,28 @@ class Target:
     def scale(self) -> int:
         """Decimal digits of the currency."""
         return self.provider.scales[self.currency]
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Which wallet it is, for a report: plain values without secrets."""
+        return {
+            "url": self.shown_url,
+            "profile": self.provider.profile.name,
+            "reply_body": self.provider.reply_body.value,
+            "currency": self.currency,
+            "scale": self.scale,
+        }
+
+    @property
+    def shown_options(self) -> dict[str, Any]:
+        """What was said of it, for a report: plain values without secrets."""
+        back_office = "hook" if self.hook else "admin-api" if self.admin else "none"
+        return {
+            **asdict(self.choices),
+            "players": list(self.given_players),
+            "back_office": back_office,
+            "timeout_s": self.timeout_s,
+        }
 
     @property
     def shown_url(self) -> str:

@@ -6,17 +6,20 @@ this wallet works: it needs no Redis, ledger or settings, and serves for a walle
 """
 
 from seamless_wallet.conformance.case_errors import ConformanceError
-from seamless_wallet.conformance.case_registry import Case, Phase
-from seamless_wallet.conformance.case_result import CaseResult, CaseStatus
+from seamless_wallet.conformance.case_registry import Case, Level, Phase
+from seamless_wallet.conformance.case_result import CaseResult, CaseStatus, RunResult
 from seamless_wallet.conformance.case_selection import all_cases, select
-from seamless_wallet.conformance.runner import run_cases
+from seamless_wallet.conformance.runner import RunOptions, run_cases
 
 __all__ = [
     "Case",
     "CaseResult",
     "CaseStatus",
     "ConformanceError",
+    "Level",
     "Phase",
+    "RunOptions",
+    "RunResult",
     "all_cases",
     "run_cases",
     "select",

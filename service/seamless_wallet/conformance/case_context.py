@@ -37,10 +37,16 @@ class CaseContext:
         self._players: list[CasePlayer] = []
         self._everybody = [*self.given_players]  # also those whom the wallet does not know
 
-    @property
-    def lost_answers(self) -> int:
-        """How many events of this case had to be sent again because their answers were lost."""
-        return sum(player.lost_answers for player in self._everybody)
+    def remarks(self) -> list[str]:
+        """What was unusual, though it is no failure: lost answers, and balances that cannot be judged exactly."""
+        remarks = [
+            f"balances were judged to within a minor unit: that of {player.user_id} is finer than {self.scale} digits"
+            for player in self._everybody
+            if player.fraction
+        ]
+        if lost := sum(player.lost_answers for player in self._everybody):
+            remarks.append(f"answers were lost, and events sent again: {lost}")
+        return remarks
 
     # ------------------------------------------------------------------ players
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Final
 
 from seamless_wallet.clients.back_office_ports import Action, BackOfficeRefused
@@ -12,9 +13,9 @@ from seamless_wallet.clients.provider_events import new_event
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.case_events import R0, R1, R3, CaseEvent
-from seamless_wallet.conformance.player_account import PlayerAccount
+from seamless_wallet.conformance.player_account import PlayerAccount, whole_and_fraction
 from seamless_wallet.conformance.run_context import RunContext
-from seamless_wallet.money import AmountError, to_minor
+from seamless_wallet.money import AmountError
 
 GRACE_MARGIN_S: Final = 0.5
 """How much longer than the grace after a logout a case waits."""
@@ -83,10 +84,16 @@ class CasePlayer(PlayerAccount):
             raise CaseFailed(f"the login of {self.user_id} is answered {reply.code.value}: {why}")
         if reply.latest_balance is None:
             raise CaseFailed(f"the login of {self.user_id} is answered R0 without latest_balance")
+        self._read_balance(reply.latest_balance)
+
+    def _read_balance(self, told: Decimal) -> None:
+        """Minor units, and a fraction of one if there is one: a single inexact balance shall not fail every case."""
         try:
-            self.balance = to_minor(reply.latest_balance, self.scale)
+            self.balance, self.fraction = whole_and_fraction(told, self.scale)
         except AmountError as error:
-            raise CaseFailed(f"latest_balance {reply.latest_balance} of {self.user_id}: {error}") from None
+            raise CaseFailed(f"latest_balance {told} of {self.user_id}: {error}") from None
+        if told < 0:
+            raise CaseFailed(f"latest_balance {told} of {self.user_id} is below 0")
 
     async def leave(self) -> None:
         """Log out, and wait until bets are refused."""
@@ -100,13 +107,27 @@ class CasePlayer(PlayerAccount):
     # ------------------------------------------------------------------ money
 
     async def win(self, minor: int) -> None:
-        """Win a round without a stake."""
-        await self.settled((0, minor))
+        """Win so much in a round with the smallest stake; without any stake if there is no money."""
+        await self.settled((min(1, self.has), minor))
 
     async def lose_all(self, but: int = 0) -> None:
         """Lose a round that costs everything but a rest."""
         if stake := self.has - but:
-            await self.settled((stake, -stake))
+            game = await self.settled((stake, -stake))
+            self.undo_later(game.change((stake, -stake, 0)))
+
+    def undo_later(self, event: CaseEvent) -> None:
+        """Send this when the case is over, if the player is a given one.
+
+        Who has nothing left could win money for the next case only without a stake, which not every wallet takes.
+        """
+
+        async def undo() -> None:
+            await event.deliver()
+            await self.find_balance()
+
+        if self.shared:
+            self.cleanups.append(undo)
 
     async def deposit(self, minor: int) -> None:
         """Have the back office pay money in."""
@@ -127,10 +148,13 @@ class CasePlayer(PlayerAccount):
         raise CaseFailed(f"a withdrawal of {self.major(minor)} was done, though it had to be refused")
 
     async def block(self) -> None:
-        """Block the player until the case is over, and see by a login that the block is in force (row 22)."""
+        """Block the player until the case is over, and see by a login that the block is in force."""
         await self._ask("block")
         self.cleanups.append(self.unblock)
-        await self.login().noted("of a blocked player").gets(R1)
+        login = self.login().noted("of a blocked player")
+        reply = await login.deliver(R1)
+        if reply.code is R0:
+            raise CaseFailed(f"{login}: expected R1, or another refusal, as the player is blocked; got R0")
 
     async def unblock(self) -> None:
         """Lift the block."""

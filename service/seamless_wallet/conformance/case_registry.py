@@ -28,6 +28,27 @@ class Phase(StrEnum):
     CONCURRENCY = "9 concurrency"
 
 
+class Level(StrEnum):
+    """What it means if a case fails, from the gravest on."""
+
+    MUST = "must"
+    """The provider's guide says it, or money or the key is at risk with events that a provider can really send."""
+
+    SHOULD = "should"
+    """Hardening against what a provider in order never sends: malformed, forged or contradictory events."""
+
+    OURS = "ours"
+    """A policy of this wallet: other wallets may choose otherwise and be as sound."""
+
+    def includes(self, other: Level) -> bool:
+        """Whether a run at this level counts the failures of another."""
+        order = tuple(Level)
+        return order.index(other) <= order.index(self)
+
+
+MUST, SHOULD, OURS = Level
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One case. `row` is that of docs/semantics.md; `identity` and `always` are its paragraphs without a number.
@@ -37,15 +58,18 @@ class Case:
 
     name: str
     row: str
+    level: Level
     phase: Phase
     title: str
     play: Play
     waits: bool = False
 
     def matches(self, pattern: str) -> bool:
-        """Whether `row:66` or a glob on names means this case."""
-        prefix, _, row = pattern.partition(":")
-        return self.row == row if prefix == "row" and row else fnmatchcase(self.name, pattern)
+        """Whether `row:66`, `level:must` or a glob on names means this case."""
+        prefix, _, wanted = pattern.partition(":")
+        if prefix in {"row", "level"} and wanted:
+            return wanted == (self.row if prefix == "row" else self.level)
+        return fnmatchcase(self.name, pattern)
 
 
 _cases: dict[str, Case] = {}
@@ -54,21 +78,21 @@ _cases: dict[str, Case] = {}
 class CaseDecorator(Protocol):
     """Makes cases of one phase."""
 
-    def __call__(self, row: str, *, waits: bool = False) -> Callable[[Play], Play]:
-        """A case of this row."""
+    def __call__(self, row: str, level: Level, *, waits: bool = False) -> Callable[[Play], Play]:
+        """A case of this row and level."""
         ...
 
 
 def cases_of(phase: Phase) -> CaseDecorator:
-    """The decorator of one phase: `@case("30")` makes a case of row 30, named and explained by its function."""
+    """The decorator of one phase: `@case("30", MUST)` makes a case of row 30, named and explained by its function."""
 
-    def case(row: str, *, waits: bool = False) -> Callable[[Play], Play]:
+    def case(row: str, level: Level, *, waits: bool = False) -> Callable[[Play], Play]:
         def register(play: Play) -> Play:
             name = play.__name__.replace("_", "-")
             if name in _cases:
                 raise ValueError(f"two cases are called {name}")
             title = inspect.cleandoc(play.__doc__ or "").replace("\n", " ")
-            _cases[name] = Case(name, row, phase, title, play, waits)
+            _cases[name] = Case(name, row, level, phase, title, play, waits)
             return play
 
         return register

@@ -88,19 +88,38 @@ Rows marked (cfg) have a default. If your wallet is configured otherwise, pass i
 | `--grace-s` | 10 seconds after a logout in which bets are taken. Some cases wait for its end | 33 |
 | `--body-bytes-max` | 4194304 | 13 |
 
-## The report
-The report has a line for each phase. For each failure it shows what was expected, what came, and the event that was
-sent. Failures with the same text are shown together.
+## Levels
+Not every row is the provider's. So each case has a level:
 
-- `--json` prints `{"cases": [{"name", "row", "status", "detail"}], "summary": …}`; a status is `pass`, `fail` or
-  `skip`.
-- `--junit FILE` writes JUnit XML, which CI servers read.
-- `--list` lists the cases and plays none. `--only` plays some: `--only 'cancel-*'`, `--only row:66`.
+- **must**: the provider's guide says it. Or money or the key is at risk with what a provider can really send: retries,
+  events out of order or at the same time, a player with too little money.
+- **should**: hardening against what a provider in order never sends: malformed, forged or contradictory events.
+- **ours**: a policy of this wallet, where the guide leaves the choice: limits, forms, the order of checks, rows marked
+  (cfg).
+
+A wallet that passes all of *must* is sound. Every case is played and reported. But only failures that count give the
+exit status 1: those of *must*, unless `--level should` or `--level ours` says that more shall count. Look at each
+failure of *should*, and decide. A failure of *ours* tells that your wallet has another policy.
+
+A choice that an option can name (`--session off`) is not a failure: then the cases expect that choice.
+
+## The report
+The report has a line for each phase and each level. For each failure it shows what was expected, what came, and the
+event that was sent. Failures with the same text are shown together, and those that count come first.
+
+- `--json` prints one document: `version` of the program; `target` and `options`, without secrets; `level`; `passed`,
+  which says whether any failure counts; `duration_s`; `cases`, each with `name`, `row`, `phase`, `level`, `status`
+  (`pass`, `fail` or `skip`), `duration_s` and `detail`; and a `summary`, also `by_level`.
+- `--junit FILE` writes JUnit XML, which CI servers read. There, a failure that does not count is skipped, with what was
+  found. Cases play at the same time. So the time of a case is its share of the run, and all times add up to the run.
+- `--list` lists the cases and plays none. `--only` plays some: `--only 'cancel-*'`, `--only row:66`,
+  `--only level:must`.
+- `--fail-fast` begins no further case after the first failure that counts.
 
 | exit status | means |
 |---|---|
-| 0 | all cases passed |
-| 1 | a case failed, or with `--strict` was skipped |
+| 0 | no case failed that counts |
+| 1 | a case that counts failed, or with `--strict` was skipped |
 | 2 | wrong usage, or no wallet that can be tested |
 
 With exit status 2, one line says why, before the first case: nothing listens at the URL, or no webhook does; the
@@ -108,8 +127,11 @@ credentials, the cipher or the profile are wrong; a player is unknown; the hook 
 report cannot be written.
 
 Every case uses its own rounds and ids. Each answer is checked for its code, for `latest_balance` to the last digit, and
-for the echo of `event_type`, `timestamp` and `user_id`. At the end of a case, a login must tell the same balance for
-every player who took part.
+for the echo of `event_type`, `timestamp` and `user_id`. Only R0 has to tell `latest_balance`; one that another answer
+tells must be right, too. At the end of a case, a login must tell the same balance for every player who took part.
+
+If the balance of a `--player` is finer than the currency, the cases that are about exact amounts fail. All others judge
+balances to within a minor unit, and the report says so.
 
 After an R1 that is not due, or a connection that ends without an answer, the event is sent again up to three times, as
 a provider does (row 7). The report says so. Redirections are not followed, because they would carry the key to another
@@ -134,8 +156,9 @@ money, cancels; results and their changes. The other phases are about what goes 
 | always | that an R0 is committed, that all accounts sum to 0, what a crash leaves |
 
 ## Cases
-A row is a number of [semantics.md](semantics.md), `identity` for its [first paragraph](semantics.md#identity), `always`
-for its [last](semantics.md#always), or `wire` for [wire.md](wire.md).
+[Levels](#levels) are explained above. A row is a number of [semantics.md](semantics.md), `identity` for its
+[first paragraph](semantics.md#identity), `always` for its [last](semantics.md#always), or `wire` for
+[wire.md](wire.md).
 """
 
 
@@ -147,8 +170,8 @@ def reference() -> str:
 
 
 def _table(phase: str, cases: list[Case]) -> str:
-    rows = "".join(f"| `{case.name}` | {case.row} | {_cell(case.title)} |\n" for case in cases)
-    return f"\n### Phase {phase}\n| case | row | expects |\n|---|---|---|\n{rows}"
+    rows = "".join(f"| `{case.name}` | {case.level.value} | {case.row} | {_cell(case.title)} |\n" for case in cases)
+    return f"\n### Phase {phase}\n| case | level | row | expects |\n|---|---|---|---|\n{rows}"
 
 
 def _cell(text: str) -> str:

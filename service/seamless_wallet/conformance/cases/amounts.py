@@ -9,7 +9,7 @@ from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_errors import CaseSkipped
 from seamless_wallet.conformance.case_events import R0, R3, R4, CaseEvent
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 from seamless_wallet.conformance.cases.schema import money_of
 from seamless_wallet.money import AMOUNT_MAX, json_number
 
@@ -21,7 +21,7 @@ def bet_of(player: CasePlayer, text: str) -> CaseEvent:
     return player.round().bet(100).literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text})
 
 
-@case("14")
+@case("14", SHOULD)
 async def batch_of_nothing(context: CaseContext) -> None:
     """A bet, cancel, result or change without items, with totals of 0: R3."""
     player = await context.player()
@@ -31,7 +31,7 @@ async def batch_of_nothing(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("14")
+@case("14", OURS)
 async def batch_of_501(context: CaseContext) -> None:
     """501 items in a bet, cancel, result or change: R3, nothing moves."""
     unit, count = 10**context.scale, ITEMS_MAX + 1
@@ -54,7 +54,7 @@ async def batch_of_501(context: CaseContext) -> None:
         await event.refused()
 
 
-@case("15")
+@case("15", SHOULD)
 async def negative_stakes(context: CaseContext) -> None:
     """A stake below 0: R3 for every kind of event, nothing moves."""
     player = await context.player()
@@ -64,7 +64,16 @@ async def negative_stakes(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("15")
+@case("15", MUST)
+async def a_negative_stake_gives_no_money(context: CaseContext) -> None:
+    """A bet of less than 0, with a total that agrees: R3, nothing moves. A good bet is still taken."""
+    player = await context.player()
+    for text in ("-1", "-100"):
+        await bet_of(player, text).refused()
+    await player.round().bet(100).gets(R0, moves=-100)
+
+
+@case("15", MUST)
 async def negative_stake_within_a_batch(context: CaseContext) -> None:
     """A negative stake in a batch whose total is right and positive: R3."""
     player = await context.player()
@@ -73,7 +82,7 @@ async def negative_stake_within_a_batch(context: CaseContext) -> None:
     await bet.literally(texts).refused()
 
 
-@case("15")
+@case("15", SHOULD)
 async def not_a_number(context: CaseContext) -> None:
     """NaN and Infinity, as numbers or as texts, for any amount or total: R3."""
     player = await context.player()
@@ -83,7 +92,7 @@ async def not_a_number(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("15")
+@case("15", SHOULD)
 async def exponents_beyond_measure(context: CaseContext) -> None:
     """1e400, which overflows a double, or 1e999999, which takes minutes to write out: R3 at once."""
     player = await context.player()
@@ -93,7 +102,7 @@ async def exponents_beyond_measure(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("15")
+@case("15", SHOULD)
 async def finer_than_the_currency(context: CaseContext) -> None:
     """An amount or total with one decimal digit more than the currency has: R3, and it is not rounded."""
     player = await context.player()
@@ -106,7 +115,7 @@ async def finer_than_the_currency(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("15")
+@case("15", MUST)
 async def zeros_at_the_end_are_no_finer(context: CaseContext) -> None:
     """1.000000000, 1e0, 10e-1 and 0.1E+1 are all 1: R0."""
     unit = 10**context.scale
@@ -115,7 +124,7 @@ async def zeros_at_the_end_are_no_finer(context: CaseContext) -> None:
         await bet_of(player, text).gets(R0, moves=-unit)
 
 
-@case("15")
+@case("15", OURS)
 async def largest_amount(context: CaseContext) -> None:
     """2^53 − 1 minor units are an amount (here R4, for want of money); more is not: R3 in any event."""
     player = await context.player()
@@ -128,7 +137,7 @@ async def largest_amount(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("15")
+@case("15", OURS)
 async def winloss_that_is_no_amount(context: CaseContext) -> None:
     """NaN, 1e400, more than 2^53 − 1 or too many digits as the winloss of a result or a change: R3."""
     player = await context.player()
@@ -140,7 +149,7 @@ async def winloss_that_is_no_amount(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("17")
+@case("17", MUST)
 async def another_currency(context: CaseContext) -> None:
     """The currency is not the player's: R3 for every kind of event."""
     player = await context.player()
@@ -153,7 +162,7 @@ async def another_currency(context: CaseContext) -> None:
     await game.result((100, 95)).gets(R0, moves=195)
 
 
-@case("17")
+@case("17", SHOULD)
 async def unknown_currencies(context: CaseContext) -> None:
     """The currency does not exist, is misspelt or empty: R3."""
     player = await context.player()

@@ -6,7 +6,7 @@ from seamless_wallet.commands import ITEMS_MAX
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, CaseEvent
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.SCHEMA)
 
@@ -25,7 +25,7 @@ async def good_events(player: CasePlayer) -> dict[str, CaseEvent]:
     }
 
 
-@case("14")
+@case("14", SHOULD)
 async def totals_that_are_no_sums(context: CaseContext) -> None:
     """A total is not the sum of its items: R3 for every kind of event."""
     player = await context.player()
@@ -42,7 +42,7 @@ async def totals_that_are_no_sums(context: CaseContext) -> None:
                 await events[kind].renewed().put(f"data.{name}", wrong).refused()
 
 
-@case("14")
+@case("14", SHOULD)
 async def one_bet_twice_in_a_batch(context: CaseContext) -> None:
     """A bet_index occurs twice in one event: R3 for every kind of event, nothing moves."""
     player = await context.player()
@@ -52,7 +52,7 @@ async def one_bet_twice_in_a_batch(context: CaseContext) -> None:
         await event.put(f"data.{name}", [items[0], items[0]], "one bet twice").refused()
 
 
-@case("14")
+@case("14", OURS)
 async def batch_of_500(context: CaseContext) -> None:
     """500 items, the most that a batch may have: R0, and all are taken."""
     player = await context.player()
@@ -60,7 +60,7 @@ async def batch_of_500(context: CaseContext) -> None:
     await bet.gets(R0, moves=-3 * ITEMS_MAX)
 
 
-@case("11")
+@case("11", SHOULD)
 async def fields_missing_in_other_events(context: CaseContext) -> None:
     """A field that moves money is missing in a cancel, a result or a change: R3."""
     player = await context.player()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.SESSIONS)
 
 
-@case("22")
+@case("22", SHOULD)
 async def blocked_player_cannot_log_in(context: CaseContext) -> None:
     """A blocked player logs in: R1. Once unblocked, the same event is R0."""
     player = await context.player()
@@ -20,7 +20,7 @@ async def blocked_player_cannot_log_in(context: CaseContext) -> None:
     await login.gets(R0)
 
 
-@case("32")
+@case("32", SHOULD)
 async def blocked_player_cannot_bet(context: CaseContext) -> None:
     """A blocked player bets: R1, nothing is taken. Once unblocked, the same event is R0."""
     player = await context.player()
@@ -31,7 +31,7 @@ async def blocked_player_cannot_bet(context: CaseContext) -> None:
     await bet.gets(R0, moves=-100)
 
 
-@case("32")
+@case("32", OURS)
 async def block_comes_before_funds(context: CaseContext) -> None:
     """A blocked player without enough money bets: R1, not R4."""
     player = await context.player()
@@ -39,7 +39,7 @@ async def block_comes_before_funds(context: CaseContext) -> None:
     await player.round().bet(player.has + 1).gets(R1)
 
 
-@case("32")
+@case("32", OURS)
 async def a_cancelled_bet_comes_before_the_block(context: CaseContext) -> None:
     """A blocked player bets what was cancelled before: R3, not R1."""
     player = await context.player()
@@ -49,7 +49,7 @@ async def a_cancelled_bet_comes_before_the_block(context: CaseContext) -> None:
     await game.bet(100).gets(R3)
 
 
-@case("32")
+@case("32", MUST)
 async def a_placed_bet_comes_before_the_block(context: CaseContext) -> None:
     """A placed bet of a blocked player comes again, as a retry and as a new event: R0."""
     player = await context.player()
@@ -60,7 +60,7 @@ async def a_placed_bet_comes_before_the_block(context: CaseContext) -> None:
     await bet.renewed().gets(R0)
 
 
-@case("40")
+@case("40", MUST)
 async def cancel_for_a_blocked_player(context: CaseContext) -> None:
     """A bet of a blocked player is cancelled: R0, refunded."""
     player = await context.player()
@@ -69,7 +69,7 @@ async def cancel_for_a_blocked_player(context: CaseContext) -> None:
     await game.cancel(100).gets(R0, moves=100)
 
 
-@case("50")
+@case("50", MUST)
 async def result_for_a_blocked_player(context: CaseContext) -> None:
     """A bet of a blocked player is settled: R0, credited."""
     player = await context.player()
@@ -78,7 +78,7 @@ async def result_for_a_blocked_player(context: CaseContext) -> None:
     await game.result((100, 95)).gets(R0, moves=195)
 
 
-@case("61")
+@case("61", MUST)
 async def change_for_a_blocked_player(context: CaseContext) -> None:
     """A result of a blocked player is changed: R0, applied."""
     player = await context.player()
@@ -87,7 +87,7 @@ async def change_for_a_blocked_player(context: CaseContext) -> None:
     await game.change((100, 95, 0)).gets(R0, moves=-95)
 
 
-@case("23")
+@case("23", SHOULD)
 async def logout_of_a_blocked_player(context: CaseContext) -> None:
     """A blocked player logs out: R0."""
     player = await context.player()
@@ -95,7 +95,7 @@ async def logout_of_a_blocked_player(context: CaseContext) -> None:
     await player.logout().gets(R0)
 
 
-@case("70")
+@case("70", OURS)
 async def cash_desk_of_a_blocked_player(context: CaseContext) -> None:
     """A blocked player can deposit, but cannot withdraw."""
     player = await context.player()

@@ -7,14 +7,24 @@ from collections.abc import AsyncIterator
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R2, check_code
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.ENVELOPE)
 
 STAKE = 100
+LINE = 76
+"""Characters of a line, as libraries for MIME write base64."""
 
 
-@case("wire")
+@case("wire", MUST)
+async def either_content_type(context: CaseContext) -> None:
+    """text/plain, as the guide says, or application/json, as its pages of events show: R0."""
+    player, headers = await context.player(), context.webhook.headers
+    for kind in ("text/plain", "application/json"):
+        await _is_taken(player, _sealed_bet(player), kind, {**headers, "Content-Type": kind})
+
+
+@case("wire", SHOULD)
 async def any_content_type(context: CaseContext) -> None:
     """Any Content-Type, such as text/plain or application/json: R0, because it is never looked at."""
     player, headers = await context.player(), context.webhook.headers
@@ -22,7 +32,7 @@ async def any_content_type(context: CaseContext) -> None:
         await _is_taken(player, _sealed_bet(player), kind, {**headers, "Content-Type": kind})
 
 
-@case("wire")
+@case("wire", SHOULD)
 async def body_as_a_json_string(context: CaseContext) -> None:
     r"""The body in double quotes, also with `\/` for the slashes of base64: R0."""
     player = await context.player()
@@ -31,13 +41,24 @@ async def body_as_a_json_string(context: CaseContext) -> None:
         await _is_taken(player, b'"' + body + b'"', "a JSON string")
 
 
-@case("wire")
+@case("wire", SHOULD)
 async def body_in_white_space(context: CaseContext) -> None:
     """White space around the body, quoted or not: R0."""
     player = await context.player()
     for before, after in ((b"", b"\n"), (b"\r\n ", b"\r\n"), (b' "', b'"\n')):
         body = before + _sealed_bet(player).strip(b'"') + after
         await _is_taken(player, body, f"{before!r} before and {after!r} after")
+
+
+@case("wire", SHOULD)
+async def body_in_lines(context: CaseContext) -> None:
+    """Base64 in lines of 76 characters that end with LF or CR LF, or behind a byte-order mark: R0."""
+    player = await context.player()
+    for end in (b"\n", b"\r\n"):
+        bare = _sealed_bet(player).strip(b'"')
+        lines = [bare[at : at + LINE] for at in range(0, len(bare), LINE)]
+        await _is_taken(player, end.join(lines) + end, f"lines that end with {end!r}")
+    await _is_taken(player, b"\xef\xbb\xbf" + _sealed_bet(player), "a byte-order mark")
 
 
 def _sealed_bet(player: CasePlayer) -> bytes:
@@ -51,7 +72,7 @@ async def _is_taken(player: CasePlayer, body: bytes, what: str, headers: dict[st
     player.balance = player.has - STAKE
 
 
-@case("13")
+@case("13", OURS)
 async def body_over_the_limit(context: CaseContext) -> None:
     """A good event in a body over the limit: R2, and nothing is taken."""
     player = await context.player()
@@ -59,7 +80,7 @@ async def body_over_the_limit(context: CaseContext) -> None:
     check_code(await context.webhook.exchange_body(body), f"a body of {len(body)} bytes", R2)
 
 
-@case("13")
+@case("13", OURS)
 async def body_over_the_limit_in_chunks(context: CaseContext) -> None:
     """A body over the limit without a Content-Length: R2, because the wallet counts the bytes itself."""
     player = await context.player()
@@ -77,7 +98,7 @@ def _body_over_the_limit(player: CasePlayer) -> bytes:
     return player.run.webhook.seal(text)
 
 
-@case("13")
+@case("13", OURS)
 async def body_within_the_limit(context: CaseContext) -> None:
     """A body just below the limit: R0."""
     player = await context.player()

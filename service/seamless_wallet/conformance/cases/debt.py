@@ -8,7 +8,7 @@ from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.case_events import R0, R4
 from seamless_wallet.conformance.case_player import CasePlayer, Round
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.DEBT)
 
@@ -48,7 +48,22 @@ async def indebted(context: CaseContext, rest: int = 0) -> tuple[CasePlayer, Rou
     return player, await overdraw(player, rest)
 
 
-@case("66")
+@case("66", MUST)
+async def a_balance_is_never_negative(context: CaseContext) -> None:
+    """A win is spent, then taken back: whatever the code, no answer tells a balance below 0, then or later."""
+    player = await context.player()
+    if player.shared:
+        player.cleanups.append(lambda: _pay_off(player))
+    game = await player.settled((STAKE, WON))
+    await player.lose_all(but=300)
+    for event in (game.change((STAKE, WON, -STAKE)), player.login()):
+        reply = await event.deliver()
+        if reply.latest_balance is not None and reply.latest_balance < 0:
+            raise CaseFailed(f"{event}: expected no balance below 0; got {reply.latest_balance}")
+    await player.find_balance()
+
+
+@case("66", OURS)
 async def change_that_takes_more_than_the_balance(context: CaseContext) -> None:
     """A win is spent, then taken back: R0, the balance is 0, never negative (with --change-overdraw reject: R4)."""
     if context.choices.change_overdraw == "debt":
@@ -60,14 +75,14 @@ async def change_that_takes_more_than_the_balance(context: CaseContext) -> None:
     await game.change((STAKE, WON, -STAKE)).gets(R4)
 
 
-@case("66")
+@case("66", OURS)
 async def change_takes_what_is_there(context: CaseContext) -> None:
     """A win is partly spent, then taken back: R0, and the rest of the balance is taken."""
     player, _ = await indebted(context, rest=2500)
     await player.login().gets(R0)
 
 
-@case("66")
+@case("66", OURS)
 async def change_after_a_withdrawal(context: CaseContext) -> None:
     """A win is withdrawn, then taken back: R0, and the rest becomes a debt, which the next win pays."""
     player = await player_who_may_owe(context)
@@ -77,7 +92,7 @@ async def change_after_a_withdrawal(context: CaseContext) -> None:
     await win(player, DEBT - 300 + 25, seen=25)
 
 
-@case("66")
+@case("66", OURS)
 async def repeated_overdraw(context: CaseContext) -> None:
     """The change that made the debt comes again, as a new event and as a retry: R0, and the debt does not grow."""
     player, game = await indebted(context)
@@ -87,7 +102,7 @@ async def repeated_overdraw(context: CaseContext) -> None:
     await win(player, DEBT + 10, seen=10)
 
 
-@case("66")
+@case("66", OURS)
 async def batch_is_netted_before_it_overdraws(context: CaseContext) -> None:
     """One event raises one bet and lowers another: only the difference becomes a debt."""
     player = await player_who_may_owe(context)
@@ -105,7 +120,7 @@ async def win(player: CasePlayer, minor: int, *, seen: int) -> None:
     await game.result((0, minor)).gets(R0, moves=seen)
 
 
-@case("67")
+@case("67", OURS)
 async def win_pays_the_debt_first(context: CaseContext) -> None:
     """A win pays the debt first, and the rest goes to the balance."""
     player, _ = await indebted(context, rest=2500)
@@ -114,7 +129,7 @@ async def win_pays_the_debt_first(context: CaseContext) -> None:
     await win(player, 5, seen=5)
 
 
-@case("67")
+@case("67", OURS)
 async def refund_pays_the_debt_first(context: CaseContext) -> None:
     """The refund of a cancelled bet pays the debt first, and the rest goes to the balance."""
     player = await player_who_may_owe(context)
@@ -124,7 +139,7 @@ async def refund_pays_the_debt_first(context: CaseContext) -> None:
     await win(player, 5, seen=5)
 
 
-@case("67")
+@case("67", OURS)
 async def change_upward_pays_the_debt_first(context: CaseContext) -> None:
     """The result that made the debt becomes a win again: the debt is paid, and the rest is credited."""
     player, game = await indebted(context)
@@ -132,7 +147,7 @@ async def change_upward_pays_the_debt_first(context: CaseContext) -> None:
     await win(player, 5, seen=5)
 
 
-@case("67")
+@case("67", OURS)
 async def retry_of_a_payment(context: CaseContext) -> None:
     """The win that paid a debt comes again: R0, and it pays nothing twice."""
     player, _ = await indebted(context)
@@ -144,7 +159,7 @@ async def retry_of_a_payment(context: CaseContext) -> None:
     await win(player, 110, seen=10)
 
 
-@case("67")
+@case("67", OURS)
 async def deposits_do_not_pay_the_debt(context: CaseContext) -> None:
     """A deposit goes to the balance as a whole; the next win still pays the debt."""
     player, _ = await indebted(context)
@@ -154,7 +169,7 @@ async def deposits_do_not_pay_the_debt(context: CaseContext) -> None:
     await win(player, 5, seen=5)
 
 
-@case("67")
+@case("67", OURS)
 async def bets_of_a_player_in_debt(context: CaseContext) -> None:
     """A player in debt may stake the whole balance, and what it wins pays the debt."""
     player, _ = await indebted(context)
@@ -166,7 +181,7 @@ async def bets_of_a_player_in_debt(context: CaseContext) -> None:
     await win(player, DEBT - 6000 + 15, seen=15)
 
 
-@case("67")
+@case("67", OURS)
 async def withdrawal_of_a_player_in_debt(context: CaseContext) -> None:
     """A player in debt may withdraw the balance less the debt, and no more."""
     player, _ = await indebted(context)
@@ -178,7 +193,7 @@ async def withdrawal_of_a_player_in_debt(context: CaseContext) -> None:
     await player.withdraw(DEBT)
 
 
-@case("70")
+@case("70", MUST)
 async def deposit_and_withdrawal_are_seen(context: CaseContext) -> None:
     """The next reply shows what the back office moved, and the back office shows what the game moved."""
     player = await context.player()
@@ -195,7 +210,7 @@ async def deposit_and_withdrawal_are_seen(context: CaseContext) -> None:
         raise CaseFailed(f"the back office shows {seen[:80]!r}, the webhook told {player.major(player.has)}")
 
 
-@case("71")
+@case("71", MUST)
 async def withdrawal_over_the_balance(context: CaseContext) -> None:
     """A withdrawal over the balance is refused, nothing moves; the whole balance can be withdrawn."""
     player = await context.player()
@@ -206,7 +221,7 @@ async def withdrawal_over_the_balance(context: CaseContext) -> None:
     await player.deposit(100)
 
 
-@case("71")
+@case("71", MUST)
 async def stakes_cannot_be_withdrawn(context: CaseContext) -> None:
     """The stake of an open bet cannot be withdrawn; the rest can."""
     player = await context.player()
@@ -217,7 +232,7 @@ async def stakes_cannot_be_withdrawn(context: CaseContext) -> None:
     await game.cancel(600).gets(R0, moves=600)
 
 
-@case("72")
+@case("72", SHOULD)
 async def player_who_exists_is_made_again(context: CaseContext) -> None:
     """An existing player is created again: the same player, with the same money."""
     player = await context.player()

@@ -9,12 +9,12 @@ import msgspec
 
 from seamless_wallet.ciphers import BLOCK_BYTES
 from seamless_wallet.clients.error_text import excerpt
-from seamless_wallet.clients.webhook import HttpAnswer
+from seamless_wallet.clients.webhook import HttpAnswer, WebhookError
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_errors import CaseFailed, CaseSkipped
-from seamless_wallet.conformance.case_events import R2, R3, check_code
+from seamless_wallet.conformance.case_events import R0, R2, R3, check_code
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.ENVELOPE)
 
@@ -68,7 +68,32 @@ def headers_without_the_key(context: CaseContext) -> dict[str, dict[str, str]]:
     }
 
 
-@case("10")
+@case("10", MUST)
+async def strangers_move_nothing_and_learn_no_key(context: CaseContext) -> None:
+    """The Api-Key is wrong or missing: no R0, nothing is taken, and the right key is nowhere in the answer."""
+    player, webhook = await context.player(), context.webhook
+    for who, headers in headers_without_the_key(context).items():
+        answer = await webhook.post(webhook.seal(player.round().bet(100).text), headers)
+        if any(webhook.key.text in value for value in (*answer.headers.values(), answer.body.decode(errors="replace"))):
+            raise CaseFailed(f"{who}: the answer carries the Api-Key, which a caller without it must not learn")
+        if code_of(context, answer) == R0:
+            raise CaseFailed(f"{who}: expected no R0; got {excerpt(answer.body)}")
+
+
+def code_of(context: CaseContext, answer: HttpAnswer) -> object:
+    """The code in an answer, sealed or plain; None if there is none."""
+    try:
+        return context.webhook.read(context.webhook.open(answer)).code
+    except WebhookError:
+        pass
+    try:
+        said = msgspec.json.decode(answer.body)
+    except msgspec.MsgspecError:
+        return None
+    return said.get("code") if isinstance(said, dict) else None
+
+
+@case("10", SHOULD)
 async def strangers_get_no_key(context: CaseContext) -> None:
     """The Api-Key is wrong or missing: a plain R2, without the headers Api-Id and Api-Key."""
     player = await context.player()
@@ -77,7 +102,7 @@ async def strangers_get_no_key(context: CaseContext) -> None:
         check_plain(await context.webhook.post(context.webhook.seal(bet.text), headers), who)
 
 
-@case("10")
+@case("10", SHOULD)
 async def strangers_are_all_answered_alike(context: CaseContext) -> None:
     """Wrong or missing keys with good or bad bodies: the same bytes and headers for all."""
     bodies = (b"", b"x", context.webhook.seal(b"{}"), context.webhook.seal(context.unknown_player().login().text))
@@ -91,7 +116,7 @@ async def strangers_are_all_answered_alike(context: CaseContext) -> None:
                 raise CaseFailed(f"{who}: the answer differs from that to a call without headers: {seen} and {first}")
 
 
-@case("10")
+@case("10", OURS)
 async def unknown_provider(context: CaseContext) -> None:
     """The URL names a provider that does not exist, the key is right elsewhere: a plain R2."""
     parts = urlsplit(context.webhook.url)
@@ -103,7 +128,7 @@ async def unknown_provider(context: CaseContext) -> None:
     check_plain(await context.webhook.post(body, url=url), "an unknown provider")
 
 
-@case("10")
+@case("10", SHOULD)
 async def another_api_id(context: CaseContext) -> None:
     """The Api-Key is right, the Api-Id is not: a sealed R2, and nothing happens."""
     player, webhook = await context.player(), context.webhook
@@ -133,7 +158,7 @@ def undecryptable(context: CaseContext, player: CasePlayer) -> dict[str, bytes]:
     }
 
 
-@case("10")
+@case("10", SHOULD)
 async def undecryptable_bodies(context: CaseContext) -> None:
     """The headers are right, the body does not decrypt: a sealed R2, and nothing happens."""
     player = await context.player()
@@ -141,7 +166,7 @@ async def undecryptable_bodies(context: CaseContext) -> None:
         await answer_to(context, body)
 
 
-@case("10")
+@case("10", SHOULD)
 async def undecryptable_bodies_are_all_answered_alike(context: CaseContext) -> None:
     """Bad base64, bad blocks, bad padding: the same text for all, so that nobody learns what was wrong."""
     player = await context.player()
@@ -150,7 +175,7 @@ async def undecryptable_bodies_are_all_answered_alike(context: CaseContext) -> N
         raise CaseFailed(f"answers that differ: {answers}")
 
 
-@case("10")
+@case("10", MUST)
 async def replies_are_sealed_and_carry_the_headers(context: CaseContext) -> None:
     """The Api-Key is right: every reply is sealed and carries Api-Id and Api-Key, errors too."""
     player, webhook = await context.player(), context.webhook
@@ -162,7 +187,7 @@ async def replies_are_sealed_and_carry_the_headers(context: CaseContext) -> None
                 raise CaseFailed(f"the reply to {excerpt(text)} does not carry the {name} of the request")
 
 
-@case("10")
+@case("10", SHOULD)
 async def rearranged_blocks(context: CaseContext) -> None:
     """Two neighbouring blocks of a bet are swapped, which ECB does not notice: R2 or R3, nothing is taken."""
     player = await context.player()
@@ -174,7 +199,7 @@ async def rearranged_blocks(context: CaseContext) -> None:
         await _is_no_bet(context, b"".join(swapped), f"blocks {at} and {at + 1} swapped")
 
 
-@case("10")
+@case("10", SHOULD)
 async def transplanted_blocks(context: CaseContext) -> None:
     """A block with another amount replaces the stake, so the total is wrong: R3 (R2 with GCM), nothing is taken."""
     player = await context.player()

@@ -8,7 +8,7 @@ from seamless_wallet.commands import ID_CHARS_MAX
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3, CaseEvent, literal
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.IDENTITY)
 
@@ -21,7 +21,7 @@ def bet_with(player: CasePlayer, place: str, value: object) -> CaseEvent:
     return player.round().bet(10).put(place, value, f"{place} = {shown[:40]}")
 
 
-@case("identity")
+@case("identity", OURS)
 async def ids_of_128_characters(context: CaseContext) -> None:
     """Ids of 128 characters, also beyond ASCII: R0, because characters count and not bytes."""
     player = await context.player()
@@ -32,7 +32,7 @@ async def ids_of_128_characters(context: CaseContext) -> None:
             await bet_with(player, place, longest).gets(R0, moves=-10)
 
 
-@case("identity")
+@case("identity", OURS)
 async def ids_of_129_characters(context: CaseContext) -> None:
     """An id of 129 characters: R3."""
     player = await context.player()
@@ -40,7 +40,7 @@ async def ids_of_129_characters(context: CaseContext) -> None:
         await bet_with(player, place, "x" * (ID_CHARS_MAX + 1)).refused()
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def ids_without_a_character(context: CaseContext) -> None:
     """An empty id: R3."""
     player = await context.player()
@@ -48,7 +48,7 @@ async def ids_without_a_character(context: CaseContext) -> None:
         await bet_with(player, place, "").refused()
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def ids_with_control_characters(context: CaseContext) -> None:
     """An id with a control character of ASCII or Latin-1: R3."""
     player = await context.player()
@@ -57,7 +57,7 @@ async def ids_with_control_characters(context: CaseContext) -> None:
             await bet_with(player, place, f"a{char}b").refused()
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def ids_with_lone_surrogates(context: CaseContext) -> None:
     r"""An id with `\ud800`, which is half a character: R3."""
     player = await context.player()
@@ -65,7 +65,7 @@ async def ids_with_lone_surrogates(context: CaseContext) -> None:
         await bet_with(player, place, literal(r'"a\ud800b"')).refused()
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def alike_rounds_are_different(context: CaseContext) -> None:
     """Rounds whose numbers only look alike (case, width, accents, white space): different bets, R0 for each."""
     player = await context.player()
@@ -74,7 +74,7 @@ async def alike_rounds_are_different(context: CaseContext) -> None:
         await player.round(base + tail).bet(10).gets(R0, moves=-10)
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def alike_indexes_are_different(context: CaseContext) -> None:
     """Indexes 1, 01, 1.0 and a full-width 1: different bets, R0 for each."""
     player = await context.player()
@@ -83,7 +83,7 @@ async def alike_indexes_are_different(context: CaseContext) -> None:
         await game.bet(10).put("data.bets.0.bet_index", index).gets(R0, moves=-10)
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def alike_transactions_are_different(context: CaseContext) -> None:
     """Transaction ids that only look alike: different events, R0 for each."""
     player = await context.player()
@@ -92,7 +92,7 @@ async def alike_transactions_are_different(context: CaseContext) -> None:
         await bet_with(player, "transaction_id", base + tail).gets(R0, moves=-10)
 
 
-@case("21")
+@case("21", SHOULD)
 async def alike_players_are_unknown(context: CaseContext) -> None:
     """A user_id that only looks like that of a known player: R3."""
     player = await context.player()
@@ -101,7 +101,7 @@ async def alike_players_are_unknown(context: CaseContext) -> None:
         await context.unknown_player(alike).round().bet(10).gets(R3)
 
 
-@case("identity")
+@case("identity", SHOULD)
 async def alike_players_have_their_own_money(context: CaseContext) -> None:
     """Two user_ids that look alike (é as one character or as two): two players, each with their own balance."""
     base = f"conf-{context.unique_id()}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.IDENTITY)
 
 
-@case("1")
+@case("1", MUST)
 async def repeated_bet(context: CaseContext) -> None:
     """The same bet comes three times: R0 each time, taken once."""
     player = await context.player()
@@ -19,7 +19,7 @@ async def repeated_bet(context: CaseContext) -> None:
     await bet.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def repeated_cancel(context: CaseContext) -> None:
     """The same cancel three times: R0 each time, refunded once."""
     player = await context.player()
@@ -30,7 +30,7 @@ async def repeated_cancel(context: CaseContext) -> None:
     await cancel.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def repeated_result(context: CaseContext) -> None:
     """The same result three times: R0 each time, credited once."""
     player = await context.player()
@@ -41,7 +41,7 @@ async def repeated_result(context: CaseContext) -> None:
     await result.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def repeated_change(context: CaseContext) -> None:
     """The same change three times, down and up: R0 each time, applied once."""
     player = await context.player()
@@ -53,7 +53,7 @@ async def repeated_change(context: CaseContext) -> None:
         await change.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def repeated_login_and_logout(context: CaseContext) -> None:
     """The same login and the same logout twice: R0."""
     player = await context.player()
@@ -62,7 +62,7 @@ async def repeated_login_and_logout(context: CaseContext) -> None:
         await event.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def retry_tells_the_balance_of_now(context: CaseContext) -> None:
     """A retry tells the balance after all that has happened since, and moves nothing."""
     player = await context.player()
@@ -72,7 +72,7 @@ async def retry_tells_the_balance_of_now(context: CaseContext) -> None:
     await bet.gets(R0)
 
 
-@case("1")
+@case("1", MUST)
 async def retry_after_the_round_is_over(context: CaseContext) -> None:
     """A bet and a result come again after their bet was cancelled, settled or changed: R0, nothing moves."""
     player = await context.player()
@@ -89,7 +89,7 @@ async def retry_after_the_round_is_over(context: CaseContext) -> None:
     await result.gets(R0)
 
 
-@case("1")
+@case("1", SHOULD)
 async def retry_with_another_timestamp_and_more_fields(context: CaseContext) -> None:
     """A retry has a new timestamp, more fields or another bet_type: it is still the same event, R0."""
     player = await context.player()
@@ -101,7 +101,7 @@ async def retry_with_another_timestamp_and_more_fields(context: CaseContext) -> 
     await bet.put("data.table_no", "8").gets(R0)
 
 
-@case("1")
+@case("1", SHOULD)
 async def retry_with_its_items_in_another_order(context: CaseContext) -> None:
     """A retry has its items in another order: it is still the same event, R0."""
     player = await context.player()
@@ -110,7 +110,7 @@ async def retry_with_its_items_in_another_order(context: CaseContext) -> None:
     await bet.put("data.bets", bet.fields["data"]["bets"][::-1], "items in another order").gets(R0)
 
 
-@case("1")
+@case("1", SHOULD)
 async def retry_with_its_amounts_written_otherwise(context: CaseContext) -> None:
     """A retry writes its amounts as 5, 5.0 or 0.5e1: it is still the same event, R0."""
     unit = 10**context.scale
@@ -121,7 +121,7 @@ async def retry_with_its_amounts_written_otherwise(context: CaseContext) -> None
         await bet.literally({"data.bets.0.bet_amount": text, "data.total_bet_amount": text}).gets(R0)
 
 
-@case("2")
+@case("2", SHOULD)
 async def conflict_of_amounts(context: CaseContext) -> None:
     """The same transaction_id with another amount: R3, nothing moves. The first event is still R0."""
     player = await context.player()
@@ -133,7 +133,7 @@ async def conflict_of_amounts(context: CaseContext) -> None:
     await game.cancel(500).gets(R0, moves=500)
 
 
-@case("2")
+@case("2", SHOULD)
 async def conflict_of_rounds(context: CaseContext) -> None:
     """The same transaction_id for another round, index or number of bets: R3, and no bet is placed."""
     player = await context.player()
@@ -145,7 +145,7 @@ async def conflict_of_rounds(context: CaseContext) -> None:
     await other.bet(500).gets(R0, moves=-500)
 
 
-@case("2")
+@case("2", SHOULD)
 async def conflict_of_kinds(context: CaseContext) -> None:
     """A cancel, a result or a logout has the transaction_id of a bet: R3, nothing moves."""
     player = await context.player()
@@ -157,7 +157,7 @@ async def conflict_of_kinds(context: CaseContext) -> None:
     await game.result((500, 475)).gets(R0, moves=975)
 
 
-@case("2")
+@case("2", SHOULD)
 async def conflict_of_results(context: CaseContext) -> None:
     """Another winloss under the transaction_id of a result: R3, nothing moves."""
     player = await context.player()
@@ -168,7 +168,7 @@ async def conflict_of_results(context: CaseContext) -> None:
     await result.gets(R0)
 
 
-@case("2")
+@case("2", SHOULD)
 async def conflict_of_values_before(context: CaseContext) -> None:
     """Another `winloss_before` under the transaction_id of a change: R3, nothing moves."""
     player = await context.player()

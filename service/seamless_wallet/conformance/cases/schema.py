@@ -10,7 +10,7 @@ from seamless_wallet.clients.error_text import excerpt
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R3, CaseEvent, check_code, literal
 from seamless_wallet.conformance.case_player import CasePlayer
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.SCHEMA)
 
@@ -80,7 +80,7 @@ async def text_is_refused(context: CaseContext, text: bytes) -> None:
     check_code(await context.webhook.exchange(text), excerpt(text), R3)
 
 
-@case("11")
+@case("11", SHOULD)
 async def not_json(context: CaseContext) -> None:
     """A text that is not JSON: R3. A login is still R0."""
     player = await context.player()
@@ -89,7 +89,7 @@ async def not_json(context: CaseContext) -> None:
     await player.login().gets(R0)
 
 
-@case("11")
+@case("11", SHOULD)
 async def json_that_is_no_object(context: CaseContext) -> None:
     """JSON that is an array, a string, a number or null: R3. A login is still R0."""
     player = await context.player()
@@ -98,7 +98,7 @@ async def json_that_is_no_object(context: CaseContext) -> None:
     await player.login().gets(R0)
 
 
-@case("11")
+@case("11", SHOULD)
 async def json_with_something_behind(context: CaseContext) -> None:
     """A good event with something after it: R3, and nothing is taken."""
     player = await context.player()
@@ -106,7 +106,7 @@ async def json_with_something_behind(context: CaseContext) -> None:
         await text_is_refused(context, player.round().bet(100).text + tail)
 
 
-@case("11")
+@case("11", SHOULD)
 async def not_utf8(context: CaseContext) -> None:
     """Bytes that are not UTF-8, in a field that the wallet does not need: R3."""
     player = await context.player()
@@ -115,7 +115,7 @@ async def not_utf8(context: CaseContext) -> None:
         await text_is_refused(context, text.replace(b"?broken?", broken))
 
 
-@case("11")
+@case("11", SHOULD)
 async def nested_without_end(context: CaseContext) -> None:
     """Ten thousand nested brackets: R3 as the whole text, R0 or R3 in an unknown field."""
     player = await context.player()
@@ -125,7 +125,7 @@ async def nested_without_end(context: CaseContext) -> None:
     check_code(reply, "10000 brackets in an unknown field", R0, R3)
 
 
-@case("11")
+@case("11", SHOULD)
 async def fields_that_are_missing(context: CaseContext) -> None:
     """Any one field of a bet is missing: R3."""
     player = await context.player()
@@ -133,7 +133,7 @@ async def fields_that_are_missing(context: CaseContext) -> None:
         await player.round().bet(100).drop(path).refused()
 
 
-@case("11")
+@case("11", SHOULD)
 async def numbers_in_place_of_texts(context: CaseContext) -> None:
     """A number, null, list, object or boolean in place of a text: R3 for every kind of event."""
     player = await context.player()
@@ -145,7 +145,7 @@ async def numbers_in_place_of_texts(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("11")
+@case("11", SHOULD)
 async def texts_in_place_of_numbers(context: CaseContext) -> None:
     """A text, boolean, null, list or object in place of a number: R3 for every kind of event."""
     player = await context.player()
@@ -159,7 +159,7 @@ async def texts_in_place_of_numbers(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("11")
+@case("11", SHOULD)
 async def amounts_as_texts_throughout(context: CaseContext) -> None:
     """All amounts and totals are texts, and agree with each other: R3 for every kind of event."""
     player = await context.player()
@@ -169,7 +169,7 @@ async def amounts_as_texts_throughout(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("11")
+@case("11", SHOULD)
 async def wrong_shapes(context: CaseContext) -> None:
     """An object in place of a list, or a list in place of an object: R3 for every kind of event."""
     player = await context.player()
@@ -183,7 +183,7 @@ async def wrong_shapes(context: CaseContext) -> None:
         await money.is_good()
 
 
-@case("11")
+@case("11", SHOULD)
 async def timestamps_that_are_none(context: CaseContext) -> None:
     """A timestamp with a fraction, below 0 or after the year 9999: R3."""
     player = await context.player()
@@ -192,7 +192,7 @@ async def timestamps_that_are_none(context: CaseContext) -> None:
         await player.round().bet(100).put("timestamp", value).refused()
 
 
-@case("11")
+@case("11", SHOULD)
 async def keys_that_are_there_twice(context: CaseContext) -> None:
     """A key occurs twice, at any level, also written with an escape: R3, whichever value is right."""
     player = await context.player()
@@ -209,7 +209,7 @@ async def keys_that_are_there_twice(context: CaseContext) -> None:
         await text_is_refused(context, player.round().bet(100).text.replace(old, new))
 
 
-@case("11")
+@case("11", SHOULD)
 async def unknown_events(context: CaseContext) -> None:
     """An event_type that does not exist or is misspelt: R3."""
     player = await context.player()
@@ -217,7 +217,7 @@ async def unknown_events(context: CaseContext) -> None:
         await player.round().bet(100).put("event_type", name).refused()
 
 
-@case("11")
+@case("11", SHOULD)
 async def data_of_another_event(context: CaseContext) -> None:
     """The data of a bet under the event_type of a cancel, a result or a change: R3."""
     player = await context.player()
@@ -225,7 +225,7 @@ async def data_of_another_event(context: CaseContext) -> None:
         await player.round().bet(100).put("event_type", name).refused()
 
 
-@case("12")
+@case("12", MUST)
 async def fields_that_nobody_knows(context: CaseContext) -> None:
     """Additional fields, of any type and at any level: R0."""
     player = await context.player()
@@ -236,7 +236,7 @@ async def fields_that_nobody_knows(context: CaseContext) -> None:
     await player.login().put("data", {}, "a login with data").gets(R0)
 
 
-@case("wire")
+@case("wire", OURS)
 async def feedback_that_is_missing(context: CaseContext) -> None:
     """`feedback_data` is missing, null or empty: R0."""
     player = await context.player()

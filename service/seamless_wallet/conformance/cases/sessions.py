@@ -7,12 +7,12 @@ import time
 from seamless_wallet.commands import Kind
 from seamless_wallet.conformance.case_context import CaseContext
 from seamless_wallet.conformance.case_events import R0, R1, R3
-from seamless_wallet.conformance.case_registry import Phase, cases_of
+from seamless_wallet.conformance.case_registry import MUST, OURS, SHOULD, Phase, cases_of
 
 case = cases_of(Phase.SESSIONS)
 
 
-@case("33", waits=True)
+@case("33", OURS, waits=True)
 async def bet_without_a_session(context: CaseContext) -> None:
     """The player is not logged in: R1. After a login, the same event is R0 (with --session off: R0 at once)."""
     player = await context.player_without_session()
@@ -23,7 +23,7 @@ async def bet_without_a_session(context: CaseContext) -> None:
     await bet.gets(R0, moves=-100)
 
 
-@case("33")
+@case("33", OURS)
 async def bet_just_after_the_logout(context: CaseContext) -> None:
     """A bet within the grace after a logout: R0."""
     context.needs_grace()
@@ -32,7 +32,7 @@ async def bet_just_after_the_logout(context: CaseContext) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("33", waits=True)
+@case("33", OURS, waits=True)
 async def bet_long_after_the_logout(context: CaseContext) -> None:
     """A bet after the grace: R1; after another login, the same event is R0."""
     context.needs("session", "required")
@@ -44,7 +44,7 @@ async def bet_long_after_the_logout(context: CaseContext) -> None:
     await bet.gets(R0, moves=-100)
 
 
-@case("33", waits=True)
+@case("33", OURS, waits=True)
 async def bet_in_the_grace_opens_nothing(context: CaseContext) -> None:
     """A bet within the grace is R0, but does not open the session again: after the grace, R1."""
     context.needs("session", "required")
@@ -57,7 +57,7 @@ async def bet_in_the_grace_opens_nothing(context: CaseContext) -> None:
     await player.login().gets(R0)
 
 
-@case("33", waits=True)
+@case("33", OURS, waits=True)
 async def session_comes_before_funds(context: CaseContext) -> None:
     """Neither a session nor enough money: R1, not R4. After a login and a win, the same event is R0."""
     context.needs("session", "required")
@@ -69,7 +69,7 @@ async def session_comes_before_funds(context: CaseContext) -> None:
     await bet.gets(R0, moves=-player.has + 100)
 
 
-@case("33", waits=True)
+@case("33", OURS, waits=True)
 async def a_cancelled_bet_comes_before_the_session(context: CaseContext) -> None:
     """No session, and the bet was cancelled before: R3, not R1."""
     context.needs("cancel_unknown", "tombstone")
@@ -79,7 +79,7 @@ async def a_cancelled_bet_comes_before_the_session(context: CaseContext) -> None
     await game.bet(100).gets(R3)
 
 
-@case("33", waits=True)
+@case("33", MUST, waits=True)
 async def what_follows_a_bet_needs_no_session(context: CaseContext) -> None:
     """A result, a change and a cancel long after the logout: R0."""
     player = await context.player()
@@ -90,7 +90,7 @@ async def what_follows_a_bet_needs_no_session(context: CaseContext) -> None:
     await game.cancel(40, at=2).gets(R0, moves=40)
 
 
-@case("33", waits=True)
+@case("33", MUST, waits=True)
 async def a_placed_bet_needs_no_session(context: CaseContext) -> None:
     """Long after the logout a bet comes again, as a retry and as a new event: R0."""
     player = await context.player()
@@ -101,7 +101,7 @@ async def a_placed_bet_needs_no_session(context: CaseContext) -> None:
     await bet.renewed().gets(R0)
 
 
-@case("24", waits=True)
+@case("24", SHOULD, waits=True)
 async def a_late_logout_closes_nothing(context: CaseContext) -> None:
     """A logout that is not newer than the newest login: R0, and bets are still taken after the grace."""
     player = await context.player()
@@ -111,7 +111,7 @@ async def a_late_logout_closes_nothing(context: CaseContext) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("24", waits=True)
+@case("24", OURS, waits=True)
 async def a_login_stamped_far_ahead_can_be_logged_out(context: CaseContext) -> None:
     """A login that is stamped a year ahead counts as at most 5 minutes ahead: a logout of in 10 minutes closes, R1."""
     context.needs("session", "required")
@@ -123,7 +123,7 @@ async def a_login_stamped_far_ahead_can_be_logged_out(context: CaseContext) -> N
     await player.round().bet(100).gets(R1)
 
 
-@case("24", waits=True)
+@case("24", MUST, waits=True)
 async def login_after_logout_opens_again(context: CaseContext) -> None:
     """A logout and a new login: bets are still taken after the grace of that logout."""
     player = await context.player()
@@ -133,7 +133,7 @@ async def login_after_logout_opens_again(context: CaseContext) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("1", waits=True)
+@case("1", OURS, waits=True)
 async def a_repeated_login_opens_nothing(context: CaseContext) -> None:
     """A login is sent again after the logout: R0, but a bet is R1, because the login was executed before."""
     context.needs("session", "required")
@@ -146,7 +146,7 @@ async def a_repeated_login_opens_nothing(context: CaseContext) -> None:
     await player.login().gets(R0)
 
 
-@case("1", waits=True)
+@case("1", SHOULD, waits=True)
 async def a_repeated_logout_closes_nothing(context: CaseContext) -> None:
     """A logout is sent again after the next login, with a newer timestamp: R0, and the session stays open."""
     player = await context.player()
@@ -158,7 +158,7 @@ async def a_repeated_logout_closes_nothing(context: CaseContext) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("24", waits=True)
+@case("24", SHOULD, waits=True)
 async def an_old_login_sets_nothing_back(context: CaseContext) -> None:
     """A login comes late: R0. A logout that is older than the newest login still closes nothing."""
     player = await context.player()
@@ -169,7 +169,7 @@ async def an_old_login_sets_nothing_back(context: CaseContext) -> None:
     await player.round().bet(100).gets(R0, moves=-100)
 
 
-@case("23", waits=True)
+@case("23", OURS, waits=True)
 async def a_second_logout_renews_no_grace(context: CaseContext) -> None:
     """Another logout long after the first: R0, but a bet after it is R1."""
     context.needs("session", "required")

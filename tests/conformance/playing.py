@@ -19,6 +19,7 @@ async def results_of(
     back_office: BackOfficePort | None = None,
     given: tuple[str, ...] = (),
     concurrency: int = 24,
+    fail_fast: bool = False,
     **choices,
 ) -> dict[str, CaseResult]:
     """Every case that is meant, by name. Without a back office there is the wallet's own; `given` players have none."""
@@ -32,7 +33,11 @@ async def results_of(
             choices=OperatorChoices(grace_s=endpoint.rules.grace_s, **choices),
             given_players=given,
         )
-        results = await play_cases(run, select(patterns), RunOptions(concurrency=concurrency))
+        results = await play_cases(
+            run,
+            select(patterns),
+            RunOptions(concurrency=concurrency, ends_run=lambda result: fail_fast and result.status is CaseStatus.FAIL),
+        )
     return {result.case.name: result for result in results}
 
 

@@ -78,7 +78,7 @@ class TestReports:
         """With what was run, and how."""
         report = json.loads(conformance(url, "--player", "ann", "--only", "bet-*", "--only", "row:32", "--json").stdout)
         assert report["version"] == __version__
-        assert (report["level"], report["passed"]) == ("must", True)
+        assert (report["level"], report["ok"]) == ("must", True)
         assert report["target"] == {
             "url": url,
             "profile": "dowinn-v3",

@@ -121,4 +121,4 @@ async def test_a_wallet_that_loses_money_fails_what_it_must_pass(name):
     rules = made() if issubclass(made, Rules) else Rules()
     endpoint = made(rules) if issubclass(made, Endpoint) else Endpoint(rules)
     back_office = made(rules) if issubclass(made, ReferenceBackOffice) else None
-    assert failed(await results_of(endpoint, "level:must", back_office=back_office))
+    assert failed(await results_of(endpoint, "level:must", back_office=back_office, fail_fast=True))

@@ -142,12 +142,12 @@ def test_json_says_what_was_run():
         "target",
         "options",
         "level",
-        "passed",
+        "ok",
         "duration_s",
         "cases",
         "summary",
     }
-    assert (document["target"], document["level"], document["passed"]) == (TARGET, "ours", False)
+    assert (document["target"], document["level"], document["ok"]) == (TARGET, "ours", False)
     assert document["duration_s"] == 0.75
     assert set(document["cases"][0]) == {"name", "row", "phase", "level", "status", "duration_s", "detail"}
     assert document["cases"][0]["phase"] == "9 concurrency"

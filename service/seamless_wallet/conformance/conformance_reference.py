@@ -107,7 +107,7 @@ A choice that an option can name (`--session off`) is not a failure: then the ca
 The report has a line for each phase and each level. For each failure it shows what was expected, what came, and the
 event that was sent. Failures with the same text are shown together, and those that count come first.
 
-- `--json` prints one document: `version` of the program; `target` and `options`, without secrets; `level`; `passed`,
+- `--json` prints one document: `version` of the program; `target` and `options`, without secrets; `level`; `ok`,
   which says whether any failure counts; `duration_s`; `cases`, each with `name`, `row`, `phase`, `level`, `status`
   (`pass`, `fail` or `skip`), `duration_s` and `detail`; and a `summary`, also `by_level`.
 - `--junit FILE` writes JUnit XML, which CI servers read. There, a failure that does not count is skipped, with what was

@@ -50,7 +50,7 @@ def as_json(run: RunResult) -> dict[str, Any]:
         "target": dict(run.target),
         "options": dict(run.options),
         "level": run.level.value,
-        "passed": run.passed,
+        "ok": run.passed,
         "duration_s": round(run.duration_s, 6),
         "cases": cases,
         "summary": {**summary(run.results), "by_level": levels},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -131,3 +132,11 @@ class Accounts:
             return await self._admin_port.admin.trial_balance()
         except AdminError as error:
             raise BackOfficeError(str(error)) from None
+
+
+def is_amount(text: str, minor: int, scale: int) -> bool:
+    """Whether a text is this amount, however many zeros stand at its end."""
+    try:
+        return to_minor(Decimal(text), scale) == minor
+    except (AmountError, InvalidOperation):
+        return False

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from random import Random
 from typing import Final, NoReturn
 
@@ -23,7 +22,7 @@ from seamless_wallet.commands import Code, Command, Item, Kind
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import AmountError, format_minor, to_minor
 from seamless_wallet.providers import Echo, Reply
-from seamless_wallet.simulator.accounts import Account, Accounts
+from seamless_wallet.simulator.accounts import Account, Accounts, is_amount
 from seamless_wallet.simulator.chaos import Chaos
 from seamless_wallet.simulator.oracle import Oracle, Ruling
 from seamless_wallet.simulator.simulation_report import Mismatch, SimulationReport
@@ -193,7 +192,7 @@ class SimulatedPlayer:
             ("balance", self.oracle.balance, shown.balance),
             ("debt", self.oracle.debt, shown.debt),
         ):
-            if told is not None and not _is_amount(told, minor, self.scale):
+            if told is not None and not is_amount(told, minor, self.scale):
                 expected = f"{what} {format_minor(minor, self.scale)}"
                 self.report.mismatch(Mismatch(self.user_id, "state at the end", expected, f"{what} {told[:80]}"))
 
@@ -243,11 +242,3 @@ class SimulatedPlayer:
     def _give_up(self, command: Command, event_type: str, ruling: Ruling, expected: str, got: str) -> NoReturn:
         self.report.mismatch(Mismatch(self.user_id, event_type, expected, got, command.transaction_id, ruling.row))
         raise WrongAnswer
-
-
-def _is_amount(text: str, minor: int, scale: int) -> bool:
-    """Whether a text is this amount, however many zeros stand at its end."""
-    try:
-        return to_minor(Decimal(text), scale) == minor
-    except (AmountError, InvalidOperation):
-        return False

@@ -90,6 +90,7 @@ class TestReports:
             "session": "required",
             "cancel_unknown": "tombstone",
             "change_overdraw": "debt",
+            "bet_age_max_s": 0,
             "grace_s": 1.0,
             "body_bytes_max": 4 * 2**20,
             "players": ["ann"],

@@ -22,6 +22,7 @@ WHATEVER_THE_CHOICE = {
     "a-balance-is-never-negative",
     "a-cancel-before-its-bet-loses-no-stake",
     "a-placed-bet-needs-no-session",
+    "old-bet-that-is-known",
     "what-follows-a-bet-needs-no-session",
 }
 """Cases of such rows that hold for every choice."""

@@ -19,7 +19,7 @@ from seamless_wallet.processes.lifetime import Generation, Lifetime
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings
 from seamless_wallet.settings.changes import without_restart
-from seamless_wallet.supervisor.reload_log import NOT_READY, log_refused, log_reloaded
+from seamless_wallet.supervisor.reload_log import NEVER_READY, log_refused, log_reloaded
 
 READY_LIMIT_S: Final = 30.0
 """How long a generation that replaces another one may take to get ready."""
@@ -105,7 +105,7 @@ class Generations:
             (outcome,) = await asyncio.gather(next_task, return_exceptions=True)
             logs.configure_logging(settings.log_level)
             if not stop.done():
-                log_refused(outcome if isinstance(outcome, Exception) else NOT_READY)
+                log_refused(outcome if isinstance(outcome, Exception) else NEVER_READY)
             return settings, generation, task
         successor.take_over.set()
         generation.end(last=False)

@@ -12,7 +12,7 @@ from seamless_wallet.settings.changes import NEEDS_RESTART, changed_names
 if TYPE_CHECKING:
     from seamless_wallet.settings import Settings
 
-NOT_READY: Final = WalletError("what was started with the new settings did not get ready")
+NEVER_READY: Final = WalletError("what was started with the new settings did not get ready")
 
 log = structlog.get_logger()
 

@@ -63,7 +63,10 @@ def _decimal_to_minor(value: Decimal, scale: int) -> int:
 
 
 def parse_minor(text: str, scale: int) -> int:
-    """Minor units of the admin API's strings, such as `"100.00"`: ASCII digits, at most one dot, no sign."""
+    """Minor units of the admin API's strings, such as `"100.00"`: ASCII digits, at most one dot, no sign.
+
+    Raises AmountError.
+    """
     if len(text) > _TEXT_MAX or _PLAIN.fullmatch(text) is None:
         raise AmountError('not an amount: write digits, such as "100.00"')
     return to_minor(Decimal(text), scale)

@@ -57,7 +57,7 @@ class Players:
         self._policy = Policy()
 
     async def create(self, request: web.Request) -> web.Response:
-        """`POST /v1/players`: 201, or 200 if the same player exists, 409 with another currency."""
+        """`POST /v1/players`: 201, or 200 if the same player exists, 409 with another currency. Raises ProblemError."""
         body = await parsing.read_body(request, parsing.CreateBody)
         user_id = parsing.new_user_id(body.user_id)
         if body.currency not in self._scales:

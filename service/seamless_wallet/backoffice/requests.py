@@ -109,7 +109,10 @@ def _wrong(error: msgspec.ValidationError) -> ProblemError:
 
 
 def checked_user_id(user_id: str) -> str:
-    """The id, if it has 1 to `ID_CHARS_MAX` characters, none of them a control character or half a surrogate pair."""
+    """The id, if it has 1 to `ID_CHARS_MAX` characters, none of them a control character or half a surrogate pair.
+
+    Raises ProblemError.
+    """
     if not 1 <= len(user_id) <= ID_CHARS_MAX:
         raise invalid("user_id", f"must have 1 to {ID_CHARS_MAX} characters")
     if any(category(char) in {"Cc", "Cs"} for char in user_id):
@@ -122,6 +125,8 @@ def new_user_id(user_id: str) -> str:
 
     `.` and `..` are steps of a path to every URL parser, percent-encoded or not (WHATWG URL, RFC 3986 5.2.4): a client
     would call another path, and nobody could show, pay or block that player.
+
+    Raises ProblemError.
     """
     if user_id in {".", ".."}:
         raise invalid("user_id", "must not be . or .., which no client can send in a path; choose another id")
@@ -129,7 +134,10 @@ def new_user_id(user_id: str) -> str:
 
 
 def user_id_of(request: web.Request) -> str:
-    """The player in the path, from its raw bytes: what is not UTF-8 is refused, never taken for another id."""
+    """The player in the path, from its raw bytes: what is not UTF-8 is refused, never taken for another id.
+
+    Raises ProblemError.
+    """
     segment = request.rel_url.raw_path.split("/")[_USER_ID_SEGMENT]
     try:
         return checked_user_id(unquote_to_bytes(segment).decode())
@@ -138,7 +146,7 @@ def user_id_of(request: web.Request) -> str:
 
 
 def idempotency_key(request: web.Request) -> str | None:
-    """The Idempotency-Key, None if there is none."""
+    """The Idempotency-Key, None if there is none. Raises ProblemError."""
     keys = request.headers.getall(IDEMPOTENCY_KEY, [])
     if not keys:
         return None
@@ -148,7 +156,7 @@ def idempotency_key(request: web.Request) -> str | None:
 
 
 def required_key(request: web.Request) -> str:
-    """The Idempotency-Key, which a deposit or withdrawal must have."""
+    """The Idempotency-Key, which a deposit or withdrawal must have. Raises ProblemError."""
     key = idempotency_key(request)
     if key is None:
         raise invalid(
@@ -158,7 +166,7 @@ def required_key(request: web.Request) -> str:
 
 
 def movement_amount(body: AmountBody, scale: int) -> int:
-    """The amount in minor units, more than 0."""
+    """The amount in minor units, more than 0. Raises ProblemError."""
     try:
         minor = parse_minor(body.amount, scale)
     except AmountError as error:
@@ -169,7 +177,10 @@ def movement_amount(body: AmountBody, scale: int) -> int:
 
 
 def page_of(request: web.Request) -> tuple[int, int | None]:
-    """`limit`: how many entries at most. `cursor`: only entries before this seq; None: from the newest on."""
+    """`limit`: how many entries at most. `cursor`: only entries before this seq; None: from the newest on.
+
+    Raises ProblemError.
+    """
     query = request.query
     for name in query:
         if name not in {"limit", "cursor"} or len(query.getall(name)) > 1:

@@ -65,7 +65,10 @@ class AdminApiPort:
         self.admin = admin
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """One call, repeated while its outcome is unknown."""
+        """One call, repeated while its outcome is unknown.
+
+        Raises BackOfficeError, of which ActionUnavailable is one.
+        """
         try:
             return await self._do(action, user_id, currency, amount)
         except AdminRefused as error:
@@ -96,7 +99,10 @@ class HookPort:
         self._words = shlex.split(command)
 
     async def do(self, action: Action, user_id: str, currency: str, amount: str = "") -> str:
-        """Run it once. Exit status 0: done, 69: no such action here, any other: refused."""
+        """Run it once. Exit status 0: done, 69: no such action here, any other: refused.
+
+        Raises BackOfficeError, of which ActionUnavailable is one.
+        """
         words = [user_id] if action in {"block", "unblock"} else [user_id, *filter(None, [amount]), currency]
         pipe = asyncio.subprocess.PIPE
         try:

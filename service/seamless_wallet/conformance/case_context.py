@@ -54,6 +54,8 @@ class CaseContext:
         """A player who has logged in and has at least these funds; the next call gives another one.
 
         No new player has what another has: so a balance that is told by chance, or that of another player, is noticed.
+
+        Raises CaseSkipped.
         """
         run = self.run
         if self.given_players:
@@ -68,7 +70,7 @@ class CaseContext:
             raise
 
     async def new_player(self, user_id: str, funds: int = 0, *, login: bool = True) -> CasePlayer:
-        """A player who was never there."""
+        """A player who was never there. Raises CaseSkipped or NoPlayer."""
         if self.given_players:
             raise CaseSkipped("needs new players: leave out --player, and pass --admin-url or --hook")
         player = self._added(CasePlayer(self.run, user_id, 0))

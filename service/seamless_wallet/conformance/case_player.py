@@ -140,7 +140,7 @@ class CasePlayer(PlayerAccount):
         self.balance = self.has - minor
 
     async def cannot_withdraw(self, minor: int) -> None:
-        """Ask for a withdrawal that the back office must refuse."""
+        """Ask for a withdrawal that the back office must refuse. Raises CaseFailed."""
         try:
             await self._ask("withdraw", self.major(minor))
         except BackOfficeRefused:

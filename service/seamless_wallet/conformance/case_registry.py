@@ -84,7 +84,10 @@ class CaseDecorator(Protocol):
 
 
 def cases_of(phase: Phase) -> CaseDecorator:
-    """The decorator of one phase: `@case("30", MUST)` makes a case of row 30, named and explained by its function."""
+    """The decorator of one phase: `@case("30", MUST)` makes a case of row 30, named and explained by its function.
+
+    What it decorates raises ValueError if there is a case of that name.
+    """
 
     def case(row: str, level: Level, *, waits: bool = False) -> Callable[[Play], Play]:
         def register(play: Play) -> Play:

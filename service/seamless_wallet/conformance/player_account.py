@@ -48,7 +48,7 @@ class PlayerAccount:
 
     @property
     def has(self) -> int:
-        """The balance of a player whom the wallet knows."""
+        """The balance of a player whom the wallet knows. Raises CaseFailed for any other."""
         if self.balance is None:
             raise CaseFailed(f"{self.user_id} is unknown")
         return self.balance

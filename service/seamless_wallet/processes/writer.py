@@ -34,7 +34,7 @@ READS_MAX: Final = 2
 
 
 def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
-    """Commit to the ledger until told to stop. Returns the exit status."""
+    """Commit to the ledger until told to stop. Returns the exit status: 78 if this Redis is that of another ledger."""
 
     async def main(settings: Settings, generation: Generation, _: ProcessCounters) -> None:
         async with open_ledger(settings) as ledger:

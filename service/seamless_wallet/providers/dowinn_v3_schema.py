@@ -31,7 +31,7 @@ def amount_of(value: object, scale: int, field: str) -> int:
 
 
 def stake_of(value: object, scale: int) -> int:
-    """As `amount_of`, but refuses negative ones."""
+    """As `amount_of`, but refuses negative ones. Raises Invalid."""
     minor = amount_of(value, scale, "bet_amount")
     if minor < 0:
         raise Invalid(Reason.AMOUNT, place="bet_amount")

@@ -38,7 +38,10 @@ def read_migrations(package: str) -> list[tuple[int, str]]:
 
 
 def statements(script: str) -> list[str]:
-    """The statements of a script, triggers whole. `executescript` is no use: it commits the open transaction."""
+    """The statements of a script, triggers whole. `executescript` is no use: it commits the open transaction.
+
+    Raises ValueError if the last one has no end.
+    """
     found, pending = [], ""
     for line in script.splitlines(keepends=True):
         if not pending and (not line.strip() or line.startswith("--")):

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, at most for as long as this process lives. Its content is the pid of the holder."""
+    """Hold a lock file, at most for as long as this process lives. Its content is the pid of the holder.
+
+    Raises SettingsError.
+    """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -52,7 +55,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def held(settings: Settings) -> Iterator[None]:
-    """Make the data directory if there is none, and hold its lock."""
+    """Make the data directory if there is none, and hold its lock. Raises SettingsError."""
     create_data_dir(settings.data_dir)
     with locked(settings.lock_path):
         yield
@@ -76,7 +79,10 @@ def prepared(settings: Settings) -> Iterator[None]:
 
 
 def make_private_directory(path: Path, purpose: str) -> None:
-    """Make a directory in a place that others may write to, and check that only this user may use it."""
+    """Make a directory in a place that others may write to, and check that only this user may use it.
+
+    Raises SettingsError.
+    """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()

@@ -135,6 +135,8 @@ class SqliteLedger:
         """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.
 
         `progress(done, total)`, in rows, is called in that thread. To stop early close the generator.
+
+        Raises StoreError.
         """
         if self._threads.closed:
             raise StoreError("the ledger is closed")
@@ -165,7 +167,10 @@ class SqliteLedger:
         await self._threads.write(commit_batches, self.shards, batches)
 
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
-        """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease."""
+        """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease.
+
+        Raises StoreError, and ValueError for an epoch that is not a later one.
+        """
         self._check_lease()
         if epoch <= expected:
             raise ValueError("an epoch only grows")

@@ -148,7 +148,7 @@ class CasePlayer(PlayerAccount):
         raise CaseFailed(f"a withdrawal of {self.major(minor)} was done, though it had to be refused")
 
     async def block(self) -> None:
-        """Block the player until the case is over, and see by a login that the block is in force."""
+        """Block the player until the case is over, and see by a login that the block is in force. Raises CaseFailed."""
         await self._ask("block")
         self.cleanups.append(self.unblock)
         login = self.login().noted("of a blocked player")

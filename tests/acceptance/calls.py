@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import threading
 import time
 import urllib.error
@@ -20,6 +21,12 @@ from seamless_wallet.providers import Provider, build_provider
 from tests.acceptance.service_process import KEY
 
 _numbers = count(1)
+
+
+def free_port() -> str:
+    """A port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
 
 
 def acme(key: str = KEY) -> Provider:

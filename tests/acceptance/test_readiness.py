@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -19,19 +18,13 @@ from typing import Any
 import pytest
 
 from seamless_wallet.commands import Code
-from tests.acceptance.calls import login, ready
+from tests.acceptance.calls import free_port, login, ready
 from tests.acceptance.service_process import CONFIG, WALLET, RunningService, environment, wait_until
 from tests.valkey_server import start_valkey
 
 LIMIT_S = 40.0
 ROWS = 60_000
 CHUNK = 10_000
-
-
-def free_port() -> str:
-    """A port that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
 
 
 def get(url: str) -> int:

@@ -20,6 +20,13 @@ class ReplyBody(StrEnum):
     JSON_STRING = "json-string"  # the same in double quotes, application/json
 
 
+class AcceptRule(StrEnum):
+    """Which events are taken (SEMANTICS row 83)."""
+
+    ALL = "all"
+    SETTLEMENTS = "settlements"  # no login, no bet: what is open is played to its end
+
+
 class SessionRule(StrEnum):
     """Whether a bet needs an open session (SEMANTICS row 33)."""
 

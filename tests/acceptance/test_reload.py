@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from seamless_wallet.commands import Code
+from seamless_wallet.commands import Code, Kind
 from seamless_wallet.supervisor.pid_files import identify
-from tests.acceptance.calls import Load, login, ready
+from tests.acceptance.calls import Load, call, items, login, ready
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, wait_until
 
 NEW_KEY = "another-key-of-32-bytes-to-come!"
@@ -103,6 +103,25 @@ def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None
         wait_for_replacement(service, role, pids[role])
     assert [login(service.webhook_url, key) for key in (KEY, NEW_KEY)] == [Code.R0, Code.R0]
     assert service.wallet("player", "create", "ann", "KRW").returncode == 78  # a command reads the file itself
+
+
+def test_a_provider_is_switched_to_settlements_and_back(service: RunningService) -> None:
+    """Its open bets are played to their end. Nothing new begins."""
+    key, url = NEW_KEY, service.webhook_url
+    reload(service, BOTH_KEYS, "reloaded")
+    assert service.wallet("player", "deposit", "ann", "100.00", "--key", "settlements").returncode == 0
+    assert [
+        call(url, Kind.LOGIN, key),
+        call(url, Kind.BET, key, **items("r1")),
+        call(url, Kind.BET, key, **items("r2")),
+    ] == [Code.R0] * 3
+    reload(service, BOTH_KEYS + 'accept = "settlements"\n', "reloaded")
+    assert [call(url, Kind.LOGIN, key), call(url, Kind.BET, key, **items("r3"))] == [Code.R1] * 2
+    assert call(url, Kind.CANCEL, key, **items("r1")) is Code.R0
+    assert call(url, Kind.RESULT, key, **items("r2")) is Code.R0
+    assert call(url, Kind.LOGOUT, key) is Code.R0
+    reload(service, BOTH_KEYS, "reloaded")
+    assert call(url, Kind.LOGIN, key) is Code.R0
 
 
 def test_no_secret_is_shown_by_the_system(service: RunningService) -> None:

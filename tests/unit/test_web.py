@@ -611,3 +611,26 @@ async def test_a_cancelled_handler_is_cancelled_and_not_a_fault(wallet):
         await client.post("/", data=BET, headers=HEADERS)
     await client.close()
     assert metrics.UNEXPECTED_ERRORS.labels("webhook").value == before
+
+
+@pytest.mark.parametrize(
+    ("sample", "taken"),
+    [
+        ("login", False),
+        ("bet_batch", False),
+        ("bet_cancel_one", True),
+        ("bet_result_fraction", True),
+        ("result_change_down", True),
+        ("logout", True),
+    ],
+)
+async def test_a_provider_that_is_switched_to_settlements_starts_nothing_new(serve, wallet, sample, taken):
+    """Row 83: logins and bets are R1 and never reach the wallet, everything that ends a round is as always."""
+    client, body = await serve(accept="settlements"), (SAMPLES / f"{sample}.body").read_bytes()
+    asked = json.loads((SAMPLES / f"{sample}.json").read_bytes())
+    before = metrics.WEBHOOK_REQUESTS.labels("dowinn", asked["event_type"], "R1", "settlements_only").value
+    reply = opened((await call(client, body))[1])
+    assert reply["code"] == ("R0" if taken else "R1")
+    assert len(wallet.asked) == taken
+    after = metrics.WEBHOOK_REQUESTS.labels("dowinn", asked["event_type"], "R1", "settlements_only").value
+    assert after - before == (not taken)

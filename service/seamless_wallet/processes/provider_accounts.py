@@ -64,6 +64,7 @@ def _provider(name: str, given: ProviderSettings, settings: Settings, randomness
             reply_body=given.reply_body,
             policy=policy,
             allow=given.allow,
+            accept=given.accept,
         )
     except ProviderError as error:
         origin = f" in {settings.config}" if settings.config else ""

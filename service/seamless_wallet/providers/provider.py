@@ -12,7 +12,8 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, Final
 
 from seamless_wallet.ciphers import CIPHERS, decode_key
-from seamless_wallet.provider_choices import ReplyBody
+from seamless_wallet.commands import Kind
+from seamless_wallet.provider_choices import AcceptRule, ReplyBody
 from seamless_wallet.providers.base64_text import decode_body
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _CONTENT_TYPES: Final = {ReplyBody.BARE: "text/plain", ReplyBody.JSON_STRING: "application/json"}
 
+
+_NEW_PLAY: Final = frozenset({Kind.LOGIN, Kind.BET})
 
 HEADER_REMEDY: Final = "must fit into an HTTP header; remove control characters and surrounding spaces"
 
@@ -64,7 +67,7 @@ class Provider:
     `scales` are those of all currencies: a player who logs in may have one that this provider never sends.
 
     `keys` holds the current key and, while keys are rotated, the previous one. `allow` are the networks that
-    may call; empty means any.
+    may call; empty means any. `accept` says which events are taken.
     """
 
     name: str
@@ -76,6 +79,11 @@ class Provider:
     scales: Mapping[str, int]
     reply_body: ReplyBody = ReplyBody.BARE
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    accept: AcceptRule = AcceptRule.ALL
+
+    def takes(self, kind: Kind) -> bool:
+        """Whether events of this kind are taken at all (SEMANTICS row 83)."""
+        return self.accept is AcceptRule.ALL or kind not in _NEW_PLAY
 
     def match_key(self, api_key: str) -> Key | None:
         """The key of which the caller sent the text. Compares with all of them in constant time."""

@@ -9,7 +9,7 @@ from seamless_wallet.ciphers import CIPHERS
 from seamless_wallet.commands import Policy
 from seamless_wallet.errors import WalletError
 from seamless_wallet.money import SCALE_MAX
-from seamless_wallet.provider_choices import API_ID_CHARS_MAX, PROVIDER_NAME, ReplyBody
+from seamless_wallet.provider_choices import API_ID_CHARS_MAX, PROVIDER_NAME, AcceptRule, ReplyBody
 from seamless_wallet.providers.dowinn_v3 import DowinnV3
 from seamless_wallet.providers.provider import HEADER_REMEDY, Key, Provider, fits_header
 
@@ -52,6 +52,7 @@ def build_provider(
     reply_body: str = ReplyBody.BARE,
     policy: Policy | None = None,
     allow: Iterable[IPv4Network | IPv6Network] = (),
+    accept: str = AcceptRule.ALL,
 ) -> Provider:
     """A provider from plain settings. `random_bytes` makes the nonces of its keys. Raises `ProviderError`."""
     if PROVIDER_NAME.fullmatch(name) is None:
@@ -60,6 +61,7 @@ def build_provider(
         ("profile", profile, PROFILES),
         ("cipher", cipher, CIPHERS),
         ("reply_body", reply_body, tuple(ReplyBody)),
+        ("accept", accept, tuple(AcceptRule)),
     ):
         if choice not in known:
             raise ProviderError(setting, f"unknown {setting} {choice!r}; choose one of {', '.join(known)}")
@@ -83,6 +85,7 @@ def build_provider(
         scales=MappingProxyType({**(scales or {}), **currencies}),
         reply_body=ReplyBody(reply_body),
         allow=tuple(allow),
+        accept=AcceptRule(accept),
     )
 
 

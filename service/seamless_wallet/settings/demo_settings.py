@@ -37,6 +37,7 @@ EUR = 2
 profile = "dowinn-v3"
 api_id = "demo"
 api_key_file = "demo.key"       # 32 random characters, beside this file
+# accept = "settlements"        # take no logins and bets any more; settle what is open
 # session = "off"               # accept bets without a login
 # cancel_unknown = "r3"         # refuse the cancel of a bet that was never seen
 # change_overdraw = "reject"    # refuse a result change that takes more than the balance

@@ -17,6 +17,7 @@ from pydantic import (
 from seamless_wallet.ciphers import decode_key
 from seamless_wallet.provider_choices import (
     API_ID_CHARS_MAX,
+    AcceptRule,
     CancelUnknownRule,
     ChangeOverdrawRule,
     ReplyBody,
@@ -47,6 +48,11 @@ class ProviderSettings(BaseModel):
     reply_body: ReplyBody = Field(
         ReplyBody.BARE,
         description="Form of the encrypted reply: bare base64 text, or a JSON string.",
+    )
+    accept: AcceptRule = Field(
+        AcceptRule.ALL,
+        description="Which events are taken. With `settlements`, logins and bets are answered R1, and cancels, "
+        "results, changes and logouts as always: what is open is played to its end.",
     )
     session: SessionRule = Field(SessionRule.REQUIRED, description="Whether a bet needs an open session.")
     cancel_unknown: CancelUnknownRule = Field(

@@ -47,6 +47,7 @@ API_ID: Final = Answer(Code.R2, "api_id")
 BODY: Final = Answer(Code.R2, "body")
 UNDECRYPTABLE: Final = Answer(Code.R2, "undecryptable")
 NO_PROVIDER: Final = Answer(Code.R2, "no_provider")
+SETTLEMENTS_ONLY: Final = Answer(Code.R1, "settlements_only")
 FAULT: Final = Answer(Code.R1, "fault")
 
 _log = structlog.get_logger(__name__)
@@ -153,7 +154,7 @@ class Webhook:
             self._log_invalid(invalid)
             return Answer(Code.R3, invalid.reason.value, detail=invalid.place)
         call.echo = incoming.echo
-        return incoming.command
+        return incoming.command if provider.takes(incoming.command.kind) else SETTLEMENTS_ONLY
 
     def _log_invalid(self, invalid: Invalid) -> None:
         """Say where in a request the fault is, and nothing that stood there."""

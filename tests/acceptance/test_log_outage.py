@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -77,6 +78,12 @@ class MuteService(RunningService):
         except OSError:
             return 0
 
+    def lines_dropped(self) -> int:
+        """What `/metrics` says of the lines of all processes."""
+        with urllib.request.urlopen(f"{self.admin_url}/metrics", timeout=10) as reply:
+            (count,) = re.findall(r"^wallet_log_lines_dropped_total (\d+)$", reply.read().decode(), re.MULTILINE)
+        return int(count)
+
     def orphan(self, number: int) -> Reply:
         """The result of a bet that nobody placed: an anomaly, which is logged with its ids."""
         acme = build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
@@ -145,7 +152,7 @@ def no_stderr() -> Iterator[None]:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("stderr", [closed_pipe, full_pipe, full_disk, no_stderr], ids=lambda made: made.__name__)
 def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path, stderr: Callable[[], Any]) -> None:
-    """Deposits, anomalies, four killed processes, an orderly end."""
+    """Deposits, anomalies, four killed processes, an orderly end. Lines that are lost are counted."""
     with (
         stderr() as handle,
         MuteService(tmp_path, handle, WITHOUT_STDERR if handle is None else ()) as service,
@@ -161,6 +168,7 @@ def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path,
         wait_until(lambda: ready() == 200, LIMIT_S, "readiness again")
         assert service.admin("POST", "/v1/players/ann/deposits", {"amount": "5.00"}, "two") == 201
         assert service.orphan(1).code == Code.R1
+        assert (service.lines_dropped() > 0) == (stderr in {closed_pipe, full_disk})
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(LIMIT_S) == 0
 

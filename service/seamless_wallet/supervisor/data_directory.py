@@ -71,11 +71,15 @@ def prepared(settings: Settings) -> Iterator[None]:
     stop_stale_processes(settings.pid_dir)
     if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
         make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
-    _clear_run_directory(settings)
+    directory = run_directory(settings)
+    directory.make()
+    remove_stale_files(directory.path)  # and what was counted: totals begin anew
     try:
         yield
     finally:
-        _clear_run_directory(settings)
+        remove_stale_files(directory.path)
+        with suppress(OSError):
+            directory.remove()
 
 
 def make_private_directory(path: Path, purpose: str) -> None:
@@ -112,12 +116,3 @@ def _make_run_dir(settings: Settings) -> None:
     else:
         make_private_directory(directory.parent, "for sockets, as their own path is too long")
     make_private_directory(directory, "for sockets")
-
-
-def _clear_run_directory(settings: Settings) -> None:
-    """Remove what killed processes have left there, and what was counted. Raises SettingsError."""
-    directory = run_directory(settings)
-    directory.make()
-    remove_stale_files(directory.path)
-    with suppress(OSError):
-        directory.remove()

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from tests.acceptance.service_process import CONFIG, KEY, RunningService, environment, run
+from tests.valkey_server import start_valkey
 
 
 @pytest.fixture
@@ -112,3 +114,22 @@ def test_a_second_service_on_the_same_directory_is_refused(tmp_path: Path) -> No
         (line,) = result.stderr.strip().splitlines()
         assert "WALLET_DATA_DIR" in line
         assert service.wallet("trial-balance").returncode == 0
+
+
+@pytest.fixture
+def limited_redis(tmp_path: Path) -> Iterator[str]:
+    """The URL of a user who may do everything but use channels."""
+    with start_valkey(tmp_path) as server, Redis.from_url(server.url) as redis:
+        redis.execute_command("ACL", "SETUSER", "wallet", "on", ">password", "allkeys", "+@all", "resetchannels")
+        yield f"unix://wallet:password@{server.socket_path}"
+
+
+@pytest.mark.parametrize("command", ["up", "write", "serve", "admin"])
+def test_a_redis_user_who_may_not_use_channels_is_refused(ready_made: Path, limited_redis: str, command: str) -> None:
+    """By each process, before it says that it is ready. The line names the channel, and not the password."""
+    result = run([command], environment(ready_made, WALLET_REDIS_URL=limited_redis))
+    assert result.returncode == 78, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.startswith("wallet:")]
+    assert len(lines) == 1, result.stderr
+    assert "permission for PUBLISH wallet:" in lines[0]
+    assert "password" not in result.stderr

@@ -58,6 +58,7 @@ class _Link:
     def __init__(self) -> None:
         self.asked: set[bytes] = set()
         self.silent = False
+        self.ended = False
 
 
 class Proxy:
@@ -109,6 +110,7 @@ class Proxy:
                 if not link.silent and (self.forward_requests if to_server else self.forward_replies):
                     writer.write(data)
                     await writer.drain()
+        link.ended = True
         writer.close()
 
     def silence(self, *commands: bytes) -> int:
@@ -116,7 +118,7 @@ class Proxy:
 
         How many there are.
         """
-        found = [link for link in self._links if not link.silent and link.asked.intersection(commands)]
+        found = [link for link in self._links if not (link.silent or link.ended) and link.asked.intersection(commands)]
         for link in found:
             link.silent = True
         return len(found)

@@ -145,6 +145,8 @@ class InProcessConnection:
                 continue
             if command[0] == b"SUBSCRIBE":
                 self.channels = [name.decode() for name in command[1:]]
+                for number, name in enumerate(command[1:], 1):
+                    self.push([b"subscribe", name, b"%d" % number])
             elif command == [b"PING"] and self.channels:
                 self.push([b"pong", b""])
             else:

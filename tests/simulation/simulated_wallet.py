@@ -67,7 +67,9 @@ class SimulatedWallet:
             async with self.open_ledger() as ledger:
                 ledger.acquire_lease()
                 await register_scripts(ledger, self.clock)
-                await build_writer(self.settings, ledger, self.clock, redis=self.redis).run()
+                await build_writer(
+                    self.settings, ledger, self.clock, redis=self.redis, randomness=self.randomness
+                ).run()
 
         self._writing = asyncio.create_task(write())
 

@@ -146,7 +146,7 @@ async def play(seed: str, directory: Path) -> Played:
         players = [Player(wallet, f"player-{n}") for n in range(PLAYERS)]
         await asyncio.gather(*(player.play() for player in players), disturb(wallet))
         await check(wallet, players)
-        tokens = [message.text for message in wallet.redis.published if ":confirm:" in message.channel]
+        tokens = [message.text for message in wallet.redis.published if ":confirm:" in message.channel and message.text]
         return Played(wallet.chains(), tokens, wallet.bodies, wallet.clock.monotonic_s())
 
 

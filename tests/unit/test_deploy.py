@@ -90,3 +90,28 @@ def test_the_unit_is_hardened(tmp_path: Path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+SENT = re.compile(r"""(?:execute|send|pack_command\(|_try\(connection, |yield)\(? ?\(?"([A-Z]+)"(?:, "([A-Z]+)")?""")
+CALLED = re.compile(r"redis\.p?call\(\s*'([A-Z]+)'")
+WITH_SUBCOMMANDS = {"SCRIPT", "PUBSUB"}
+
+
+def commands() -> set[str]:
+    """All that the service sends to Redis, or has scripts call there, as rules of a user name it."""
+    found = {"ping", "evalsha"}
+    for path in (ROOT / "service" / "seamless_wallet").rglob("*.py"):
+        if "stores" not in path.parts:
+            for name, second in SENT.findall(path.read_text()):
+                found.add(f"{name}|{second}".lower() if name in WITH_SUBCOMMANDS else name.lower())
+    for path in (ROOT / "lua").rglob("*.lua"):
+        found |= {name.lower() for name in CALLED.findall(path.read_text())}
+    return found
+
+
+def test_the_user_of_redis_may_do_just_what_the_service_does():
+    """A command that somebody adds has to be granted, and `engine.permissions` has to try it."""
+    text = (ROOT / "deploy" / "redis.acl").read_text()
+    granted = {rule[1:] for rule in text.split() if rule.startswith("+")}
+    assert granted == commands()
+    assert text in (ROOT / "docs" / "operations.md").read_text()

@@ -12,14 +12,13 @@ from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ports import Clock, Randomness
-from seamless_wallet.processes.event_loop import Unstartable
 from seamless_wallet.processes.ledger_connection import register_scripts
+from seamless_wallet.processes.start_checks import StartChecks
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.wallet.confirmations import Confirmations
 from seamless_wallet.wallet.loader import Loader
-from seamless_wallet.wallet.self_test import SelfTestFailed, self_test, wait_for_scripts
 from seamless_wallet.wallet.service import WalletService
 from seamless_wallet.wallet.shard_epochs import ShardEpochs
 from seamless_wallet.wallet.writer_presence import WriterPresence
@@ -35,25 +34,25 @@ class AssembledWallet:
         ledger: SqliteLedger,
         clock: Clock,
         randomness: Randomness,
-        scripts_tested: asyncio.Future[None],
+        checked: asyncio.Future[None],
     ) -> None:
         self.wallet = wallet
         self.clock = clock
         self.randomness = randomness
         self.pipeline = pipeline
         self.ledger = ledger
-        self._scripts_tested = scripts_tested
+        self._checked = checked
 
     async def wait_until_ready(self) -> None:
-        """Return when every script has worked on this Redis. Raises Unstartable if one does not work."""
-        await asyncio.shield(self._scripts_tested)
+        """Return when the start checks have passed on this Redis. Raises Unstartable if one has failed."""
+        await asyncio.shield(self._checked)
         await self.pipeline.usable.wait()
 
     @property
     def is_ready(self) -> bool:
         """Whether calls can be decided now."""
-        tested = self._scripts_tested
-        works = tested.done() and not tested.cancelled() and tested.exception() is None
+        checked = self._checked
+        works = checked.done() and not checked.cancelled() and checked.exception() is None
         return works and self.pipeline.usable.is_set()
 
     @property
@@ -81,10 +80,12 @@ async def assembled_wallet(
     await register_scripts(ledger, clock)
     shards = ShardEpochs(ledger, ledger.uuid, await ledger.heads())
     pipeline = Pipeline(redis, deadline_ms=settings.deadline_ms, in_flight_max=settings.in_flight_max)
-    scripts_tested = asyncio.get_running_loop().create_future()
+    checks = StartChecks(redis, ledger.uuid, randomness)
 
     async def admit(server: Server, connecting: Pipeline) -> bool:
-        return await shards.admit(server, connecting) and await _test_scripts(connecting, randomness, scripts_tested)
+        return (
+            await checks.permissions() and await shards.admit(server, connecting) and await checks.scripts(connecting)
+        )
 
     pipeline.admit_by(admit)
 
@@ -121,23 +122,10 @@ async def assembled_wallet(
             group.create_task(writer.watch_for_ever(confirmations.subscription.renew)),
         ]
         try:
-            yield AssembledWallet(wallet, pipeline, ledger, clock, randomness, scripts_tested)
+            yield AssembledWallet(wallet, pipeline, ledger, clock, randomness, checks.passed)
         finally:
-            scripts_tested.cancel()
+            checks.passed.cancel()
             for task in tasks:
                 task.cancel()
             await wallet.close()
             await pipeline.close()
-
-
-async def _test_scripts(pipeline: Pipeline, randomness: Randomness, scripts_tested: asyncio.Future[None]) -> bool:
-    """Test once in the life of a process that the scripts work on this server, for this user. False if they do not."""
-    if not scripts_tested.done():
-        await wait_for_scripts(pipeline)
-        try:
-            await self_test(pipeline, randomness)
-        except SelfTestFailed as error:
-            scripts_tested.set_exception(Unstartable(f"{error}; check the server's version and the user's permissions"))
-        else:
-            scripts_tested.set_result(None)
-    return not scripts_tested.cancelled() and scripts_tested.exception() is None

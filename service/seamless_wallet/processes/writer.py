@@ -6,15 +6,16 @@ import asyncio
 from typing import Final
 
 from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.permissions import MissingPermission
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.ledger.ports import LeaseHeld
 from seamless_wallet.observability.process_counters import ProcessCounters
-from seamless_wallet.ports import Clock
+from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
 from seamless_wallet.processes.lifetime import Generation
-from seamless_wallet.processes.system_ports import SystemClock
+from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.sqlite import SqliteLedger
@@ -46,16 +47,24 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
                     writing = group.create_task(_write(ledger, writer))
                     await generation.run_until_ended(writer.ready.wait())
                     writing.cancel()
-            except* ForeignRedis as foreign:
-                raise Unstartable(str(first_error(foreign))) from None
+            except* (ForeignRedis, MissingPermission) as ended:
+                raise Unstartable(str(first_error(ended))) from None
 
     return run_process("writer", settings, main, parent_fd, needs_only_turn=True)
 
 
 def build_writer(
-    settings: Settings, ledger: SqliteLedger, clock: Clock, *, redis: RedisAddress | None = None
+    settings: Settings,
+    ledger: SqliteLedger,
+    clock: Clock,
+    *,
+    redis: RedisAddress | None = None,
+    randomness: Randomness | None = None,
 ) -> Writer:
-    """A writer of this ledger. Acquire the lease before it runs. `redis`: default is the address of the settings."""
+    """A writer of this ledger. Acquire the lease before it runs.
+
+    Without `redis` it gets the address of the settings, without `randomness` that of the machine.
+    """
     redis, deadline_ms = redis or UrlAddress(settings.redis_address), settings.deadline_ms
     return Writer(
         ledger=ledger,
@@ -66,6 +75,7 @@ def build_writer(
             reads=Pipeline(redis, deadline_ms=deadline_ms + BLOCK_MS, in_flight_max=READS_MAX),
         ),
         clock=clock,
+        randomness=randomness or SystemRandomness(),
         limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
     )
 

@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus, Policy
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.permissions import NUMBERS
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.errors import WalletError
@@ -48,23 +49,28 @@ async def wait_for_scripts(pipeline: Pipeline) -> None:
 
 
 async def self_test(pipeline: Pipeline, randomness: Randomness) -> None:
-    """Run all scripts on a shard that does not exist, on a server that evicts no keys. Raises SelfTestFailed."""
+    """Run all scripts on a shard that does not exist, on a server that evicts no keys.
+
+    Raises SelfTestFailed; OutOfMemoryError if the server is full, or RedisUnavailable: then try again later.
+    """
     if b"maxmemory_policy:noeviction" not in await pipeline.send("INFO", "memory"):
         raise SelfTestFailed("this Redis may evict keys, and with them bets: set its maxmemory-policy to noeviction")
-    shard = -1 - randomness.below(2**31)
+    shard = -1 - randomness.below(NUMBERS)
     used: dict[str, None] = {}
     try:
         for name, names, argv, expected in _steps(shard):
             used.update(dict.fromkeys(names))
             try:
                 reply: list[Any] = await pipeline.send(*load_scripts()[name].command(names, argv))
+            except OutOfMemoryError:
+                raise  # the server is full, which says nothing about the script
             except ResponseError as error:
                 raise SelfTestFailed(f"script {name} failed on this Redis: {error}") from None
             if [word.decode() for word in reply[: len(expected)]] != list(expected):
                 raise SelfTestFailed(f"script {name} answered {reply!r} on this Redis, not {' '.join(expected)}")
     finally:
         if used:
-            await pipeline.send("DEL", *used)
+            await pipeline.send("UNLINK", *used)
 
 
 Step = tuple[str, Sequence[str], Sequence[Argument], Sequence[str]]

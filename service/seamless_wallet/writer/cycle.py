@@ -6,15 +6,17 @@ import asyncio
 from typing import Final, NamedTuple
 
 import structlog
+from redis.exceptions import RedisError
 
-from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
+from seamless_wallet.engine.permissions import NUMBERS, MissingPermission, check_permissions
+from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import EpochMoved
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
-from seamless_wallet.ports import Clock
+from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.writer.checks_due import ChecksDue, run_due_checks
 from seamless_wallet.writer.commit_stage import commit
@@ -43,7 +45,7 @@ class WriterLimits(NamedTuple):
 
 
 class Writer:
-    """Commits the ledger. `run` ends only by cancellation or ForeignRedis."""
+    """Commits the ledger. `run` ends only by cancellation, ForeignRedis or MissingPermission."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Writer:
         redis: RedisAddress,
         pipelines: Pipelines,
         clock: Clock,
+        randomness: Randomness,
         limits: WriterLimits,
     ) -> None:
         self.ready = asyncio.Event()
@@ -60,6 +63,8 @@ class Writer:
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._redis = redis
+        self._randomness = randomness
+        self._permitted = False
         self._shard_states = ShardStates()
         self._checks_due = ChecksDue()
         self._scripts = ScriptLoader(ledger, pipelines.commands, clock)
@@ -117,8 +122,9 @@ class Writer:
         while True:
             await self.pipelines.usable()
             try:
+                await self._check_permissions()
                 await self._cycle()
-            except ForeignRedis:
+            except (ForeignRedis, MissingPermission):
                 raise
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
@@ -132,6 +138,15 @@ class Writer:
                 continue
             self._checks_due.heads = True
             await asyncio.sleep(PAUSE_S)
+
+    async def _check_permissions(self) -> None:
+        """Once in the life of this process, before it changes anything. Raises MissingPermission or NotSent."""
+        if not self._permitted:
+            try:
+                await check_permissions(self._redis, self._ledger_uuid, self._randomness.below(NUMBERS))
+            except (RedisError, OSError) as error:
+                raise NotSent(f"the permissions could not be checked: {error}") from error
+            self._permitted = True
 
     async def _cycle(self) -> None:
         """One round. After a whole one that left no epoch due the writer is ready."""

@@ -16,7 +16,8 @@ from itertools import count
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from seamless_wallet.commands import Code, Command, Item, Kind
+from seamless_wallet.clients.provider_events import new_event
+from seamless_wallet.commands import Code, Item, Kind
 from seamless_wallet.providers import Provider, build_provider
 from tests.acceptance.service_process import KEY
 
@@ -37,13 +38,13 @@ def acme(key: str = KEY) -> Provider:
 def sealed(provider: Provider, kind: Kind, user_id: str = "ann", **fields: Any) -> tuple[bytes, dict[str, str]]:
     """Body and headers of one event that nobody has sent before."""
     now_ms = time.time_ns() // 1_000_000
-    command = Command(
-        kind=kind,
+    command = new_event(
+        kind,
         provider="acme",
         user_id=user_id,
         transaction_id=f"{kind}_{now_ms}_{next(_numbers)}",
         timestamp_ms=now_ms,
-        received_ms=now_ms,
+        feedback_data="",
         **fields,
     )
     (key,) = provider.keys

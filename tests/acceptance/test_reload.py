@@ -55,6 +55,12 @@ def reload(service: RunningService, config: str, outcome: str) -> dict[str, Any]
     return events(service, outcome)[-1]
 
 
+def take_into_use(service: RunningService, config: str) -> None:
+    """Have these settings in force, as they may be after the test before."""
+    if (service.log.parent / "wallet.toml").read_text() != config:
+        reload(service, config, "reloaded")
+
+
 def wait_for_replacement(service: RunningService, role: str, pid: int) -> None:
     """Another process has the role, and everything is ready."""
     wait_until(partial(service.is_replaced, role, pid), LIMIT_S, f"a new {role}")
@@ -91,7 +97,7 @@ def test_a_new_key_is_taken_into_use_under_load(service: RunningService) -> None
 
 def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None:
     """A worker that dies afterwards comes back with the settings that are in force."""
-    reload(service, BOTH_KEYS, "reloaded")
+    take_into_use(service, BOTH_KEYS)
     pids = {role: service.pid(role) for role in ("worker-0", "worker-1", "admin", "writer", "valkey")}
     lines = len(service.log.read_text().splitlines())
     line = reload(service, BOTH_KEYS.replace("api_id", "api_idd"), "reload_refused")
@@ -105,10 +111,10 @@ def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None
     assert service.wallet("player", "create", "ann", "KRW").returncode == 78  # a command reads the file itself
 
 
-def test_a_provider_is_switched_to_settlements_and_back(service: RunningService) -> None:
+def test_a_provider_is_switched_to_settlements(service: RunningService) -> None:
     """Its open bets are played to their end. Nothing new begins."""
     key, url = NEW_KEY, service.webhook_url
-    reload(service, BOTH_KEYS, "reloaded")
+    take_into_use(service, BOTH_KEYS)
     assert service.wallet("player", "deposit", "ann", "100.00", "--key", "settlements").returncode == 0
     assert [
         call(url, Kind.LOGIN, key),
@@ -120,8 +126,6 @@ def test_a_provider_is_switched_to_settlements_and_back(service: RunningService)
     assert call(url, Kind.CANCEL, key, **items("r1")) is Code.R0
     assert call(url, Kind.RESULT, key, **items("r2")) is Code.R0
     assert call(url, Kind.LOGOUT, key) is Code.R0
-    reload(service, BOTH_KEYS, "reloaded")
-    assert call(url, Kind.LOGIN, key) is Code.R0
 
 
 def test_no_secret_is_shown_by_the_system(service: RunningService) -> None:

@@ -5,7 +5,7 @@
 --          currency snapshot_seq session_required session_ms session_grace_ms
 --          age_max_ms
 -- ITEMS    bet_index amount cold
--- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet KRW 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)

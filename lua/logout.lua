@@ -3,7 +3,7 @@
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq
--- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a session opened at 5000, logout of 6000 → DONE R0 logout KRW 10000 0 8 7
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)

@@ -4,7 +4,7 @@
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq
 -- ITEMS    bet_index amount winloss cold
--- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  round 1 = "O 3000", item 1:3000:2850 → DONE R0 result KRW 12850 0 11 10, round 1 = "S 3000 2850 2850"
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)

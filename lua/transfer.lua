@@ -4,7 +4,7 @@
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
 --          currency snapshot_seq direction amount
--- RETURNS  outcome code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
+-- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  balance 0, deposit 10000 → DONE R0 deposit KRW 10000 0 2 1
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)

@@ -9,7 +9,7 @@
 --          snapshot_seq LIMIT integer text_of last_shard_seq committed balance_text debt_text version_text last_seq
 --          wallet_currency balance debt code reason is_final balance_delta debt_delta effects fields
 -- GIVES    reply window
--- RETURNS  COLD seq | outcome code reason currency balance debt rests_on committed
+-- RETURNS  COLD seq | status code reason currency balance debt rests_on committed
 local last, window = integer(last_shard_seq), integer(window_ms)
 local new_balance, new_debt = balance + balance_delta, debt + debt_delta
 if not code and (new_balance > LIMIT or new_debt > LIMIT) then

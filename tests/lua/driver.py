@@ -135,7 +135,7 @@ def _keep_contract(script: Script, reply: list[str]) -> None:
     shapes = [shape.split() for shape in script.contract.returns.split("|")]
     verdicts = ("DONE", "DUP", "CONFLICT", "DECLINED", "BUSY")
     fits = any(
-        len(reply) == len(shape) and (reply[0] in verdicts if shape[0] == "outcome" else reply[0] == shape[0])
+        len(reply) == len(shape) and (reply[0] in verdicts if shape[0] == "status" else reply[0] == shape[0])
         for shape in shapes
     )
     assert fits, f"{script.name} answers {reply}, which its header does not name"

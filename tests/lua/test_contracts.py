@@ -73,7 +73,7 @@ def test_replies(name):
     """Words that Python knows; the verdict has the verdict's fields. (The driver compares every reply.)"""
     for shape in contract(name).returns.split("|"):
         first, *rest = shape.split()
-        if first == "outcome":
+        if first == "status":
             assert (first, *rest) == Verdict.__struct_fields__
         else:
             assert first in replies.ReplyStatus.__members__

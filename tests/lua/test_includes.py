@@ -138,8 +138,8 @@ _VERDICTS = {"DONE", "DUP", "CONFLICT", "DECLINED", "BUSY"}
 
 
 def own_replies(name: str) -> set[str]:
-    """The first words of what a file itself can answer; `outcome` for the replies of eight parts."""
-    return {"outcome" if word in _VERDICTS else word for word in _REPLY.findall(part(name).text)}
+    """The first words of what a file itself can answer; `status` for the replies of eight parts."""
+    return {"status" if word in _VERDICTS else word for word in _REPLY.findall(part(name).text)}
 
 
 def replies(name: str) -> set[str]:

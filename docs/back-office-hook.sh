@@ -1,6 +1,8 @@
 #!/bin/sh
-# A hook for `wallet conformance` (conformance.md): it speaks to the admin API of this project (admin-api.md).
-#   ADMIN_URL=http://127.0.0.1:8081 TOKEN_FILE=var/admin.token wallet conformance URL ... --hook docs/back-office-hook.sh
+# A hook for `wallet conformance` and `wallet simulate` (`wallet docs conformance`). This one speaks to the admin API of
+# this project (`wallet docs admin-api`). For a wallet of your own, put its calls in place of those below.
+#   wallet conformance --print-hook > hook.sh; chmod +x hook.sh
+#   ADMIN_URL=http://127.0.0.1:8081 TOKEN_FILE=var/admin.token wallet conformance URL ... --hook ./hook.sh
 set -eu
 action=$1 user=$2
 encoded=$(printf %s "$user" | od -An -v -tx1 | tr -d '\n' | tr ' ' %)

@@ -374,7 +374,11 @@ class ChangeBelievesBefore(Rules):
         return verdict
 
 
-@caught_by("change-applied-at-another-time", "change-that-was-applied-long-ago")
+@caught_by(
+    "change-applied-at-another-time",
+    "change-that-was-applied-long-ago",
+    "change-again-under-another-id-moves-nothing",
+)
 class ChangesAreReplayed(Rules):
     def judge_change(self, bet, item, at_ms):
         verdict = super().judge_change(bet, item, at_ms)

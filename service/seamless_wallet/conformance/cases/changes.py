@@ -113,6 +113,18 @@ async def items_that_give_too_much_together(context: CaseContext) -> None:
     await backwards.gets(R3)
 
 
+@case("60", MUST)
+async def change_again_under_another_id_moves_nothing(context: CaseContext) -> None:
+    """A change that was applied comes as a new event: whatever the code, no money moves."""
+    player = await context.player()
+    for before, after in ((WIN, -STAKE), (-STAKE, WIN)):
+        game = await player.settled((STAKE, before))
+        change = game.change((STAKE, before, after))
+        await change.gets(R0, moves=after - before)
+        await change.renewed().deliver()
+        await player.login().gets(R0)
+
+
 @case("60", SHOULD)
 async def change_that_was_applied_long_ago(context: CaseContext) -> None:
     """The same (before, after, timestamp) was applied, and the result has moved back since: R0, nothing moves."""

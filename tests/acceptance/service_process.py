@@ -91,9 +91,13 @@ class RunningService:
         self._pids = directory / "var" / "pids"
         with self.log.open("w") as log:
             self.process = subprocess.Popen([*program, *words], env=environ, cwd=directory, stdout=log, stderr=log)
-        wait_until(lambda: self._ready() is not None or self.process.poll() is not None, START_LIMIT_S, "ready")
-        ready = self._ready()
-        assert ready is not None, self.log.read_text()
+        try:
+            wait_until(lambda: self._ready() is not None or self.process.poll() is not None, START_LIMIT_S, "ready")
+            ready = self._ready()
+            assert ready is not None, self.log.read_text()
+        except BaseException:
+            self.__exit__()  # nothing of a service that does not start is left running
+            raise
         self.webhook_url, self.admin_url = ready["webhook"], ready["admin"]
 
     def _ready(self) -> dict[str, Any] | None:

@@ -53,7 +53,8 @@ LOOP = words("""
 
 HTTP = {"aiohttp.hdrs", "aiohttp.typedefs", "aiohttp.web"}
 FILES = words("""
-    os.O_CLOEXEC os.O_CREAT os.O_RDONLY os.O_RDWR os.close os.fsync os.ftruncate os.open os.pread os.pwrite
+    os.O_CLOEXEC os.O_CREAT os.O_NOFOLLOW os.O_RDONLY os.O_RDWR os.close os.fsync os.ftruncate os.open os.pread
+    os.pwrite
 """)
 
 ROOM_ALLOWS = {

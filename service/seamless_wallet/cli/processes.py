@@ -142,12 +142,18 @@ def _check_existing_files(settings: Settings) -> None:
 
 
 def _check_ledger_directory(settings: Settings) -> None:
-    """Refuse a ledger in a directory that does not exist: creating it would start a new ledger at a mistyped path."""
+    """Refuse a ledger in a directory that does not exist: creating it would start a new ledger at a mistyped path.
+
+    Refuse one that somebody else could have written, too. Raises SettingsError or StoreError.
+    """
+    from seamless_wallet.stores.sqlite.database import check_files
+
     directory = settings.ledger_path.parent
     if directory != settings.data_dir and not directory.is_dir():
         raise SettingsError(
             f"WALLET_LEDGER_URL: the directory {directory} does not exist; create it, or correct the path"
         )
+    check_files(settings.ledger_path)
 
 
 def _check_token(settings: Settings) -> None:

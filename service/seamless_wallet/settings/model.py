@@ -34,7 +34,7 @@ from seamless_wallet.settings.field_types import (
     Whole,
 )
 from seamless_wallet.settings.provider_settings import ProviderSettings
-from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX
+from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX, socket_url
 
 HOT_WINDOWS_DEADLINES: Final = 10
 """The hot window must be this many deadlines long: during a look-up in SQL, Redis must not forget what it learns."""
@@ -182,7 +182,7 @@ class Settings(BaseModel):
     @property
     def redis_address(self) -> str:
         """The URL to connect to, password included: never log it."""
-        return f"unix://{self.redis_socket_path}" if self.redis_url is None else self.redis_url.get_secret_value()
+        return socket_url(self.redis_socket_path) if self.redis_url is None else self.redis_url.get_secret_value()
 
     @property
     def redis_socket_path(self) -> Path:

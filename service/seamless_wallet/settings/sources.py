@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.settings.explain import explain
 from seamless_wallet.settings.model import Settings
+from seamless_wallet.settings.path_checks import check_name, check_paths
 from seamless_wallet.settings.provider_settings import ProviderSettings
 from seamless_wallet.settings.secret_files import read_secret
+from seamless_wallet.trusted_paths import UntrustedPath, open_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,6 +38,7 @@ SERVICE_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check all settings. Raises SettingsError."""
+    check_name("WALLET_DATA_DIR", data_dir_of(environ))
     config = _config_path(environ)
     given = _environment(environ)
     written = _toml(config) if config else {}
@@ -50,6 +53,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(
             f"data_dir{origin}: names another directory than that of this file; set WALLET_DATA_DIR instead"
         )
+    check_paths(settings)
     return settings
 
 
@@ -61,6 +65,7 @@ def data_dir_of(environ: Mapping[str, str]) -> Path:
 def _config_path(environ: Mapping[str, str]) -> Path | None:
     named = environ.get("WALLET_CONFIG")
     if named:
+        check_name("WALLET_CONFIG", Path(named).absolute())
         return Path(named).absolute()
     found = data_dir_of(environ) / CONFIG_FILE
     return found if os.path.lexists(found) else None
@@ -86,7 +91,10 @@ def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _toml(path: Path) -> dict[str, Any]:
     """The settings in the file. Every name is known."""
     try:
-        written = tomllib.loads(path.read_text(encoding="utf-8"))
+        with os.fdopen(open_trusted(path), "rb") as file:
+            written = tomllib.load(file)
+    except UntrustedPath as error:
+        raise SettingsError(f"WALLET_CONFIG: {error}") from None
     except OSError as error:
         raise SettingsError(f"WALLET_CONFIG: cannot read {path} ({error.strerror}); correct its path or mode") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 SQLITE_PREFIX: Final = "sqlite:///"
@@ -13,9 +15,9 @@ TOKEN_CHARACTERS_MIN: Final = 16
 SOCKET_PATH_BYTES_MAX: Final = 107
 """The address of a unix socket holds 108 bytes (unix(7)), of which the last is zero."""
 
-TLS_OPTIONS: Final = frozenset(
-    {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
-)
+TLS_FILES: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+TLS_DIRECTORIES: Final = frozenset({"ssl_ca_path"})
+TLS_OPTIONS: Final = TLS_FILES | TLS_DIRECTORIES | {"ssl_cert_reqs", "ssl_check_hostname"}
 _DATABASE: Final = re.compile(r"/?|/[0-9]{1,5}/?")
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
 _TOKEN: Final = re.compile(r"[!-~]+")
@@ -40,6 +42,11 @@ def check_redis_url(url: str) -> None:
     else:
         _check_server(parts)
     _check_options(parts)
+
+
+def socket_url(path: Path) -> str:
+    """The URL of a server on a unix socket, whatever characters are in the path."""
+    return f"unix://{quote(os.fsencode(path))}"
 
 
 def check_ledger_url(url: str) -> None:
@@ -98,7 +105,7 @@ def _check_server(parts: SplitResult) -> None:
 def _check_socket(parts: SplitResult) -> None:
     if parts.netloc.rpartition("@")[2] or parts.path in {"", "/"}:
         raise ValueError("needs the absolute path of a socket, as in unix:///run/redis.sock")
-    if len(unquote(parts.path).encode()) > SOCKET_PATH_BYTES_MAX:
+    if len(os.fsencode(unquote(parts.path))) > SOCKET_PATH_BYTES_MAX:
         raise ValueError(f"has a path over {SOCKET_PATH_BYTES_MAX} bytes, too long for a socket; choose a shorter one")
 
 

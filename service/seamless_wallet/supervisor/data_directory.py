@@ -1,6 +1,7 @@
 """The data directory of one `wallet up`: its lock, and private directories that belong to it.
 
-Everything here raises SettingsError, with one line for the operator.
+What somebody else may have put there is refused: a link, a file, a directory. Everything here raises SettingsError,
+with one line for the operator.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from seamless_wallet.observability.process_health import RunDirectory
 from seamless_wallet.observability.run_directory import remove_stale_files
 from seamless_wallet.settings.secret_files import create_data_dir
 from seamless_wallet.supervisor.pid_files import stop_stale_processes
+from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_mode, our_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,12 +34,13 @@ def locked(path: Path) -> Iterator[None]:
     Raises SettingsError.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SettingsError(
             f"WALLET_DATA_DIR: cannot write to {path.parent} ({error.strerror}); name a directory you may write to"
         ) from None
     try:
+        _check_opened(path, handle)  # before anything is written: it may be another file under this name
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -67,7 +70,7 @@ def prepared(settings: Settings) -> Iterator[None]:
 
     Stops the processes that a killed parent left behind.
     """
-    settings.pid_dir.mkdir(mode=0o700, exist_ok=True)
+    make_private_directory(settings.pid_dir, "for pid files")
     stop_stale_processes(settings.pid_dir)
     if settings.embedded_redis and settings.redis_socket_path.parent != settings.data_dir:
         make_private_directory(settings.redis_socket_path.parent, "for a socket, as its own path is too long")
@@ -87,15 +90,30 @@ def make_private_directory(path: Path, purpose: str) -> None:
 
     Raises SettingsError.
     """
+    os.close(_private_directory(path, purpose))
+
+
+def _private_directory(path: Path, purpose: str) -> int:
+    """A descriptor of a directory that is this user's alone, or also its groups'. It is made if it is not there.
+
+    (Kubernetes gives what is on a volume to the group `fsGroup`, which the process is in.)
+    """
     try:
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        check_directory(path)  # and the way to it
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except UntrustedPath as error:
+        raise SettingsError(f"WALLET_DATA_DIR: cannot use {path}, {purpose}: {error}") from None
     except OSError as error:
         raise SettingsError(
             f"WALLET_DATA_DIR: cannot create {path}, {purpose} ({error.strerror}); name another data directory"
         ) from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    found = os.fstat(directory)
+    for_group = found.st_mode & stat.S_IRWXG and found.st_gid not in our_groups()
+    if found.st_uid != os.geteuid() or found.st_mode & stat.S_IRWXO or for_group:
+        os.close(directory)
         raise SettingsError(f"WALLET_DATA_DIR: {path}, {purpose}, is not private to this user; remove it")
+    return directory
 
 
 def run_directory(settings: Settings) -> RunDirectory:
@@ -116,3 +134,13 @@ def _make_run_dir(settings: Settings) -> None:
     else:
         make_private_directory(directory.parent, "for sockets, as their own path is too long")
     make_private_directory(directory, "for sockets")
+
+
+def _check_opened(path: Path, handle: int) -> None:
+    found = os.fstat(handle)
+    try:
+        check_mode(path, found)
+    except UntrustedPath as error:
+        raise SettingsError(f"WALLET_DATA_DIR: {error}") from None
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise SettingsError(f"WALLET_DATA_DIR: {path} is not a file of its own; remove it")

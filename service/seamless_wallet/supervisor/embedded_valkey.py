@@ -5,6 +5,7 @@ What it holds can be loaded again from SQL, so it writes nothing to disk but its
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -34,7 +35,7 @@ def valkey_command(directory: Path, socket_path: Path) -> tuple[str, ...]:
 
     Raises ValkeyError if there is no binary for this machine, or the path of the socket is too long.
     """
-    if len(str(socket_path).encode()) > SOCKET_PATH_BYTES_MAX:
+    if len(os.fsencode(socket_path)) > SOCKET_PATH_BYTES_MAX:
         raise ValkeyError(f"the path of the socket is over {SOCKET_PATH_BYTES_MAX} bytes: {socket_path}")
     try:
         binary = get_binary_path()

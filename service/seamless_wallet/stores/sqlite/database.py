@@ -13,12 +13,35 @@ from pathlib import Path
 from typing import Final
 
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries, check_file
 
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's short one (a registration of scripts)."""
 
+SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".writer.lock")
+"""Ends of the names of files beside a ledger: SQLite's, and the lock of the writer."""
+
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables."""
+
+
+def check_files(path: Path) -> None:
+    """Whether nobody else could have written a ledger, or what SQLite keeps beside it. Raises StoreError.
+
+    A file that is not there yet is for whoever opens it to tell.
+    """
+    beside = tuple(f"{path.name}{suffix}" for suffix in ("", *SIDE_FILES))
+    real = path.resolve()  # SQLite follows links, and keeps its files beside the real one
+    try:
+        for directory in {path.absolute().parent, real.parent}:
+            check_directory(directory)
+        check_entries(path.parent, beside)
+        check_entries(real.parent, tuple(f"{real.name}{suffix}" for suffix in ("", *SIDE_FILES)))
+        check_file(path)  # and the way to it, link by link
+    except UntrustedPath as error:
+        raise StoreError(f"the ledger {path} is not safe: {error}") from None
+    except OSError:
+        return
 
 
 def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
@@ -29,6 +52,7 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
     """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; use a Python with SQLite 3.37 or newer")
+    check_files(path)
     uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
     try:
         connection = sqlite3.connect(

@@ -17,7 +17,7 @@ class WriterLease:
     def __init__(self, ledger: Path) -> None:
         path = ledger.with_name(f"{ledger.name}.writer.lock")
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"cannot open the lock {path}: {error.strerror}") from error
         try:

@@ -14,7 +14,7 @@ import msgspec
 from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import statements
-from seamless_wallet.stores.sqlite.database import connect, transaction
+from seamless_wallet.stores.sqlite.database import check_files, connect, transaction
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
 FILE_MODE: Final = 0o600
@@ -46,6 +46,7 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uu
         raise StoreError(
             f"cannot make the ledger {path}: the directory {path.parent} does not exist; make it, or correct the path"
         )
+    check_files(path)
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     except OSError as error:

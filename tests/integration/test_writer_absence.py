@@ -95,7 +95,7 @@ async def test_a_worker_that_hears_nothing_asks_redis_before_it_takes_the_writer
     the subscription is made anew.
     """
     async with world() as w:
-        user = await w.player("p", 1000)
+        user = await w.player("p", 1_000_000)
         subscription = w.workers[0].wallet._confirmations.subscription
         monkeypatch.setattr(subscription, "_receive", lambda _: None)
         silent, n = connection_errors("SilentConnection"), 0
@@ -104,7 +104,7 @@ async def test_a_worker_that_hears_nothing_asks_redis_before_it_takes_the_writer
                 assert (await w.apply(w.bet(user, f"g{n}", 10))).code is Code.R0
                 n += 1
         assert "writer_absent" not in {log["event"] for log in logs}
-        assert (await w.check([user]))[user].balance == 1000 - 10 * n
+        assert (await w.check([user]))[user].balance == 1_000_000 - 10 * n
 
 
 async def test_a_worker_without_redis_does_not_take_the_writer_for_dead():

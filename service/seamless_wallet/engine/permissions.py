@@ -30,7 +30,8 @@ _EPOCH: Final = 1
 _SCRIPT: Final = "return 1"
 """A script that nothing runs."""
 
-Command = tuple[str | int, ...]
+_Words = tuple[str | int, ...]
+"""Of a command."""
 
 
 class MissingPermission(WalletError):
@@ -57,7 +58,7 @@ async def check_permissions(address: RedisAddress, ledger_uuid: str, number: int
             await connection.close()
 
 
-async def _try(connection: Connection, command: Command, replies: int) -> None:
+async def _try(connection: Connection, command: _Words, replies: int) -> None:
     await connection.send([pack_command(command)])  # type: ignore[arg-type]  # its stub says one argument
     for _ in range(replies):
         try:
@@ -72,7 +73,7 @@ async def _try(connection: Connection, command: Command, replies: int) -> None:
             return
 
 
-def _commands(shard: int, ledger_uuid: str) -> Iterator[Command]:
+def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     head, stream, heartbeat = keys.head(shard), keys.stream(shard, _EPOCH), keys.heartbeat(ledger_uuid)
     sha = load_scripts()["gate"].sha
     yield ("PING",)

@@ -29,7 +29,7 @@ CHUNK: Final = 250
 """Events or bets installed by one script, so that none blocks the server for long."""
 
 LOAD_LIMIT_S: Final = 10.0
-"""How long a load may take. It is more than a deadline: the load of a large wallet is there for the next try."""
+"""How long a load may take. More than a usual deadline: the load of a large wallet is there for the next try."""
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""

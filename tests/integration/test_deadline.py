@@ -18,6 +18,7 @@ from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import OutcomeUnknown
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sqlite.store import READERS
+from seamless_wallet.writer import epoch_opener
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
@@ -211,4 +212,20 @@ async def test_a_load_that_finds_no_script_asks_for_recovery(monkeypatch):
         assert (answer.code, left) == (Code.R0, 0)
         assert "script_failed" not in {log["event"] for log in logs}
         assert await w.epochs() == [2]
+        assert (await w.check([user]))[user].balance == 990
+
+
+async def test_an_error_of_the_clean_up_is_logged(monkeypatch):
+    """Nobody awaits its task. Play goes on, and the next recovery cleans up."""
+
+    async def fail(*_):
+        raise RuntimeError("a bug")
+
+    async with world(shards=1) as w:
+        user = await w.player("p", 1000)
+        with monkeypatch.context() as patched, capture_logs() as logs:
+            patched.setattr(epoch_opener, "unlink_older_epochs", fail)
+            await w.redis.flushall()
+            assert (await w.settle(w.bet(user, "g", 10))).code is Code.R0
+            await until(lambda: "old_epoch_cleanup_failed" in {log["event"] for log in logs}, "logged")
         assert (await w.check([user]))[user].balance == 990

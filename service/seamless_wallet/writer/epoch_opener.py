@@ -106,3 +106,6 @@ class EpochOpener:
             await unlink_older_epochs(self._pipeline, list(self._shard_states.heads))
         except (RedisUnavailable, ResponseError) as error:
             log.info("old_epoch_cleanup_interrupted", error=str(error))
+        except Exception:  # nobody awaits this task: what is not logged here is lost
+            metrics.UNEXPECTED_ERRORS.labels("clean_up").inc()
+            log.exception("old_epoch_cleanup_failed", remedy="report it; old keys stay until the next recovery")

@@ -67,8 +67,12 @@ class Manager:
         try:
             yield process
         finally:
-            process.kill()
-            process.wait()
+            process.terminate()  # in order: a killed parent would leave its Redis behind
+            try:
+                process.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def has_told(self, word: str) -> bool:
         """Whether a message with this line has come."""

@@ -35,14 +35,16 @@ def acme(key: str = KEY) -> Provider:
     return build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=key, currencies={"KRW": 2})
 
 
-def sealed(provider: Provider, kind: Kind, user_id: str = "ann", **fields: Any) -> tuple[bytes, dict[str, str]]:
-    """Body and headers of one event that nobody has sent before."""
+def sealed(
+    provider: Provider, kind: Kind, user_id: str = "ann", transaction_id: str = "", **fields: Any
+) -> tuple[bytes, dict[str, str]]:
+    """Body and headers of one event, which nobody has sent before if it has no `transaction_id` yet."""
     now_ms = time.time_ns() // 1_000_000
     command = new_event(
         kind,
         provider="acme",
         user_id=user_id,
-        transaction_id=f"{kind}_{now_ms}_{next(_numbers)}",
+        transaction_id=transaction_id or f"{kind}_{now_ms}_{next(_numbers)}",
         timestamp_ms=now_ms,
         feedback_data="",
         **fields,

@@ -8,7 +8,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -19,11 +18,10 @@ from typing import Any
 
 import pytest
 
-from seamless_wallet.commands import Code, Command, Item, Kind
-from seamless_wallet.providers import Reply, build_provider
+from seamless_wallet.commands import Code, Kind
+from tests.acceptance.calls import call, items
 from tests.acceptance.service_process import (
     CONFIG,
-    KEY,
     START_LIMIT_S,
     WALLET,
     RunningService,
@@ -84,26 +82,10 @@ class MuteService(RunningService):
             (count,) = re.findall(r"^wallet_log_lines_dropped_total (\d+)$", reply.read().decode(), re.MULTILINE)
         return int(count)
 
-    def orphan(self, number: int) -> Reply:
+    def orphan(self, number: int) -> Code:
         """The result of a bet that nobody placed: an anomaly, which is logged with its ids."""
-        acme = build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=KEY, currencies={"KRW": 2})
-        (key,), now_ms = acme.keys, time.time_ns() // 1_000_000
-        command = Command(
-            kind=Kind.RESULT,
-            provider="acme",
-            user_id="ann",
-            transaction_id=f"{number}-{'x' * 100}",
-            timestamp_ms=now_ms,
-            received_ms=now_ms,
-            currency="KRW",
-            game_no=f"{number}-{'y' * 100}",
-            items=(Item("1", "P", 100),),
-            context={"game_type": "b", "table_no": "1", "result": "p", "result_detail": "{}", "feedback_data": "x"},
-        )
-        body = acme.seal(acme.profile.encode_event(command, 2), key)
-        request = urllib.request.Request(f"{self.webhook_url}/webhook/acme", data=body, headers=acme.headers(key))
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return acme.profile.decode_reply(acme.open(reply.read(), key))
+        bet = items(f"{number}-{'y' * 100}")
+        return call(self.webhook_url, Kind.RESULT, transaction_id=f"{number}-{'x' * 100}", **bet)
 
 
 @contextmanager
@@ -161,13 +143,13 @@ def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path,
         wait_until(lambda: ready() == 200, START_LIMIT_S, "readiness")
         assert service.admin("POST", "/v1/players", {"user_id": "ann", "currency": "KRW"}) == 201
         assert service.admin("POST", "/v1/players/ann/deposits", {"amount": "5.00"}, "one") == 201
-        assert service.orphan(0).code == Code.R1
+        assert service.orphan(0) == Code.R1
         killed = {role: service.kill(role) for role in ("worker-0", "admin", "writer", "valkey")}
         for role, pid in killed.items():
             wait_until(partial(service.is_replaced, role, pid), LIMIT_S, f"a new {role}")
         wait_until(lambda: ready() == 200, LIMIT_S, "readiness again")
         assert service.admin("POST", "/v1/players/ann/deposits", {"amount": "5.00"}, "two") == 201
-        assert service.orphan(1).code == Code.R1
+        assert service.orphan(1) == Code.R1
         assert (service.lines_dropped() > 0) == (stderr in {closed_pipe, full_disk})
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(LIMIT_S) == 0
@@ -187,11 +169,11 @@ def test_a_pipe_that_nobody_empties_stops_nothing_and_loses_no_whole_line(tmp_pa
             assert service.admin("POST", "/v1/players", {"user_id": "ann", "currency": "KRW"}) == 201
             count = PIPE_BYTES // 300  # of lines of more than 400 bytes
             for number in range(count):
-                assert service.orphan(number).code == Code.R1
+                assert service.orphan(number) == Code.R1
             killed = service.kill("worker-0")
             wait_until(partial(service.is_replaced, "worker-0", killed), LIMIT_S, "a new worker")
             wait_until(lambda: service.admin("GET", "/readyz") == 200, LIMIT_S, "readiness")
-            assert service.orphan(count).code == Code.R1
+            assert service.orphan(count) == Code.R1
             service.process.send_signal(signal.SIGTERM)
             lines = [json.loads(line) for line in pipe]  # to the end of every process
             assert service.process.wait(LIMIT_S) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import time
@@ -17,9 +16,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from seamless_wallet.commands import Code, Command, Kind
-from seamless_wallet.providers import build_provider
+from seamless_wallet.commands import Code
 from seamless_wallet.settings import load_settings
+from tests.acceptance.calls import login
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, run, wait_until
 
 OLD_KEY = "an-older-key-of-exactly-32-bytes"
@@ -69,24 +68,6 @@ def ask(path: Path, target: str) -> tuple[int, str]:
         answer = b"".join(iter(lambda: client.recv(65_536), b""))
     head, _, body = answer.decode().partition("\r\n\r\n")
     return int(head.split()[1]), body
-
-
-def login(url: str, key: str = KEY) -> Code:
-    """One sealed login of somebody who is not known; the code of its answer."""
-    provider = build_provider(random_bytes=os.urandom, name="acme", api_id="acme", api_key=key, currencies={"KRW": 2})
-    (sealing,), now_ms = provider.keys, time.time_ns() // 1_000_000
-    command = Command(
-        kind=Kind.LOGIN,
-        provider="acme",
-        user_id="nobody",
-        transaction_id=f"0_{now_ms}",
-        timestamp_ms=now_ms,
-        received_ms=now_ms,
-    )
-    body = provider.seal(provider.profile.encode_event(command, 2), sealing)
-    request = urllib.request.Request(f"{url}/webhook/acme", data=body, headers=provider.headers(sealing))
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        return provider.profile.decode_reply(provider.open(reply.read(), sealing)).code
 
 
 def logins(samples: Samples) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seamless_wallet.commands import Code
-from tests.acceptance.calls import login, ready
+from tests.acceptance.calls import free_port, login, ready
 from tests.acceptance.service_process import CONFIG, WALLET, RunningService, environment, run, wait_until
 
 
@@ -20,8 +20,7 @@ from tests.acceptance.service_process import CONFIG, WALLET, RunningService, env
 def lonely_worker(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A worker whose Redis is not there, and its URL."""
     (tmp_path / "wallet.toml").write_text(CONFIG)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
+    port = free_port()
     environ = environment(tmp_path, WALLET_REDIS_URL="redis://127.0.0.1:1/0", WALLET_WEBHOOK_PORT=port)
     assert run(["init"], environ).returncode == 0
     process = subprocess.Popen([*WALLET, "serve"], env=environ, stderr=subprocess.PIPE, text=True)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from seamless_wallet.clients.webhook import AnswerLost, HttpAnswer, WebhookError
+from seamless_wallet.clients.webhook import AnswerLost, WebhookError
 from seamless_wallet.commands import Code
 from seamless_wallet.conformance.case_errors import CaseFailed
 from seamless_wallet.conformance.player_account import PlayerAccount
@@ -114,11 +114,6 @@ class CaseEvent:
             return await self.account.run.webhook.exchange(self.text)
         except WebhookError as error:
             raise type(error)(f"{self}: {error}\nsent {self._shown()}") from None
-
-    async def posted(self) -> HttpAnswer:
-        """The bare HTTP answer."""
-        webhook = self.account.run.webhook
-        return await webhook.post(webhook.seal(self.text))
 
     def _check(self, reply: Reply, code: Code, moves: int, *, whole_echo: bool) -> None:
         account = self.account

@@ -79,7 +79,6 @@ class HistogramSeries:
         return [*self._counts, self._sum]
 
 
-Series = CounterSeries | GaugeSeries | HistogramSeries
 S = TypeVar("S", CounterSeries, GaugeSeries, HistogramSeries)
 
 

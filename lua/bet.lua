@@ -1,17 +1,17 @@
 -- bet: take the stakes of a batch of bets, all or nothing.
 --
 -- KEYS     head wallet events_now events_before stream round
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq session_required session_ms session_grace_ms
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq session_required session_ms session_grace_ms
 --          age_max_ms
 -- ITEMS    bet_index amount cold
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 10000, items 1:3000 2:2000 → DONE R0 bet KRW 5000 0 9 8, round 1 = "O 3000", 2 = "O 2000", "" = 2
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq, session_required, session_ms, session_grace_ms, age_max_ms = unpack(ARGV, 1, 17)
-local items_at, width, is_old_possible = 18, 3, false
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq, session_required, session_ms, session_grace_ms, age_max_ms = unpack(ARGV, 1, 18)
+local items_at, width, is_old_possible = 19, 3, false
 -- @include event
 -- @include session
 -- @include bets

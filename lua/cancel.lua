@@ -1,16 +1,16 @@
 -- cancel: refund the stored stakes of open bets; an unknown bet is tombstoned, so that it can never be placed.
 --
 -- KEYS     head wallet events_now events_before stream round
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq unknown
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq unknown
 -- ITEMS    bet_index amount cold
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  round 2 = "O 2000", item 2:2000 → DONE R0 cancel KRW 7000 0 10 9, round 2 = "C 2000"
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq, unknown = unpack(ARGV, 1, 14)
-local items_at, width, is_old_possible = 15, 3, true
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq, unknown = unpack(ARGV, 1, 15)
+local items_at, width, is_old_possible = 16, 3, true
 -- @include event
 -- @include bets
 

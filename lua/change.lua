@@ -1,17 +1,17 @@
 -- change: correct the winloss of settled bets. The stored value decides the money, never `before`.
 --
 -- KEYS     head wallet events_now events_before stream round
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq overdraw changes_max change_tolerance_ms
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq overdraw changes_max change_tolerance_ms
 -- ITEMS    bet_index amount winloss winloss_before cold
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  balance 1000, round 1 = "S 3000 2850 2850", item 1:3000:-3000:2850 at 5000
 --          → DONE R0 change KRW 0 4850 12 11, round 1 = "S 3000 -3000 2850 2850:-3000:5000"
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq, overdraw, changes_max, change_tolerance_ms = unpack(ARGV, 1, 16)
-local items_at, width, is_old_possible = 17, 5, true
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq, overdraw, changes_max, change_tolerance_ms = unpack(ARGV, 1, 17)
+local items_at, width, is_old_possible = 18, 5, true
 -- @include event
 -- @include bets
 -- @include settled

@@ -1,14 +1,14 @@
 -- create: a new player with an empty wallet. The caller has just seen in SQL, at `snapshot_seq`, that there is none.
 --
 -- KEYS     head wallet events_now events_before stream
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | EXISTS seq | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a free user_id → DONE R0 create KRW 0 0 1 0, wallet version = 1
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq = unpack(ARGV, 1, 13)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq = unpack(ARGV, 1, 14)
 -- @include numbers
 -- @include fence
 local existing = redis.call('HGET', wallet_key, 'seq')

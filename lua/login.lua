@@ -1,14 +1,14 @@
 -- login: open or renew the player's session with one provider.
 --
 -- KEYS     head wallet events_now events_before stream
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq future_max_ms
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq future_max_ms
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a known, active player of balance 10000 → DONE R0 login KRW 10000 0 7 6
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq, future_max_ms = unpack(ARGV, 1, 14)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq, future_max_ms = unpack(ARGV, 1, 15)
 -- @include event
 -- @include session
 

@@ -1,14 +1,14 @@
 -- logout: close the player's session with one provider, unless a newer login has opened it again.
 --
 -- KEYS     head wallet events_now events_before stream
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a session opened at 5000, logout of 6000 → DONE R0 logout KRW 10000 0 8 7
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq = unpack(ARGV, 1, 13)
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq = unpack(ARGV, 1, 14)
 -- @include event
 -- @include session
 

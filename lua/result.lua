@@ -1,16 +1,16 @@
 -- result: settle open bets, crediting stored stake + winloss.
 --
 -- KEYS     head wallet events_now events_before stream round
--- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms provider
---          currency snapshot_seq
+-- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
+--          provider currency snapshot_seq
 -- ITEMS    bet_index amount winloss cold
 -- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | MISS | COLD seq
 -- WRITES   head wallet events_now stream round
 -- EXAMPLE  round 1 = "O 3000", item 1:3000:2850 → DONE R0 result KRW 12850 0 11 10, round 1 = "S 3000 2850 2850"
 local head_key, wallet_key, events_now_key, events_before_key, stream_key, round_key = unpack(KEYS)
-local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, provider,
-  currency, snapshot_seq = unpack(ARGV, 1, 13)
-local items_at, width, is_old_possible = 14, 4, true
+local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms, now_ms, timestamp_ms, user_id,
+  provider, currency, snapshot_seq = unpack(ARGV, 1, 14)
+local items_at, width, is_old_possible = 15, 4, true
 -- @include event
 -- @include bets
 -- @include settled

@@ -75,7 +75,7 @@ class PlayerStatus(StrEnum):
     BLOCKED = "blocked"
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+class Item(msgspec.Struct, frozen=True):
     """One bet within a batch. Amounts in minor units; `winloss` is net of the stake."""
 
     bet_index: str
@@ -85,8 +85,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     winloss_before: int = 0
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request to the wallet, already strictly validated. Its JSON form is the payload of the ledger entry.
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to the wallet, already strictly validated.
 
     `transaction_id` is the provider's id, or the back office's Idempotency-Key. `timestamp_ms` is the
     provider's own clock, `received_ms` ours, both epoch milliseconds.
@@ -152,13 +152,8 @@ def event_digest(command: Command) -> bytes:
 
 
 def round_digest(command: Command) -> bytes:
-    """Identity of a round: (provider, user_id, game_no)."""
+    """Identity of a round: (provider, user_id, game_no). With a bet_index it is that of a bet, for ever."""
     return digest("round", command.provider, command.user_id, command.game_no)
-
-
-def bet_digest(command: Command, bet_index: str) -> bytes:
-    """Identity of a bet for ever: (provider, user_id, game_no, bet_index)."""
-    return digest("bet", command.provider, command.user_id, command.game_no, bet_index)
 
 
 def fingerprint(command: Command) -> bytes:

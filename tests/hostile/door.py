@@ -18,6 +18,7 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.observability import metrics
 from seamless_wallet.providers import Provider, build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
+from tests.entries import streamed
 from tests.model.service_stage import Town
 
 KEY = "k3y-of-32-bytes-for-tests-only!!"
@@ -126,7 +127,7 @@ class Door:
         epoch = (await self.town.w.head(shard))["epoch"]
         rows: Any = await self.town.w.redis.xrevrange(keys.stream(shard, int(epoch)), count=1)
         [(at, fields)] = rows
-        return Entry(shard, int(epoch), int(at.split(b"-")[1]), fields[b"e"], fields[b"d"])
+        return streamed(shard, at, fields)
 
     # ------------------------------------------------------------------ events
 

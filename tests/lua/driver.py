@@ -16,6 +16,7 @@ from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import LedgerLookup
 from seamless_wallet.wallet.prepared_event import PreparedEvent
+from tests.entries import streamed
 from tests.lua.expect import Run, Step
 from tests.lua.state import Dump, changed, dump
 
@@ -123,11 +124,7 @@ class Shard:
     def entries(self, after_seq: int = 0) -> list[Entry]:
         """The stream of the epoch, decoded; the mark of the gate is none."""
         rows: Any = self.client.xrange(keys.stream(SHARD, self.epoch), min=f"({self.epoch}-{after_seq}")
-        return [
-            Entry(SHARD, self.epoch, int(at.decode().split("-")[1]), fields[b"e"], fields[b"d"], fields[b"t"].decode())
-            for at, fields in rows
-            if b"gate" not in fields
-        ]
+        return [streamed(SHARD, at, fields) for at, fields in rows if b"gate" not in fields]
 
 
 def _keep_contract(script: Script, reply: list[str]) -> None:

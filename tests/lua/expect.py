@@ -72,6 +72,8 @@ class Step:
         assert self.reply == ["DONE", "R0", reason, new["currency"], str(balance), str(debt), seq, head["committed"]]
         moved = f"{balance - int(old.get('balance', 0))} {debt - int(old.get('debt', 0))}"
         entry = {
+            "u": text(self.event.command.user_id.encode()),
+            "p": text(self.event.command.provider.encode()),
             "e": text(self.event.payload),
             "d": f"{version} {balance} {debt} {moved} {effects}",
             "t": self.token,

@@ -10,9 +10,9 @@ from typing import Any
 from seamless_wallet.commands import BET_KINDS
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.replies import Verdict, parse_verdict
-from seamless_wallet.ledger.bets import Bet
+from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import Entry
-from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet, net_effect, open_bets_delta
+from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet, net_effect
 from seamless_wallet.ledger.records import EventRecord, LedgerLookup, WalletSnapshot
 from seamless_wallet.wallet.loader import Loader, wallet_fields
 from seamless_wallet.wallet.prepared_event import PreparedEvent
@@ -27,7 +27,6 @@ class Ledger:
         self.seq = 0
         self.wallets: dict[str, Wallet] = {}
         self.rounds: defaultdict[bytes, dict[str, Bet]] = defaultdict(dict)
-        self.open_bets: defaultdict[bytes, int] = defaultdict(int)
         self.owners: dict[bytes, str] = {}
         self.events: defaultdict[str, list[EventRecord]] = defaultdict(list)
 
@@ -52,7 +51,6 @@ class Ledger:
             digest = entry.round_digest
             assert digest is not None
             fold_round(self.rounds[digest], entry)
-            self.open_bets[digest] += open_bets_delta(entry)
             self.owners[digest] = user
 
     def agrees_about(self, event: PreparedEvent) -> None:
@@ -61,9 +59,10 @@ class Ledger:
         wallet = {name: str(value) for name, value in wallet_fields(self.wallets[user])}
         assert _hash(self.shard, keys.wallet(SHARD, epoch, user)) == wallet
         if event.round_digest is not None:
-            texts = {index: bet.text() for index, bet in self.rounds[event.round_digest].items()}
+            bets = self.rounds[event.round_digest]
+            texts = {index: bet.text() for index, bet in bets.items()}
             if texts:
-                texts[""] = str(self.open_bets[event.round_digest])
+                texts[""] = str(sum(bet.state is BetState.OPEN for bet in bets.values()))
             assert _hash(self.shard, keys.round_(SHARD, epoch, event.round_digest)) == texts
 
     def decide(self, event: PreparedEvent) -> Verdict:

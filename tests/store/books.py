@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, shard_of
 from seamless_wallet.ledger.bets import Bet, BetState
-from seamless_wallet.ledger.entry import Entry, encode_payload
+from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
+from tests.entries import entry_of
 
 PROVIDER = "dowinn"
 CURRENCIES = {"KRW": 2, "USD": 2, "JPY": 0}
@@ -91,13 +92,13 @@ class Book:
     def post(self, command: Command) -> Entry:
         """Append the command's entry."""
         wallet = self.wallets.get(command.user_id)
-        probe = Entry(self.shard, self.epoch, 0, encode_payload(command), b"")
+        probe = entry_of(self.shard, self.epoch, 0, command, b"")
         bets = self.rounds[probe.round_digest] if probe.round_digest else {}
         balance_delta, debt_delta, effects = decide(command, wallet, bets)
         version, balance, debt = (wallet.version, wallet.balance, wallet.debt) if wallet else (0, 0, 0)
         decided = f"{version + 1} {balance + balance_delta} {debt + debt_delta} {balance_delta} {debt_delta} {effects}"
         seq = len(self.entries) + 1
-        entry = Entry(self.shard, self.epoch, seq, encode_payload(command), decided.encode(), self.token)
+        entry = entry_of(self.shard, self.epoch, seq, command, decided.encode(), self.token)
         self.wallets[command.user_id] = fold_wallet(wallet, entry)
         if command.kind in BET_KINDS:
             fold_round(bets, entry)

@@ -5,18 +5,6 @@ from __future__ import annotations
 import pytest
 
 from seamless_wallet.ledger.conflicts import LedgerConflict
-from seamless_wallet.ledger.entry import Entry
-
-
-def forged(entry: Entry, *, payload: bytes | None = None, decided: bytes | None = None) -> Entry:
-    """The entry with other bytes."""
-    return Entry(
-        entry.shard,
-        entry.epoch,
-        entry.seq,
-        entry.payload if payload is None else payload,
-        entry.decided if decided is None else decided,
-    )
 
 
 async def conflict(store, *batches) -> LedgerConflict:

@@ -7,8 +7,9 @@ import pytest
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
+from tests.entries import forged
 from tests.store.books import Book
-from tests.store.commits import conflict, forged
+from tests.store.commits import conflict
 
 
 async def committed(store, book: Book) -> None:

@@ -10,6 +10,8 @@ import pytest
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.records import EventRecord, ShardHead
+from seamless_wallet.stores.planning import SIGNPOST_EVERY
+from seamless_wallet.stores.sqlite import reads
 from tests.store.books import PROVIDER, user_of
 
 HOUR_MS = 3_600_000
@@ -35,8 +37,8 @@ async def test_a_new_ledger_is_empty(backend):
         await store.close()
 
 
-async def test_load_brings_the_window_and_all_open_rounds(store, book):
-    """An old round with an open bet comes whole, an old settled one not; all events since then, no older ones"""
+async def test_load_brings_the_window_and_all_open_bets(store, book):
+    """An old bet comes if it is open, an old settled one not; all bets and events since then, no older ones"""
     book.post(book.command(Kind.LOGIN))
     open_old = book.bet("open-old", a=100, b=50)
     book.result("open-old", a=(100, 95))
@@ -58,21 +60,35 @@ async def test_load_brings_the_window_and_all_open_rounds(store, book):
     assert snapshot.wallet == book.wallets[book.user]
     assert snapshot.wallet.sessions == {PROVIDER: snapshot.wallet.sessions[PROVIDER]}
     assert list(snapshot.events) == [record(entry) for entry in recent]
-    expected = {open_old.round_digest, recent[0].round_digest, recent[3].round_digest}
-    assert dict(snapshot.rounds) == {digest: book.rounds[digest] for digest in expected}
-    assert snapshot.rounds[open_old.round_digest]["b"] == Bet(BetState.OPEN, 50)
+    expected = {digest: book.rounds[digest] for digest in (recent[0].round_digest, recent[3].round_digest)}
+    assert dict(snapshot.rounds) == {open_old.round_digest: {"b": Bet(BetState.OPEN, 50)}, **expected}
+    assert snapshot.complete
 
 
-async def test_load_of_a_round_touched_in_the_window_is_whole(store, book):
-    """A bet settled long ago belongs to a round of which another bet was settled just now"""
+async def test_load_costs_what_was_touched_and_not_what_its_round_ever_had(store, book):
+    """A bet settled long ago stays in SQL, although another bet of its round was settled just now"""
     bet = book.bet("g", a=10, b=20)
     book.result("g", a=(10, 5))
     book.now_ms += 2 * HOUR_MS
     book.result("g", b=(20, 5))
     await store.commit([book.take()])
     snapshot = await store.load(0, book.user, book.now_ms - HOUR_MS)
-    assert dict(snapshot.rounds) == {bet.round_digest: book.rounds[bet.round_digest]}
+    assert dict(snapshot.rounds) == {bet.round_digest: {"b": book.rounds[bet.round_digest]["b"]}}
     assert len(snapshot.events) == 1
+
+
+@pytest.mark.parametrize("what", ["events", "bets"])
+async def test_a_load_is_bounded(store, book, monkeypatch, what):
+    """The newest events and bets come, and the snapshot says that there are more"""
+    monkeypatch.setattr(reads, "LOAD_MAX", 3)
+    old = book.bet("old", **{str(n): 1 for n in range(1 if what == "events" else 3)})
+    for n in range(2):
+        book.bet(f"g{n}", a=1) if what == "bets" else book.deposit(1)
+    await store.commit([book.take()])
+    snapshot = await store.load(0, book.user, 0)
+    assert not snapshot.complete
+    assert [event.seq for event in snapshot.events] == {"events": [3, 4, 5], "bets": [4, 5]}[what]
+    assert old.round_digest in snapshot.rounds, "open bets come all the same"
 
 
 async def test_load_does_not_stop_at_a_clock_that_is_a_little_behind(store, book):
@@ -131,7 +147,7 @@ async def test_find_events_with_the_heads_of_the_same_snapshot(store, book, othe
     """Committed ones by digest, unknown ones absent"""
     await store.commit([book.take(), other.take()])
     known, theirs, unknown = book.entries[0], other.entries[1], book.deposit(5)
-    found = await store.find_events([entry.event_digest for entry in (known, theirs, unknown)])
+    found = await store.find_events([(entry.user_id, entry.event_digest) for entry in (known, theirs, unknown)])
     assert found.events == {known.event_digest: record(known), theirs.event_digest: record(theirs)}
     assert [head.seq for head in found.heads] == [2, 2]
     assert (await store.find_events([])).events == {}
@@ -148,6 +164,17 @@ async def test_entries_come_newest_first_and_page_by_page(store, book):
     assert [entry.seq for entry in page] == [5, 4, 3, 2, 1]
     assert page[0].command == book.entries[4].command
     assert (page[0].decision, page[0].shard, page[0].epoch) == (book.entries[4].decision, 0, 1)
+
+
+async def test_a_page_far_back_is_found_by_a_signpost(store, book):
+    """Whatever the seq, the walk begins close by and tells the same story"""
+    for amount in range(3 * SIGNPOST_EVERY):
+        book.deposit(amount)
+    await store.commit([book.take()])
+    last = book.entries[-1].seq
+    for before in (2, 3, SIGNPOST_EVERY, SIGNPOST_EVERY + 1, 2 * SIGNPOST_EVERY + 7, last, last + 1, last + 100):
+        page = await store.entries(book.user, before, 5)
+        assert [entry.seq for entry in page] == [e.seq for e in reversed(book.entries) if e.seq < before][:5]
 
 
 async def test_trial_balance_sums_to_zero_per_currency(store, book, other):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_wallet
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger, init
+from tests.entries import forged
 from tests.store.books import CURRENCIES, Book
 
 ROOT = Path(__file__).parents[2]
@@ -156,7 +156,7 @@ async def test_a_killed_writer_leaves_a_prefix(tmp_path, delay_ms):
             assert [entry.seq for entry in reversed(entries)] == list(range(1, head.seq + 1))
             wallet = None
             for entry in reversed(entries):
-                wallet = fold_wallet(wallet, Entry(shard, entry.epoch, entry.seq, entry.payload, entry.decided))
+                wallet = fold_wallet(wallet, forged(entry, shard=shard))
             assert await store.wallet(user_id) == wallet
         assert [finding async for finding in store.verify()] == []
 

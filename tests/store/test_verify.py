@@ -6,6 +6,7 @@ from hashlib import sha1
 import pytest
 
 from seamless_wallet.commands import Kind
+from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from tests.store.books import user_of
 
 
@@ -31,6 +32,8 @@ async def story(store, book, other):
     other.create(dollar, "USD")
     other.deposit(50, dollar)
     other.bet("g1", dollar, currency="USD", a=20)
+    for amount in range(SIGNPOST_EVERY):
+        other.deposit(amount)
     text = "return 1"
     await store.register_scripts({sha1(text.encode(), usedforsecurity=False).hexdigest(): text}, 1)
     await store.commit([book.take(), other.take()])
@@ -60,33 +63,34 @@ async def test_stopping_early_leaves_nothing_behind(store, story, backend):
 
 
 NUMBERS = {
-    "entry": ["shard", "seq", "epoch", "balance_delta", "debt_delta", "received_ms"],
-    "wallet": ["shard", "version", "seq", "balance", "debt"],
+    "entry": [
+        "id", "shard", "seq", "epoch", "player", "previous", "received_ms",
+        "version", "balance", "debt", "balance_delta", "debt_delta",
+    ],
+    "wallet": ["player", "version", "seq", "balance", "debt", "last"],
     "shard": ["shard", "seq"],
-    "bet": ["shard", "seq"],
-    "round": ["open_bets"],
+    "mark": ["player", "open", "entry"],
+    "signpost": ["player", "seq", "received_ms", "entry"],
     "ledger": ["shards"],
-}
+}  # fmt: skip
 BYTES = {
-    "entry": ["event_digest", "fingerprint", "round_digest", "payload", "decided", "chain"],
+    "entry": ["payload", "chain"],
     "shard": ["chain"],
-    "bet": ["bet_digest"],
-    "round": ["round_digest"],
+    "mark": ["digest"],
 }
 TEXTS = {
-    "entry": ["user_id", "kind", "provider", "counterparty", "currency"],
+    "entry": ["kind", "provider", "transaction_id", "game_no", "effects"],
     "wallet": ["user_id", "currency", "status", "sessions"],
-    "round": ["user_id"],
     "script": ["sha", "text"],
-    "bet": ["state"],
+    "mark": ["bet_index", "state"],
 }
 # One row of each table, and one that has all columns set.
 ROW = {
     "entry": "shard = 0 AND seq = 4",
     "wallet": "status = 'blocked'",
     "shard": "shard = 0",
-    "bet": "seq = 7",
-    "round": "open_bets > 0 AND user_id IN (SELECT user_id FROM wallet WHERE status = 'blocked')",
+    "mark": "state LIKE 'S 9000 %'",
+    "signpost": "true",
     "ledger": "shards = 2",
     "script": "true",
 }
@@ -120,15 +124,27 @@ async def test_finds_a_changed_byte(store, story, backend, table, column, where)
 
 
 async def test_finds_any_byte_of_an_entry(store, story, backend):
-    """Not one byte of payload or decision is outside the chain"""
-    ((payload, decided),) = backend.rows(f"SELECT payload, decided FROM entry WHERE {ROW['entry']}")
-    for column, value in (("payload", payload), ("decided", decided)):
-        for at in range(len(value)):
-            changed = value[:at] + bytes([value[at] ^ 0x01]) + value[at + 1 :]
-            backend.tamper(f"UPDATE entry SET {column} = ? WHERE {ROW['entry']}", changed)
-            assert (0, 4) in {(finding.shard, finding.seq) for finding in await findings(store)}
-        backend.tamper(f"UPDATE entry SET {column} = ? WHERE {ROW['entry']}", value)
+    """Not one byte of the payload is outside the chain"""
+    ((payload,),) = backend.rows(f"SELECT payload FROM entry WHERE {ROW['entry']}")
+    for at in range(len(payload)):
+        changed = payload[:at] + bytes([payload[at] ^ 0x01]) + payload[at + 1 :]
+        backend.tamper(f"UPDATE entry SET payload = ? WHERE {ROW['entry']}", changed)
+        assert (0, 4) in {(finding.shard, finding.seq) for finding in await findings(store)}
+    backend.tamper(f"UPDATE entry SET payload = ? WHERE {ROW['entry']}", payload)
     assert await findings(store) == []
+
+
+@pytest.mark.parametrize("what", ["an event", "a bet", "an open bet"])
+async def test_finds_a_mark_that_says_else(store, story, backend, what):
+    """Each event, bet and open bet has its own"""
+    where = {
+        "an event": "open = 0 AND bet_index = ''",
+        "a bet": "open = 0 AND bet_index <> ''",
+        "an open bet": "open = 1",
+    }[what]
+    where = f"{where} AND entry = (SELECT max(entry) FROM mark WHERE {where})"
+    assert backend.tamper(f"UPDATE mark SET entry = entry - 1 WHERE {where}") == 1
+    assert await findings(store)
 
 
 @pytest.mark.parametrize("value", ["x", ""])
@@ -147,7 +163,7 @@ async def test_survives_a_text_that_is_none(store, story, backend, table, column
     assert await findings(store)
 
 
-@pytest.mark.parametrize("table", ["entry", "wallet", "shard", "bet", "round"])
+@pytest.mark.parametrize("table", ["entry", "wallet", "shard", "mark", "signpost"])
 async def test_finds_a_missing_row(store, story, backend, table):
     """Every row of the story is needed"""
     assert backend.tamper(f"DELETE FROM {table} WHERE {ROW[table]}") == 1
@@ -163,11 +179,13 @@ async def test_finds_a_cut_tail(store, story, backend):
 @pytest.mark.parametrize(
     "insert",
     [
-        "INSERT INTO bet VALUES (zeroblob(16), 0, 3, 'O 1')",
-        "INSERT INTO bet VALUES (zeroblob(16), 0, 4, 'O 1')",
-        "INSERT INTO bet VALUES (zeroblob(16), 9, 9, 'O 1')",
-        "INSERT INTO round SELECT zeroblob(16), user_id, 1 FROM wallet LIMIT 1",
-        "INSERT INTO wallet SELECT 'ghost', 0, 'KRW', 'active', 1, 1, 0, 0, '{}'",
+        "INSERT INTO mark SELECT player, 0, zeroblob(16), 'x', last, NULL, 'O 1' FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT player, 0, zeroblob(16), '', last, zeroblob(16), NULL FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT player, 1, zeroblob(16), 'x', last, NULL, NULL FROM wallet LIMIT 1",
+        "INSERT INTO mark VALUES (999, 0, zeroblob(16), 'x', 1, NULL, 'O 1')",
+        "INSERT INTO signpost VALUES (999, 1, 1, 1)",
+        "INSERT INTO signpost SELECT player, seq, 1, last FROM wallet LIMIT 1",
+        "INSERT INTO wallet VALUES (999, 'ghost', 'KRW', 'active', 1, 1, 0, 0, 1, '{}')",
         "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '')",
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seamless_wallet.commands import BACK_OFFICE, CHANGES_MAX, Command, Item, Kind, PlayerStatus
 from seamless_wallet.ledger.bets import Bet, BetState, Change, parse_bet
-from seamless_wallet.ledger.entry import CHAIN_START, Entry, encode_payload
+from seamless_wallet.ledger.entry import CHAIN_START, Entry
 from seamless_wallet.ledger.fold import (
     BetContradiction,
     FoldError,
@@ -23,8 +23,8 @@ from seamless_wallet.ledger.fold import (
     fold_round,
     fold_wallet,
     net_effect,
-    open_bets_delta,
 )
+from tests import entries as made
 from tests.store.books import PROVIDER, Book
 
 AMOUNTS = st.integers(min_value=0, max_value=2**53 - 1)
@@ -45,7 +45,7 @@ BETS = st.one_of(
 
 def entry_of(command: Command, decided: str, seq: int = 1) -> Entry:
     """An entry that says just this."""
-    return Entry(0, 1, seq, encode_payload(command), decided.encode())
+    return made.entry_of(0, 1, seq, command, decided.encode())
 
 
 def command_of(kind: Kind, *items: Item, **rest) -> Command:
@@ -140,21 +140,16 @@ def test_a_wallet_and_its_rounds_follow_from_the_entries_alone(acts):
     book = told(acts)
     wallet: Wallet | None = None
     rounds: dict[bytes, dict[str, Bet]] = {}
-    opened: dict[bytes, int] = {}
     first_seen: list[tuple[bytes | None, str]] = []
-    for made in book.entries:
-        entry = Entry(made.shard, made.epoch, made.seq, made.payload, made.decided)
+    for entry in map(made.forged, book.entries):
         wallet = fold_wallet(wallet, entry)
         if entry.round_digest:
             fold_round(rounds.setdefault(entry.round_digest, {}), entry)
-            opened[entry.round_digest] = opened.get(entry.round_digest, 0) + open_bets_delta(entry)
         first_seen += [(entry.round_digest, index) for index in first_seen_bets(entry)]
         assert net_effect(entry) == entry.decision.balance_delta - entry.decision.debt_delta
         assert sum(leg.amount for leg in entry.legs()) == 0
     assert wallet == book.wallets["u"]
     assert rounds == {digest: bets for digest, bets in book.rounds.items() if bets}
-    for digest, bets in rounds.items():
-        assert opened[digest] == sum(bet.state is BetState.OPEN for bet in bets.values())
     assert sorted(first_seen, key=repr) == sorted(((d, i) for d, bets in rounds.items() for i in bets), key=repr)
     stakes = sum(bet.stake for bets in rounds.values() for bet in bets.values() if bet.state is BetState.OPEN)
     settled = sum(bet.winloss for bets in rounds.values() for bet in bets.values())
@@ -188,11 +183,14 @@ def test_the_chain_holds_every_byte_and_every_place(acts):
     assert len(set(links)) == len(links)
     for (before, after), e in zip(pairwise(links), entries, strict=True):
         for other in (
-            Entry(e.shard + 1, e.epoch, e.seq, e.payload, e.decided),
-            Entry(e.shard, e.epoch + 1, e.seq, e.payload, e.decided),
-            Entry(e.shard, e.epoch, e.seq + 1, e.payload, e.decided),
-            Entry(e.shard, e.epoch, e.seq, e.payload[:-1], e.payload[-1:] + e.decided),
-            Entry(e.shard, e.epoch, e.seq, e.payload, e.decided + b" "),
+            made.forged(e, shard=e.shard + 1),
+            made.forged(e, epoch=e.epoch + 1),
+            made.forged(e, seq=e.seq + 1),
+            made.forged(e, user_id=e.user_id + "x"),
+            made.forged(e, provider=e.provider + "x"),
+            made.forged(e, user_id=e.user_id + e.provider[:1], provider=e.provider[1:]),
+            made.forged(e, payload=e.payload[:-1], decided=e.payload[-1:] + e.decided),
+            made.forged(e, decided=e.decided + b" "),
         ):
             assert other.chained_to(before) != after
         assert e.chained_to(after) != after

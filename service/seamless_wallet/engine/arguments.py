@@ -21,6 +21,7 @@ class EventArgs(NamedTuple):
     window_ms: int
     now_ms: int
     timestamp_ms: int
+    user_id: str
     provider: str
     currency: str
     snapshot_seq: int | str

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 
 from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, event_digest, fingerprint, round_digest
+from seamless_wallet.ledger.payload import decode_payload
 
-CHAIN_START: Final = bytes(16)
+CHAIN_BYTES: Final = 16
+"""Of a link of the chain."""
+
+CHAIN_START: Final = bytes(CHAIN_BYTES)
 """What the first entry of a shard is chained to."""
 
 CASH: Final = "cash"
 """The account against which deposits and withdrawals are booked."""
-
-_decode_command = msgspec.json.Decoder(Command).decode
-_encode_command = msgspec.json.Encoder().encode
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -33,6 +33,10 @@ class Decision(msgspec.Struct, frozen=True):
     debt_delta: int
     effects: str
 
+    def text(self) -> str:
+        """As Lua writes it."""
+        return f"{self.version} {self.balance} {self.debt} {self.balance_delta} {self.debt_delta} {self.effects}"
+
 
 class Leg(msgspec.Struct, frozen=True):
     """One leg of the double entry. The legs of an entry sum to zero."""
@@ -42,38 +46,76 @@ class Leg(msgspec.Struct, frozen=True):
 
 
 class Entry:
-    """One entry of a shard's ledger, from Redis or from SQL: the bytes as they are, and what they say."""
+    """One entry of a shard's ledger, from Redis or from SQL: the bytes as they are, and what they say.
 
-    def __init__(self, shard: int, epoch: int, seq: int, payload: bytes, decided: bytes, token: str = "") -> None:
+    What they say is read when it is first asked for, once.
+    """
+
+    __slots__ = (
+        "_command",
+        "_decision",
+        "decided",
+        "epoch",
+        "payload",
+        "provider",
+        "seq",
+        "shard",
+        "token",
+        "user_id",
+        "void",
+    )
+
+    def __init__(
+        self,
+        shard: int,
+        epoch: int,
+        seq: int,
+        user_id: str,
+        provider: str,
+        payload: bytes,
+        decided: bytes,
+        token: str = "",
+    ) -> None:
         self.shard = shard
         self.epoch = epoch
         self.seq = seq
+        self.user_id = user_id
+        self.provider = provider
         self.payload = payload
         self.decided = decided
         self.token = token  # the attempt that waits for the commit; not part of the ledger
+        self.void = ""  # why it moves nothing and counts for nothing; "" for almost every entry
+        self._command: Command | None = None
+        self._decision: Decision | None = None
 
-    @cached_property
+    @property
     def command(self) -> Command:
-        """The event. Raises msgspec.MsgspecError if the payload is not one."""
-        return _decode_command(self.payload)
+        """The event. Raises UnknownPayloadVersion, or msgspec.MsgspecError if the payload is not one."""
+        if self._command is None:
+            self._command = decode_payload(self.payload, self.user_id, self.provider)
+        return self._command
 
-    @cached_property
+    @property
     def decision(self) -> Decision:
         """The decision. Raises ValueError if it is not one."""
-        version, balance, debt, balance_delta, debt_delta, effects = self.decided.decode("ascii").split(" ")
-        return Decision(int(version), int(balance), int(debt), int(balance_delta), int(debt_delta), effects)
+        if self._decision is None:
+            version, balance, debt, balance_delta, debt_delta, effects = self.decided.decode("ascii").split(" ")
+            self._decision = Decision(
+                int(version), int(balance), int(debt), int(balance_delta), int(debt_delta), effects
+            )
+        return self._decision
 
-    @cached_property
+    @property
     def event_digest(self) -> bytes:
         """Identity of the event."""
         return event_digest(self.command)
 
-    @cached_property
+    @property
     def fingerprint(self) -> bytes:
         """Content of the event."""
         return fingerprint(self.command)
 
-    @cached_property
+    @property
     def round_digest(self) -> bytes | None:
         """Identity of the round, for events that have one."""
         return round_digest(self.command) if self.command.kind in BET_KINDS else None
@@ -81,8 +123,7 @@ class Entry:
     @property
     def counterparty(self) -> str:
         """The account on the other side: `cash`, or `house:<provider>`."""
-        provider = self.command.provider
-        return CASH if provider == BACK_OFFICE else f"house:{provider}"
+        return counterparty_of(self.provider)
 
     def legs(self) -> tuple[Leg, Leg, Leg]:
         """Player, debt and counterparty. A debt is what the player owes: its account is negative."""
@@ -95,14 +136,18 @@ class Entry:
         )
 
     def chained_to(self, previous: bytes) -> bytes:
-        """The link over this entry's bytes and the previous entry's link. Tampering with either changes it."""
-        hashed = blake2b(previous, digest_size=16)
-        hashed.update(f"{self.shard} {self.epoch} {self.seq} {len(self.payload)} ".encode())
-        hashed.update(self.payload)
-        hashed.update(self.decided)
+        """The link over this entry's bytes and the previous entry's link. Tampering with either changes it.
+
+        Player and provider are covered as text: no store has to number them as another one does.
+        """
+        user_id, provider = self.user_id.encode(errors="surrogatepass"), self.provider.encode(errors="surrogatepass")
+        place = f"{self.void and 'void '}{self.shard} {self.epoch} {self.seq}"
+        lengths = f" {len(user_id)} {len(provider)} {len(self.payload)} "
+        hashed = blake2b(previous, digest_size=CHAIN_BYTES)
+        hashed.update(b"".join((place.encode(), lengths.encode(), user_id, provider, self.payload, self.decided)))
         return hashed.digest()
 
 
-def encode_payload(command: Command) -> bytes:
-    """The command as it stands in the ledger."""
-    return _encode_command(command)
+def counterparty_of(provider: str) -> str:
+    """The account against which the events of a provider, or of the back office, are booked."""
+    return CASH if provider == BACK_OFFICE else f"house:{provider}"

@@ -188,18 +188,6 @@ def net_effect(entry: Entry) -> int:
             return 0
 
 
-def open_bets_delta(entry: Entry) -> int:
-    """By how much the entry changes the number of open bets of its round."""
-    having_effect = entry.decision.effects.count("+")
-    match entry.command.kind:
-        case Kind.BET:
-            return having_effect
-        case Kind.CANCEL | Kind.RESULT:
-            return -having_effect
-        case _:
-            return 0
-
-
 def first_seen_bets(entry: Entry) -> list[str]:
     """Bet indexes that the entry placed or tombstoned for the first time."""
     if entry.command.kind not in (Kind.BET, Kind.CANCEL):

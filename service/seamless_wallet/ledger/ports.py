@@ -33,13 +33,13 @@ class LedgerReader(Protocol):
         """The heads of all shards, by shard number."""
 
     async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
-        """A wallet with its open rounds, and every event and round touched since `since_ms`."""
+        """A wallet with its open bets, and every event and bet touched since `since_ms`, if that is bounded."""
 
     async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
         """One event, and what is known of the bets that it names."""
 
-    async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
-        """Which of these events are committed."""
+    async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
+        """Which of these events, each a user_id and a digest, are committed."""
 
     async def wallet(self, user_id: str) -> Wallet | None:
         """The committed state of a player."""

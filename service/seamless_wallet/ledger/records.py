@@ -28,13 +28,18 @@ class EventRecord(msgspec.Struct, frozen=True):
 
 
 class WalletSnapshot(msgspec.Struct, frozen=True):
-    """All that Redis must know of a wallet, as of (epoch, seq) of its shard; `wallet` None: no such player."""
+    """All that Redis must know of a wallet, as of (epoch, seq) of its shard; `wallet` None: no such player.
+
+    `rounds` has the bets that are open and those that were touched, by round digest and bet_index. Not `complete`: more
+    has happened than is loaded, and what is not here must be asked for.
+    """
 
     epoch: int
     seq: int
     wallet: Wallet | None
     rounds: Mapping[bytes, Mapping[str, Bet]]
     events: Sequence[EventRecord]
+    complete: bool = True
 
 
 class LedgerLookup(msgspec.Struct, frozen=True):

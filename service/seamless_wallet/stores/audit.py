@@ -1,34 +1,43 @@
 """Whether the ledger is consistent. Pure checks over rows in a given order; every SQL backend feeds them.
 
-Memory is bounded by one player's sessions and one round's bets. What nothing in the ledger repeats cannot be checked:
-its UUID, the scales of currencies, the Redis server of a shard and an epoch raised without an entry.
+Memory is bounded by what one player ever did. What nothing in the ledger repeats cannot be checked: its UUID, the
+scales of currencies, the Redis server of a shard and an epoch raised without an entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from seamless_wallet.commands import bet_digest, shard_of
+from seamless_wallet.commands import shard_of
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import CHAIN_START, Entry
-from seamless_wallet.ledger.fold import Wallet, fold_round, net_effect
+from seamless_wallet.ledger.fold import Wallet, fold_bet, items_with_effects
+from seamless_wallet.ledger.payload import UnknownPayloadVersion
+from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from seamless_wallet.stores.rows import (
     INVALID_ENTRY_ERRORS,
+    VOID,
     EntryRow,
-    StoredRow,
+    Place,
     WalletRow,
     apply_entry,
-    encode_sessions,
+    entry_of,
     entry_row,
-    first_seen_digests,
+    wallet_row,
 )
 
 ChainEnd = tuple[int, int, bytes]
 """Epoch, seq and chain of a shard's head."""
+
+MarkRow = tuple[int, bytes, str, int, bytes | None, str | None]
+"""open, digest, bet_index, entry, fingerprint, state of a row of `mark`."""
+
+SignpostRow = tuple[int, int, int]
+"""seq, received_ms, entry of a row of `signpost`."""
+
+READ_ERRORS = (*INVALID_ENTRY_ERRORS, UnknownPayloadVersion)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -39,128 +48,125 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-def check_chain(
-    rows: Iterable[tuple[EntryRow, bytes]], heads: Mapping[int, ChainEnd], shards: int
-) -> Iterator[Finding]:
-    """All entries with their chain links, by shard and seq: gaps, links, and the columns that repeat the payload."""
-    ends: dict[int, ChainEnd] = {}
-    for row, chain in rows:
-        epoch, seq, previous = ends.get(row.shard, (0, 0, CHAIN_START))
+class ChainCheck:
+    """All entries in the order of their ids: gaps, epochs, links, and at last the heads.
+
+    `ends` has, for each shard, where its chain got to. Begin with those of an earlier check to go on from there.
+    """
+
+    def __init__(self, ends: Mapping[int, ChainEnd] | None = None, last_id: int = 0) -> None:
+        self.ends: dict[int, ChainEnd] = dict(ends or {})
+        self.last_id = last_id
+
+    def check(self, row: EntryRow, user_id: str | None) -> Iterator[Finding]:
+        """One more entry. `user_id` None: there is no such player."""
+        epoch, seq, previous = self.ends.get(row.shard, (0, 0, CHAIN_START))
+        self.last_id = row.id
+        self.ends[row.shard] = (row.epoch, row.seq, row.chain)
         if row.seq != seq + 1:
             yield Finding(row.shard, row.seq, f"the entry before it is {seq}")
         if row.epoch < epoch:
             yield Finding(row.shard, row.seq, f"epoch {row.epoch} after epoch {epoch}")
-        entry = Entry(row.shard, row.epoch, row.seq, row.payload, row.decided)
-        if entry.chained_to(previous) != chain:
+        if user_id is None and row.kind != VOID:
+            yield Finding(row.shard, row.seq, "its player is not there")
+            return
+        try:
+            entry = entry_of(row, user_id or "")
+        except READ_ERRORS as error:
+            yield Finding(row.shard, row.seq, f"cannot be read: {error}")
+            return
+        if entry.chained_to(previous) != row.chain:
             yield Finding(row.shard, row.seq, "is not chained to the entry before it")
-        yield from _check_entry(entry, row, shards)
-        ends[row.shard] = (row.epoch, row.seq, chain)
-    for shard in sorted(heads.keys() | ends.keys()):
-        last = ends.get(shard, (0, 0, CHAIN_START))
-        head = heads.get(shard)
-        if head is None or not 0 <= shard < shards:
-            yield Finding(shard, last[1], "the ledger has no such shard")
-        elif head[1:] != last[1:] or head[0] < last[0]:
-            yield Finding(shard, last[1], f"is not where the head says that the shard ends ({head[1]})")
-    for shard in sorted(set(range(shards)) - heads.keys()):
-        yield Finding(shard, None, "the shard has no head")
+
+    def check_heads(self, heads: Mapping[int, ChainEnd], shards: int) -> Iterator[Finding]:
+        """The heads, once all entries were checked."""
+        for shard in sorted(heads.keys() | self.ends.keys()):
+            last = self.ends.get(shard, (0, 0, CHAIN_START))
+            head = heads.get(shard)
+            if head is None or not 0 <= shard < shards:
+                yield Finding(shard, last[1], "the ledger has no such shard")
+            elif head[1:] != last[1:] or head[0] < last[0]:
+                yield Finding(shard, last[1], f"is not where the head says that the shard ends ({head[1]})")
+        for shard in sorted(set(range(shards)) - heads.keys()):
+            yield Finding(shard, None, "the shard has no head")
 
 
-def _check_entry(entry: Entry, row: EntryRow, shards: int) -> Iterator[Finding]:
-    """Its own arithmetic, and its columns."""
-    try:
-        expected = entry_row(entry, row.currency)
-        balanced = sum(leg.amount for leg in entry.legs()) == 0
-        moved = entry.decision.balance_delta - entry.decision.debt_delta == net_effect(entry)
-        in_its_shard = shard_of(entry.command.user_id, shards) == entry.shard
-    except INVALID_ENTRY_ERRORS as error:
-        yield Finding(row.shard, row.seq, f"cannot be read: {error}")
-        return
-    wrong = [name for name, is_, ought in zip(EntryRow._fields, row, expected, strict=True) if is_ != ought]
-    if wrong:
-        yield Finding(row.shard, row.seq, f"its payload says another {', '.join(wrong)}")
-    if not (balanced and moved):
-        yield Finding(row.shard, row.seq, "its legs are not what its items say")
-    if not in_its_shard:
-        yield Finding(row.shard, row.seq, "its player belongs to another shard")
+class PlayerCheck:
+    """All entries of one player, oldest first: what they add up to is what the tables say of the player."""
 
+    def __init__(self, player: int, user_id: str, shards: int) -> None:
+        self._player = player
+        self._user_id = user_id
+        self._shards = shards
+        self._wallet: Wallet | None = None
+        self._last = 0
+        self._events: dict[bytes, tuple[int, bytes]] = {}
+        self._bets: dict[tuple[bytes, str], Bet] = {}
+        self._first_seen: dict[tuple[bytes, str], int] = {}
+        self._signposts: list[SignpostRow] = []
 
-def check_wallets(
-    rows: Iterable[tuple[str, str, Entry]],
-    stored: Callable[[str], tuple[int, WalletRow] | None],
-    shards: int,
-) -> Iterator[Finding]:
-    """All entries as (user_id, currency, entry), by user_id and seq: each wallet is what its entries add up to.
+    def check(self, row: EntryRow) -> Iterator[Finding]:
+        """One more entry of the player: its own arithmetic, its columns, and that it follows."""
+        entry = entry_of(row, self._user_id)
+        try:
+            expected = entry_row(entry, Place(row.id, self._player, self._last, row.chain))
+            self._wallet = apply_entry(self._wallet, entry, self._shards)
+            self._follow_bets(entry, row.id)
+        except READ_ERRORS as error:
+            yield Finding(row.shard, row.seq, f"does not follow from the player's entries: {error}")
+            return
+        wrong = [name for name, is_, ought in zip(EntryRow._fields, row, expected, strict=True) if is_ != ought]
+        if wrong:
+            yield Finding(row.shard, row.seq, f"ought to have another {', '.join(wrong)}")
+        if not self._last and self._player != row.seq * self._shards + row.shard:
+            yield Finding(row.shard, row.seq, "its player has not the number of its place")
+        if sum(leg.amount for leg in entry.legs()):
+            yield Finding(row.shard, row.seq, "its legs are not what its items say")
+        self._events[entry.event_digest] = (row.id, entry.fingerprint)
+        if self._wallet.version % SIGNPOST_EVERY == 0:
+            self._signposts.append((row.seq, row.received_ms, row.id))
+        self._last = row.id
 
-    `stored`: user_id → shard and row of the wallet.
-    """
-    for user_id, group in groupby(rows, key=itemgetter(0)):
-        wallet: Wallet | None = None
-        found = stored(user_id)
-        for _, currency, entry in group:
-            try:
-                wallet = apply_entry(wallet, entry, shards)
-            except INVALID_ENTRY_ERRORS as error:
-                yield Finding(entry.shard, entry.seq, f"does not follow from the player's entries: {error}")
-                break
-            if currency != wallet.currency or entry.command.user_id != user_id:
-                yield Finding(entry.shard, entry.seq, "its player or currency is not that of the wallet")
-        else:
-            if wallet and found != (shard_of(user_id, shards), _row_of(wallet)):
-                yield Finding(shard_of(user_id, shards), wallet.seq, "its wallet is not what the entries add up to")
+    def _follow_bets(self, entry: Entry, entry_id: int) -> None:
+        digest = entry.round_digest
+        if digest is None:
+            return
+        for item, effect in items_with_effects(entry):
+            key = (digest, item.bet_index)
+            self._bets[key] = fold_bet(self._bets.get(key), entry, item, effect)
+            self._first_seen.setdefault(key, entry_id)
 
+    def check_wallet(self, stored: WalletRow) -> Iterator[Finding]:
+        """The player's row, once all entries were checked."""
+        if self._wallet and stored != wallet_row(self._player, self._last, self._wallet):
+            shard = shard_of(self._user_id, self._shards)
+            yield Finding(shard, self._wallet.seq, "its wallet is not what the entries add up to")
 
-def _row_of(wallet: Wallet) -> WalletRow:
-    return (
-        wallet.user_id,
-        wallet.currency,
-        wallet.status,
-        wallet.version,
-        wallet.seq,
-        wallet.balance,
-        wallet.debt,
-        encode_sessions(wallet.sessions),
-    )
+    def check_marks(self, marks: Iterable[MarkRow]) -> Iterator[Finding]:
+        """The player's marks, once all entries were checked."""
+        for mark in self._expected_marks().symmetric_difference(marks):
+            about = "an event" if not mark[2] else f"a bet, {mark[5] or 'open'}"
+            yield Finding(
+                self._player % self._shards,
+                None,
+                f"player {self._user_id}: the marks and the entries disagree about {about} of entry id {mark[3]}",
+            )
 
+    def check_signposts(self, signposts: Iterable[SignpostRow]) -> Iterator[Finding]:
+        """The player's signposts, once all entries were checked."""
+        if list(signposts) != self._signposts:
+            yield Finding(self._player % self._shards, None, f"player {self._user_id}: a signpost leads astray")
 
-def check_rounds(
-    rows: Iterable[StoredRow],
-    stored_round: Callable[[bytes], tuple[str, int] | None],
-    stored_bet: Callable[[bytes], tuple[int, int, str] | None],
-) -> Iterator[Finding]:
-    """All entries that have a round, by round and seq: its count of open bets, each bet's state and first entry.
-
-    `stored_round`: digest → user_id and open bets. `stored_bet`: digest → shard, seq and state.
-    """
-    for digest, group in groupby(rows, key=itemgetter(0)):
-        bets: dict[str, Bet] = {}
-        first_entry: dict[str, tuple[int, int]] = {}
-        for _, shard, epoch, seq, payload, decided in group:
-            entry = Entry(shard, epoch, seq, payload, decided)
-            try:
-                fold_round(bets, entry)
-            except INVALID_ENTRY_ERRORS as error:
-                yield Finding(entry.shard, entry.seq, f"does not follow from the entries of its round: {error}")
-                break
-            for item in entry.command.items:
-                first_entry.setdefault(item.bet_index, (entry.shard, entry.seq))
-        else:
-            for index, bet in bets.items():
-                shard, seq = first_entry[index]
-                if stored_bet(bet_digest(entry.command, index)) != (shard, seq, bet.text()):
-                    yield Finding(shard, seq, f"the table of bets does not say that it placed a bet, now {bet.text()}")
-            open_bets = sum(bet.state is BetState.OPEN for bet in bets.values())
-            expected = (entry.command.user_id, open_bets)
-            if (stored_round(digest) or (entry.command.user_id, 0)) != expected:
-                yield Finding(entry.shard, entry.seq, f"its round has {open_bets} open bets, and the table says else")
-
-
-def is_first_seen(bet: bytes, entry: Entry | None) -> bool:
-    """Whether the entry is the one that placed or tombstoned this bet."""
-    try:
-        return entry is not None and bet in first_seen_digests(entry)
-    except INVALID_ENTRY_ERRORS:
-        return False
+    def _expected_marks(self) -> set[MarkRow]:
+        expected: set[MarkRow] = {
+            (0, digest, "", entry_id, fingerprint, None) for digest, (entry_id, fingerprint) in self._events.items()
+        }
+        for (digest, bet_index), bet in self._bets.items():
+            first = self._first_seen[digest, bet_index]
+            expected.add((0, digest, bet_index, first, None, bet.text()))
+            if bet.state is BetState.OPEN:
+                expected.add((1, digest, bet_index, first, None, None))
+        return expected
 
 
 def check_totals(

@@ -2,63 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
-from seamless_wallet.commands import BET_KINDS, Kind, PlayerStatus, bet_digest, shard_of
+from seamless_wallet.commands import Kind, PlayerStatus, shard_of
 from seamless_wallet.errors import WalletError
-from seamless_wallet.ledger.bets import Bet
 from seamless_wallet.ledger.entry import Entry
-from seamless_wallet.ledger.fold import (
-    Session,
-    Wallet,
-    first_seen_bets,
-    fold_bet,
-    fold_round,
-    fold_wallet,
-    items_with_effects,
-    net_effect,
-    open_bets_delta,
-)
+from seamless_wallet.ledger.fold import Session, Wallet, fold_wallet, net_effect
 from seamless_wallet.money import AMOUNT_MAX
 
 INVALID_ENTRY_ERRORS: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 """What may be raised by reading an entry that is not valid."""
+
+VOID: Final = "void"
+"""In place of a kind: an entry that moved nothing, because it could not be committed as it was."""
 
 _encode_sessions = msgspec.json.Encoder(order="sorted").encode
 _decode_sessions = msgspec.json.Decoder(dict[str, Session]).decode
 _LETTERS: Final = {Kind.CANCEL: frozenset("+-t")}
 _PLAIN_LETTERS: Final = frozenset("+-")
 _STATUSES: Final = frozenset(status.value for status in PlayerStatus)
+_encode_void = msgspec.msgpack.Encoder().encode
+_decode_void = msgspec.msgpack.Decoder(tuple[str, bytes, bytes]).decode
 
-WalletRow = tuple[str, str, str, int, int, int, int, str]
-"""user_id, currency, status, version, seq, balance, debt, sessions."""
 
-StoredRow = tuple[bytes, int, int, int, bytes, bytes]
-"""round_digest, shard, epoch, seq, payload, decided."""
+WalletRow = tuple[int, str, str, str, int, int, int, int, int, str]
+"""A row of the table `wallet`: player, user_id, currency, status, version, seq, balance, debt, last, sessions."""
+
+
+class StoredWallet(NamedTuple):
+    """A wallet in SQL: the player's number, the id of his newest entry, and what it came to."""
+
+    player: int
+    last: int
+    wallet: Wallet
 
 
 class EntryRow(NamedTuple):
-    """A row of the table `entry`, in the order of its columns but for the chain, which ends it."""
+    """A row of the table `entry`, in the order of its columns."""
 
+    id: int
     shard: int
     seq: int
     epoch: int
-    user_id: str
-    event_digest: bytes
-    fingerprint: bytes
+    player: int
+    previous: int
     kind: str
     provider: str
-    counterparty: str
-    currency: str
+    transaction_id: str
+    game_no: str
+    received_ms: int
+    version: int
+    balance: int
+    debt: int
     balance_delta: int
     debt_delta: int
-    round_digest: bytes | None
-    received_ms: int
+    effects: str
     payload: bytes
-    decided: bytes
+    chain: bytes
+
+
+class Place(NamedTuple):
+    """Where an entry is put: its own id, and what links it to the entries before it."""
+
+    id: int
+    player: int
+    previous: int
+    chain: bytes
 
 
 class InvalidEntry(WalletError, ValueError):
@@ -70,17 +82,36 @@ def encode_sessions(sessions: Mapping[str, Session]) -> str:
     return _encode_sessions(sessions).decode()
 
 
-def wallet_of(row: WalletRow) -> Wallet:
-    """A row of the table `wallet`. Raises msgspec.MsgspecError for sessions that cannot be read."""
-    user_id, currency, status, version, seq, balance, debt, sessions = row
+def wallet_row(player: int, last: int, wallet: Wallet) -> WalletRow:
+    """The columns of a wallet."""
+    return (
+        player,
+        wallet.user_id,
+        wallet.currency,
+        wallet.status,
+        wallet.version,
+        wallet.seq,
+        wallet.balance,
+        wallet.debt,
+        last,
+        encode_sessions(wallet.sessions),
+    )
+
+
+def stored_wallet(row: WalletRow) -> StoredWallet:
+    """The inverse of `wallet_row`.
+
+    Raises msgspec.MsgspecError for sessions that cannot be read.
+    """
+    player, user_id, currency, status, version, seq, balance, debt, last, sessions = row
     decoded = {} if sessions == "{}" else _decode_sessions(sessions)
-    return Wallet(user_id, currency, status, version, seq, balance, debt, decoded)
+    return StoredWallet(player, last, Wallet(user_id, currency, status, version, seq, balance, debt, decoded))
 
 
 def apply_entry(wallet: Wallet | None, entry: Entry, shards: int) -> Wallet:
     """The wallet after the entry, whose own arithmetic is checked first. Raises one of INVALID_ENTRY_ERRORS."""
     command, decision = entry.command, entry.decision
-    if shard_of(command.user_id, shards) != entry.shard:
+    if shard_of(entry.user_id, shards) != entry.shard:
         raise InvalidEntry("the player belongs to another shard")
     if not _LETTERS.get(command.kind, _PLAIN_LETTERS).issuperset(decision.effects):
         raise InvalidEntry("an effect that its kind does not have")
@@ -95,56 +126,52 @@ def apply_entry(wallet: Wallet | None, entry: Entry, shards: int) -> Wallet:
     return fold_wallet(wallet, entry)
 
 
-def entry_row(entry: Entry, currency: str) -> EntryRow:
-    """The columns of an entry of a wallet in `currency`. Raises one of INVALID_ENTRY_ERRORS."""
+def entry_row(entry: Entry, place: Place) -> EntryRow:
+    """The columns of an entry. Raises one of INVALID_ENTRY_ERRORS.
+
+    What was decided is kept as numbers only: so an entry whose decision is written in another way is not valid.
+    """
     command, decision = entry.command, entry.decision
+    if decision.text().encode() != entry.decided:
+        raise InvalidEntry("its decision is not written as Lua writes it")
     return EntryRow(
+        place.id,
         entry.shard,
         entry.seq,
         entry.epoch,
-        command.user_id,
-        entry.event_digest,
-        entry.fingerprint,
+        place.player,
+        place.previous,
         command.kind.value,
-        command.provider,
-        entry.counterparty,
-        currency,
+        entry.provider,
+        command.transaction_id,
+        command.game_no,
+        command.received_ms,
+        decision.version,
+        decision.balance,
+        decision.debt,
         decision.balance_delta,
         decision.debt_delta,
-        entry.round_digest,
-        command.received_ms,
+        decision.effects,
         entry.payload,
-        entry.decided,
+        place.chain,
     )
 
 
-def bets_after(entry: Entry, known: Callable[[bytes], Bet | None]) -> list[tuple[bytes, Bet]]:
-    """Digest and state of every bet that the entry names, after it. `known`: digest → state before.
-
-    Raises BetContradiction for what does not follow, or another of INVALID_ENTRY_ERRORS.
-    """
-    if entry.command.kind not in BET_KINDS:
-        return []
-    digests = [bet_digest(entry.command, item.bet_index) for item in entry.command.items]
-    pairs = zip(digests, items_with_effects(entry), strict=True)
-    return [(digest, fold_bet(known(digest), entry, item, effect)) for digest, (item, effect) in pairs]
+def void_row(entry: Entry, place: Place, received_ms: int) -> EntryRow:
+    """The columns of a void entry: no more than that it was there, when, why it counts for nothing, and its bytes."""
+    kept = _encode_void((entry.user_id, entry.payload, entry.decided))
+    return EntryRow(
+        place.id, entry.shard, entry.seq, entry.epoch, place.player, 0, VOID, entry.provider, "", "", received_ms,
+        0, 0, 0, 0, 0, entry.void, kept, place.chain,
+    )  # fmt: skip
 
 
-def first_seen_digests(entry: Entry) -> list[bytes]:
-    """Digests of the bets that the entry placed or tombstoned."""
-    command = entry.command
-    return [bet_digest(command, index) for index in first_seen_bets(entry)]
-
-
-def round_change(entry: Entry) -> tuple[bytes, int]:
-    """The entry's round and by how much its open bets change; (b"", 0) if they do not."""
-    delta = open_bets_delta(entry)
-    return (entry.round_digest or b"", delta) if delta else (b"", 0)
-
-
-def fold_rounds(rows: Iterable[StoredRow]) -> dict[bytes, dict[str, Bet]]:
-    """The bets of rounds whose every entry is given, each round's in order of seq. Raises FoldError."""
-    rounds: dict[bytes, dict[str, Bet]] = {}
-    for digest, shard, epoch, seq, payload, decided in rows:
-        fold_round(rounds.setdefault(digest, {}), Entry(shard, epoch, seq, bytes(payload), bytes(decided)))
-    return rounds
+def entry_of(row: EntryRow, user_id: str) -> Entry:
+    """The entry as it came from Redis. Raises one of INVALID_ENTRY_ERRORS for a void one that cannot be read."""
+    if row.kind == VOID:
+        user_id, payload, decided = _decode_void(row.payload)
+        entry = Entry(row.shard, row.epoch, row.seq, user_id, row.provider, payload, decided)
+        entry.void = row.effects
+        return entry
+    decided = f"{row.version} {row.balance} {row.debt} {row.balance_delta} {row.debt_delta} {row.effects}".encode()
+    return Entry(row.shard, row.epoch, row.seq, user_id, row.provider, row.payload, decided)

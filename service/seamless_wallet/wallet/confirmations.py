@@ -100,7 +100,7 @@ class Confirmations:
     async def recorded(self, event: PreparedEvent, epoch: int, seq: int) -> AttemptOutcome:
         """Whether SQL has, or gets, an event that Redis has seen before, whose wallet has got to `seq`."""
         while True:
-            found = await self._ledger.find_events([event.digest])
+            found = await self._ledger.find_events([event.key])
             head, record = found.heads[event.shard], found.events.get(event.digest)
             if head.epoch > epoch or (record is not None and record.fingerprint != event.fingerprint):
                 return AttemptOutcome.LOST
@@ -165,7 +165,7 @@ class Confirmations:
                     )
 
     async def _look_up_commits(self, waiting: Sequence[Attempt]) -> None:
-        found = await self._ledger.find_events([attempt.event.digest for attempt in waiting])
+        found = await self._ledger.find_events([attempt.event.key for attempt in waiting])
         for shard, head in enumerate(found.heads):
             self._watermarks.observe(shard, head.epoch, head.seq)
         forked: set[int] = set()

@@ -32,7 +32,7 @@ from seamless_wallet.engine.arguments import (
     TransferArgs,
 )
 from seamless_wallet.engine.scripts import Argument, Script, load_scripts
-from seamless_wallet.ledger.entry import encode_payload
+from seamless_wallet.ledger.payload import encode_payload
 from seamless_wallet.ledger.records import LedgerLookup
 
 _SCRIPT_OF: Final[Mapping[Kind, str]] = {
@@ -73,6 +73,11 @@ class PreparedEvent:
         self.payload = encode_payload(command)
         self.script: Script = load_scripts()[_SCRIPT_OF[command.kind]]
 
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """By what SQL finds the event: user_id and digest."""
+        return self.command.user_id, self.digest
+
     def keys(self, epoch: int, period: int) -> tuple[str, ...]:
         """KEYS of every event script."""
         shard, user_id = self.shard, self.command.user_id
@@ -103,6 +108,7 @@ class PreparedEvent:
             window_ms,
             command.received_ms,
             command.timestamp_ms,
+            command.user_id,
             command.provider,
             command.currency,
             "" if lookup is None else lookup.seq,

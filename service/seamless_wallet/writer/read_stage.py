@@ -82,5 +82,5 @@ def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
     """An entry of the stream. Fields that are not ours become an entry that the ledger refuses."""
     epoch, seq = entry_id.split(b"-")
     values = dict(zip(fields[::2], fields[1::2], strict=True))
-    token = values.get(b"t", b"").decode(errors="replace")
-    return Entry(shard, int(epoch), int(seq), values.get(b"e", b""), values.get(b"d", b""), token)
+    user_id, provider, token = (values.get(name, b"").decode(errors="backslashreplace") for name in (b"u", b"p", b"t"))
+    return Entry(shard, int(epoch), int(seq), user_id, provider, values.get(b"e", b""), values.get(b"d", b""), token)

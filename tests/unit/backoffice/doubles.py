@@ -10,8 +10,9 @@ from aiohttp.test_utils import TestClient
 from yarl import URL
 
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
-from seamless_wallet.ledger.entry import Entry, encode_payload
+from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_wallet
+from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
 NOW_MS = 1_767_225_600_123  # 2026-01-01T00:00:00.123Z
@@ -62,7 +63,7 @@ class FakeLedger:
         version, balance, debt = (before.version, before.balance, before.debt) if before else (0, 0, 0)
         numbers = (version + 1, balance + balance_delta, debt + debt_delta, balance_delta, debt_delta)
         decided = f"{' '.join(map(str, numbers))} {effects}".encode()
-        entry = Entry(0, 1, len(self.all) + 1, encode_payload(command), decided)
+        entry = entry_of(0, 1, len(self.all) + 1, command, decided)
         self.players[command.user_id] = after = fold_wallet(before, entry)
         self.all.append(entry)
         for leg in entry.legs():

@@ -16,43 +16,50 @@ SELECT epoch, seq FROM shard WHERE shard = ?;
 
 -- name: wallet
 -- A player's wallet.
-SELECT user_id, currency, status, version, seq, balance, debt, sessions FROM wallet WHERE user_id = ?;
-
--- name: cutoff
--- Newest entry of a player that is older than a given time; the walk ends at the first one.
-SELECT seq FROM entry INDEXED BY entry_user WHERE user_id = ? AND received_ms < ? ORDER BY seq DESC LIMIT 1;
-
--- name: events_since
--- A player's events after a seq.
-SELECT event_digest, fingerprint, seq FROM entry INDEXED BY entry_user WHERE user_id = ? AND seq > ? ORDER BY seq;
-
--- name: rounds_since
--- All entries of the player's open rounds and of the rounds touched after a seq.
-WITH touched (digest) AS (
-  SELECT round_digest FROM entry INDEXED BY entry_user WHERE user_id = ?1 AND seq > ?2 AND round_digest IS NOT NULL
-  UNION
-  SELECT round_digest FROM round INDEXED BY round_open WHERE user_id = ?1 AND open_bets > 0
-)
-SELECT entry.round_digest, entry.shard, entry.epoch, entry.seq, entry.payload, entry.decided
-FROM touched CROSS JOIN entry INDEXED BY entry_round ON entry.round_digest = touched.digest
-ORDER BY entry.round_digest, entry.seq;
+SELECT player, user_id, currency, status, version, seq, balance, debt, last, sessions FROM wallet WHERE user_id = ?;
 
 -- name: bet
--- The state of one bet, by its digest.
-SELECT state FROM bet WHERE bet_digest = ?;
+-- The state of one bet, by player, round and bet_index.
+SELECT state FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index = ?;
 
 -- name: event
--- One event, by its digest.
-SELECT event_digest, fingerprint, seq FROM entry WHERE event_digest = ?;
+-- One event of a player, by its digest.
+SELECT mark.digest, mark.fingerprint, entry.seq FROM mark JOIN entry ON entry.id = mark.entry
+WHERE mark.player = ? AND mark.open = 0 AND mark.digest = ? AND mark.bet_index = '';
 
--- name: entries
--- A player's entries before a seq, newest first.
-SELECT shard, epoch, seq, payload, decided FROM entry INDEXED BY entry_user
-WHERE user_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
+-- name: open_bets
+-- A player's open bets, with what became of them: a stake.
+SELECT mark.digest, mark.bet_index, bet.state
+FROM mark CROSS JOIN mark AS bet
+  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
+WHERE mark.player = ? AND mark.open = 1 LIMIT ?;
+
+-- name: signpost_at_seq
+-- Where the walk through a player's entries may begin that looks for those before a seq.
+SELECT entry FROM signpost WHERE player = ? AND seq >= ? ORDER BY seq LIMIT 1;
+
+-- name: signpost_at_time
+-- The same for those before a time: the first signpost from which on all entries are surely newer.
+SELECT entry FROM signpost WHERE player = ? AND received_ms >= ? ORDER BY seq LIMIT 1;
+
+-- name: story
+-- A player's entries before a seq, newest first, from one of his entries on: each leads to the one before it.
+WITH RECURSIVE story (id) AS (
+  SELECT ?1
+  UNION ALL
+  SELECT entry.previous FROM story CROSS JOIN entry ON entry.id = story.id WHERE entry.previous > 0
+)
+SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id WHERE entry.seq < ?2;
+
+-- name: backwards
+-- The entries of a shard, newest first.
+SELECT entry.*, wallet.user_id FROM entry LEFT JOIN wallet ON wallet.player = entry.player
+WHERE entry.shard = ? ORDER BY entry.id DESC;
 
 -- name: trial_balance
--- What every counterparty moved, per currency.
-SELECT currency, counterparty, sum(balance_delta), sum(debt_delta) FROM entry GROUP BY currency, counterparty;
+-- What every provider and the back office moved, per currency.
+SELECT wallet.currency, entry.provider, sum(entry.balance_delta), sum(entry.debt_delta)
+FROM entry JOIN wallet ON wallet.player = entry.player GROUP BY wallet.currency, entry.provider;
 
 -- name: scripts
 -- Every registered script.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
-from seamless_wallet.commands import Command, bet_digest
+from seamless_wallet.commands import BET_KINDS, Command, round_digest
 from seamless_wallet.ledger.bets import Bet, parse_bet
-from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.entry import Entry, counterparty_of
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
-from seamless_wallet.stores.rows import fold_rounds, wallet_of
+from seamless_wallet.stores.planning import BetIdentity
+from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
 
 DISORDER_MS: Final = 60_000
 """By how much an entry's received_ms may be older than that of one before it: workers' clocks and deadlines differ."""
+
+LOAD_MAX: Final = 2_000
+"""Events and bets of one load, each. What is older must then be asked for."""
 
 
 def heads(connection: sqlite3.Connection) -> Sequence[ShardHead]:
@@ -24,69 +30,120 @@ def heads(connection: sqlite3.Connection) -> Sequence[ShardHead]:
     return [ShardHead(*row) for row in connection.execute(READ_SQL["heads"])]
 
 
+def read_wallet(connection: sqlite3.Connection, user_id: str) -> StoredWallet | None:
+    """A player's number and wallet; None if there is no such player."""
+    row = connection.execute(READ_SQL["wallet"], (user_id,)).fetchone()
+    return stored_wallet(row) if row else None
+
+
 def wallet(connection: sqlite3.Connection, user_id: str) -> Wallet | None:
     """The committed state of a player."""
-    row = connection.execute(READ_SQL["wallet"], (user_id,)).fetchone()
-    return wallet_of(row) if row else None
+    found = read_wallet(connection, user_id)
+    return found and found.wallet
+
+
+def read_bet(connection: sqlite3.Connection, key: BetIdentity) -> Bet | None:
+    """A bet's state after its newest entry; None if it was never seen."""
+    row = connection.execute(READ_SQL["bet"], key).fetchone()
+    return parse_bet(row[0]) if row else None
+
+
+def read_event(connection: sqlite3.Connection, player: int, digest: bytes) -> EventRecord | None:
+    """An event of a player; None if it is not committed."""
+    row = connection.execute(READ_SQL["event"], (player, digest)).fetchone()
+    return EventRecord(*row) if row else None
 
 
 def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
-    """A wallet, its open rounds, and at least all that happened since `since_ms` (of received_ms)."""
+    """A wallet, its open bets, and at least all that happened since `since_ms` (of received_ms), if that is bounded."""
     epoch, seq = connection.execute(READ_SQL["head"], (shard,)).fetchone()
-    found = wallet(connection, user_id)
+    found = read_wallet(connection, user_id)
     if found is None:
         return WalletSnapshot(epoch, seq, None, {}, ())
-    cutoff_row = connection.execute(READ_SQL["cutoff"], (user_id, since_ms - DISORDER_MS)).fetchone()
-    cutoff = cutoff_row[0] if cutoff_row else 0
-    events = [EventRecord(*row) for row in connection.execute(READ_SQL["events_since"], (user_id, cutoff))]
-    rounds = fold_rounds(connection.execute(READ_SQL["rounds_since"], (user_id, cutoff)))
-    return WalletSnapshot(epoch, seq, found, rounds, events)
-
-
-def read_bet(connection: sqlite3.Connection, digest: bytes) -> Bet | None:
-    """A bet's state after its newest entry; None if it was never seen."""
-    row = connection.execute(READ_SQL["bet"], (digest,)).fetchone()
-    return parse_bet(row[0]) if row else None
+    events: list[EventRecord] = []
+    touched: dict[BetIdentity, None] = {}
+    complete = True
+    for entry in story(connection, found, AMOUNT_MAX):
+        command = entry.command
+        if command.received_ms < since_ms - DISORDER_MS:
+            break
+        if len(events) >= LOAD_MAX or len(touched) + len(command.items) > LOAD_MAX:
+            complete = False
+            break
+        events.append(EventRecord(entry.event_digest, entry.fingerprint, entry.seq))
+        if command.kind in BET_KINDS:
+            digest = round_digest(command)
+            touched.update(dict.fromkeys((found.player, digest, item.bet_index) for item in command.items))
+    rounds: defaultdict[bytes, dict[str, Bet]] = defaultdict(dict)
+    for digest, bet_index, state in connection.execute(READ_SQL["open_bets"], (found.player, LOAD_MAX)):
+        rounds[digest][bet_index] = parse_bet(state)
+    for key in touched:
+        bet = read_bet(connection, key)
+        if bet is not None:
+            rounds[key[1]][key[2]] = bet
+    return WalletSnapshot(epoch, seq, found.wallet, rounds, events[::-1], complete)
 
 
 def lookup(connection: sqlite3.Connection, shard: int, command: Command, digest: bytes) -> LedgerLookup:
     """One event, and what is known of the bets that it names."""
     epoch, seq = connection.execute(READ_SQL["head"], (shard,)).fetchone()
-    row = connection.execute(READ_SQL["event"], (digest,)).fetchone()
-    found = ((item.bet_index, read_bet(connection, bet_digest(command, item.bet_index))) for item in command.items)
-    return LedgerLookup(
-        epoch,
-        seq,
-        wallet(connection, command.user_id),
-        EventRecord(*row) if row else None,
-        {index: bet for index, bet in found if bet is not None},
-    )
+    found = read_wallet(connection, command.user_id)
+    if found is None:
+        return LedgerLookup(epoch, seq, None, None, {})
+    bets = {}
+    if command.items:
+        round_ = round_digest(command)
+        for item in command.items:
+            bet = read_bet(connection, (found.player, round_, item.bet_index))
+            if bet is not None:
+                bets[item.bet_index] = bet
+    return LedgerLookup(epoch, seq, found.wallet, read_event(connection, found.player, digest), bets)
 
 
-def find_events(connection: sqlite3.Connection, digests: Sequence[bytes]) -> FoundEvents:
-    """Which of these events are committed."""
-    events = {}
-    for digest in digests:
-        row = connection.execute(READ_SQL["event"], (digest,)).fetchone()
-        if row:
-            events[digest] = EventRecord(*row)
-    return FoundEvents(heads(connection), events)
+def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
+    """Which of these events, each a user_id and a digest, are committed."""
+    records = {}
+    for user_id, digest in events:
+        found = read_wallet(connection, user_id)
+        record = read_event(connection, found.player, digest) if found else None
+        if record is not None:
+            records[digest] = record
+    return FoundEvents(heads(connection), records)
+
+
+def story(connection: sqlite3.Connection, found: StoredWallet, before_seq: int) -> Iterator[Entry]:
+    """A player's entries before a seq, newest first, read one by one as they are asked for."""
+    signpost = connection.execute(READ_SQL["signpost_at_seq"], (found.player, before_seq)).fetchone()
+    start = signpost[0] if signpost else found.last
+    for row in connection.execute(READ_SQL["story"], (start, before_seq)):
+        yield entry_of(EntryRow(*row), found.wallet.user_id)
 
 
 def entries(connection: sqlite3.Connection, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
     """A player's entries, newest first."""
-    before = AMOUNT_MAX if before_seq is None else before_seq
-    return [Entry(*row) for row in connection.execute(READ_SQL["entries"], (user_id, before, limit))]
+    found = read_wallet(connection, user_id)
+    if found is None:
+        return []
+    return list(islice(story(connection, found, AMOUNT_MAX if before_seq is None else before_seq), limit))
+
+
+def stored_entries(connection: sqlite3.Connection, shard: int, first_seq: int) -> Iterator[Entry]:
+    """The entries of a shard from `first_seq` on, newest first. For the end of a ledger: it is read backwards."""
+    for *row, user_id in connection.execute(READ_SQL["backwards"], (shard,)):
+        entry = entry_of(EntryRow(*row), user_id)
+        if entry.seq < first_seq:
+            return
+        yield entry
 
 
 def trial_balance(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, int]]:
     """Currency → account → sum, from entries."""
     balances: dict[str, dict[str, int]] = {}
-    for currency, counterparty, balance_delta, debt_delta in connection.execute(READ_SQL["trial_balance"]):
+    for currency, provider, balance_delta, debt_delta in connection.execute(READ_SQL["trial_balance"]):
         accounts = balances.setdefault(currency, {"player": 0, "debt": 0})
         accounts["player"] += balance_delta
         accounts["debt"] -= debt_delta
-        accounts[counterparty] = debt_delta - balance_delta
+        accounts[counterparty_of(provider)] = debt_delta - balance_delta
     return balances
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from seamless_wallet.ledger.entry import CHAIN_START
+from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import statements
 from seamless_wallet.stores.sqlite.database import check_files, connect, transaction
@@ -77,7 +78,9 @@ def _init(
         raise StoreError(f"{path} is a database, but not a ledger: choose another path")
     migrate(connection, version)
     if version == 0:
-        connection.execute(WRITE_SQL["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION))
+        connection.execute(
+            WRITE_SQL["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION, PAYLOAD_VERSION)
+        )
         connection.executemany(WRITE_SQL["insert_shard"], ((shard, CHAIN_START) for shard in range(shards)))
     connection.execute(WRITE_SQL["set_schema_version"], (SCHEMA_VERSION,))
     info = read_info(connection)

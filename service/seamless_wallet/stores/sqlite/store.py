@@ -104,16 +104,16 @@ class SqliteLedger:
         return await self._threads.read(reads.heads)
 
     async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
-        """A wallet with its open rounds, and every event and round touched since `since_ms`, or a little before."""
+        """A wallet with its open bets, and every event and bet touched since `since_ms`, or a little before."""
         return await self._threads.read(reads.load, shard, user_id, since_ms)
 
     async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
         """One event, and what is known of the bets that it names."""
         return await self._threads.read(reads.lookup, shard, command, digest)
 
-    async def find_events(self, digests: Sequence[bytes]) -> FoundEvents:
-        """Which of these events are committed."""
-        return await self._threads.read(reads.find_events, digests)
+    async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
+        """Which of these events, each a user_id and a digest, are committed."""
+        return await self._threads.read(reads.find_events, events)
 
     async def wallet(self, user_id: str) -> Wallet | None:
         """The committed state of a player."""

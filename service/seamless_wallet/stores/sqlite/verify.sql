@@ -6,51 +6,47 @@ SELECT count(*) FROM entry;
 -- Every shard's end.
 SELECT shard, epoch, seq, chain FROM shard;
 
--- name: by_seq
--- Every entry, by shard and seq.
-SELECT shard, seq, epoch, user_id, event_digest, fingerprint, kind, provider, counterparty, currency, balance_delta,
-  debt_delta, round_digest, received_ms, payload, decided, chain
-FROM entry ORDER BY shard, seq;
+-- name: by_id
+-- Every entry after an id, in the order of commits, with its player.
+SELECT entry.*, wallet.user_id FROM entry LEFT JOIN wallet ON wallet.player = entry.player
+WHERE entry.id > ? ORDER BY entry.id;
 
--- name: by_user
--- Every entry, player by player.
-SELECT user_id, currency, shard, epoch, seq, payload, decided FROM entry INDEXED BY entry_user
-ORDER BY user_id, seq;
+-- name: by_player
+-- Every entry that counts, player by player.
+SELECT player, id FROM entry WHERE kind <> 'void' ORDER BY player, id;
 
--- name: by_round
--- Every entry that has a round, round by round.
-SELECT round_digest, shard, epoch, seq, payload, decided FROM entry INDEXED BY entry_round
-WHERE round_digest IS NOT NULL ORDER BY round_digest, seq;
+-- name: entry
+-- One entry.
+SELECT * FROM entry WHERE id = ?;
 
--- name: wallet_shard
--- In which shard a wallet stands.
-SELECT shard FROM wallet WHERE user_id = ?;
+-- name: wallet
+-- A player's wallet, by number.
+SELECT * FROM wallet WHERE player = ?;
 
 -- name: wallets_without_entries
 -- Wallets out of nothing.
-SELECT shard, seq FROM wallet WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.user_id = wallet.user_id);
+SELECT player, user_id, seq FROM wallet
+WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = wallet.last AND entry.player = wallet.player);
 
 -- name: wallet_totals
 -- What all players have and owe.
 SELECT currency, sum(balance), sum(debt) FROM wallet GROUP BY currency;
 
--- name: round
--- A round's player and open bets.
-SELECT user_id, open_bets FROM round WHERE round_digest = ?;
+-- name: marks
+-- A player's marks.
+SELECT open, digest, bet_index, entry, fingerprint, state FROM mark WHERE player = ?;
 
--- name: rounds_without_entries
--- Rounds out of nothing.
-SELECT hex(round_digest) FROM round
-WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.round_digest = round.round_digest);
+-- name: signposts
+-- A player's signposts.
+SELECT seq, received_ms, entry FROM signpost WHERE player = ? ORDER BY seq;
 
--- name: bet
--- Where a bet was first seen, and its state.
-SELECT shard, seq, state FROM bet WHERE bet_digest = ?;
+-- name: marks_of_nobody
+-- Marks of players who are not there.
+SELECT DISTINCT player FROM mark WHERE NOT EXISTS (SELECT 1 FROM wallet WHERE wallet.player = mark.player);
 
--- name: bets
--- Every bet with the entry it points to.
-SELECT bet.bet_digest, bet.shard, bet.seq, entry.epoch, entry.payload, entry.decided
-FROM bet LEFT JOIN entry ON entry.shard = bet.shard AND entry.seq = bet.seq;
+-- name: signposts_of_nobody
+-- Signposts of players who are not there.
+SELECT DISTINCT player FROM signpost WHERE NOT EXISTS (SELECT 1 FROM wallet WHERE wallet.player = signpost.player);
 
 -- name: scripts
 -- Every registered script.

@@ -1,6 +1,6 @@
 -- name: insert_ledger
 -- Name the ledger, once.
-INSERT INTO ledger (id, uuid, shards, schema_version) VALUES (1, ?, ?, ?);
+INSERT INTO ledger (id, uuid, shards, schema_version, payload_version) VALUES (1, ?, ?, ?, ?);
 
 -- name: set_schema_version
 -- After migrations.
@@ -34,51 +34,50 @@ INSERT INTO script (sha, text, registered_ms) VALUES (?, ?, ?);
 -- Where a shard stands, with the chain link of its last entry.
 SELECT epoch, seq, chain FROM shard WHERE shard = ?;
 
--- name: stored
--- The bytes of entries committed before, to compare with a redelivery.
-SELECT seq, epoch, payload, decided FROM entry WHERE shard = ? AND seq BETWEEN ? AND ? ORDER BY seq;
-
 -- name: advance_head
 -- Compare-and-swap a shard's head over new entries.
 UPDATE shard SET seq = ?, chain = ? WHERE shard = ? AND epoch = ? AND seq = ?;
 
+-- name: last_id
+-- The id of the newest entry.
+SELECT coalesce(max(id), 0) FROM entry;
+
 -- name: insert_wallet
 -- A new player.
-INSERT INTO wallet (user_id, shard, currency, status, version, seq, balance, debt, sessions)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO wallet (player, user_id, currency, status, version, seq, balance, debt, last, sessions)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: update_wallet
 -- Compare-and-swap a wallet over new entries.
-UPDATE wallet SET status = ?, version = ?, seq = ?, balance = ?, debt = ?, sessions = ?
-WHERE user_id = ? AND version = ? AND balance = ? AND debt = ?;
+UPDATE wallet SET status = ?, version = ?, seq = ?, balance = ?, debt = ?, last = ?, sessions = ?
+WHERE player = ? AND user_id = ? AND version = ? AND balance = ? AND debt = ?;
 
 -- name: insert_entry
 -- One entry.
-INSERT INTO entry (shard, seq, epoch, user_id, event_digest, fingerprint, kind, provider, counterparty, currency,
-  balance_delta, debt_delta, round_digest, received_ms, payload, decided, chain)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO entry (id, shard, seq, epoch, player, previous, kind, provider, transaction_id, game_no, received_ms,
+  version, balance, debt, balance_delta, debt_delta, effects, payload, chain)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_event
+-- An event, once for ever.
+INSERT INTO mark (player, open, digest, bet_index, entry, fingerprint) VALUES (?, 0, ?, '', ?, ?);
 
 -- name: insert_bet
--- A bet that was placed or tombstoned for the first time.
-INSERT INTO bet (bet_digest, shard, seq, state) VALUES (?, ?, ?, ?);
+-- A bet that was placed or tombstoned for the first time, once for ever.
+INSERT INTO mark (player, open, digest, bet_index, entry, state) VALUES (?, 0, ?, ?, ?, ?);
 
 -- name: update_bet
 -- Compare-and-swap a bet over new entries.
-UPDATE bet SET state = ? WHERE bet_digest = ? AND state = ?;
+UPDATE mark SET state = ? WHERE player = ? AND open = 0 AND digest = ? AND bet_index = ? AND state = ?;
 
--- name: open_bets
--- Bets opened in a round that may be new.
-INSERT INTO round (round_digest, user_id, open_bets) VALUES (?, ?, ?)
-ON CONFLICT (round_digest) DO UPDATE SET open_bets = open_bets + excluded.open_bets;
+-- name: insert_open_bet
+-- That a bet is open.
+INSERT INTO mark (player, open, digest, bet_index, entry) VALUES (?, 1, ?, ?, ?);
 
--- name: close_bets
--- Bets closed in a round that is there.
-UPDATE round SET open_bets = open_bets - ? WHERE round_digest = ?;
+-- name: delete_open_bet
+-- A bet is open no longer.
+DELETE FROM mark WHERE player = ? AND open = 1 AND digest = ? AND bet_index = ?;
 
--- name: event_seq
--- Whether an event is committed.
-SELECT seq FROM entry WHERE event_digest = ?;
-
--- name: bet_seq
--- Whether a bet was placed or tombstoned.
-SELECT seq FROM bet WHERE bet_digest = ?;
+-- name: insert_signpost
+-- A place from which to walk a player's entries.
+INSERT INTO signpost (player, seq, received_ms, entry) VALUES (?, ?, ?, ?);

@@ -1,0 +1,52 @@
+"""A planned commit and the tables: what it reads of them, and how its rows are written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from seamless_wallet.errors import WalletError
+from seamless_wallet.ledger.bets import Bet
+from seamless_wallet.stores.planning import BetIdentity, Chained, Plan, plan_commit
+from seamless_wallet.stores.rows import StoredWallet
+from seamless_wallet.stores.sqlite.reads import read_bet, read_wallet
+from seamless_wallet.stores.sqlite.sql import WRITE_SQL
+
+
+class StateChanged(WalletError, ValueError):
+    """A compare-and-swap missed: a wallet or a bet is not what was read, or not there."""
+
+
+def plan_on(connection: sqlite3.Connection, shards: int, chained: Iterable[Chained]) -> Plan:
+    """The rows of these entries, proven against what the caller's transaction reads.
+
+    Raises one of INVALID_ENTRY_ERRORS.
+    """
+
+    def wallet_of(user_id: str) -> StoredWallet | None:
+        return read_wallet(connection, user_id)
+
+    def bet_of(key: BetIdentity) -> Bet | None:
+        return read_bet(connection, key)
+
+    (last_id,) = connection.execute(WRITE_SQL["last_id"]).fetchone()
+    return plan_commit(chained, shards, last_id + 1, wallet_of, bet_of)
+
+
+def write_plan(connection: sqlite3.Connection, plan: Plan) -> None:
+    """Write what was planned, over just what it was planned on. Raises StateChanged, or sqlite3.IntegrityError."""
+    connection.executemany(WRITE_SQL["insert_wallet"], plan.created_wallets())
+    _swap(connection, "update_wallet", plan.changed_wallets())
+    connection.executemany(WRITE_SQL["insert_entry"], plan.entries)
+    connection.executemany(WRITE_SQL["insert_event"], plan.events)
+    connection.executemany(WRITE_SQL["insert_bet"], plan.new_bets())
+    _swap(connection, "update_bet", plan.changed_bets())
+    connection.executemany(WRITE_SQL["insert_open_bet"], plan.opened_bets())
+    _swap(connection, "delete_open_bet", plan.closed_bets())
+    if plan.signposts:
+        connection.executemany(WRITE_SQL["insert_signpost"], plan.signposts)
+
+
+def _swap(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows and connection.executemany(WRITE_SQL[name], rows).rowcount != len(rows):
+        raise StateChanged(f"{name}: a row changed within the transaction")

@@ -3,15 +3,19 @@
 -- `rests_on` of a reply is the seq that must be committed in SQL before anybody may be told: where nothing is written,
 -- that of the wallet's last entry, on which the balance of now rests. It is no older than the entry of an event seen.
 --
+-- A wallet that was too much for one load has `ask_until`: until that period SQL must be asked for what is not here.
+--
 -- NEEDS    head_key wallet_key events_now_key events_before_key epoch period digest fingerprint provider currency
+--          snapshot_seq
 -- GIVES    LIMIT integer text_of last_shard_seq committed session_field balance_text debt_text version_text last_seq
 --          status session wallet_currency balance debt code reason
--- RETURNS  FENCED epoch period | MISS | status code reason currency balance debt rests_on committed
+-- RETURNS  FENCED epoch period | MISS | COLD seq | status code reason currency balance debt rests_on committed
 -- @include numbers
 -- @include fence
 local session_field = 's:' .. provider
-local balance_text, debt_text, version_text, last_seq, status, wallet_currency, session =
-  unpack(redis.call('HMGET', wallet_key, 'balance', 'debt', 'version', 'seq', 'status', 'currency', session_field))
+local balance_text, debt_text, version_text, last_seq, status, wallet_currency, session, ask_until = unpack(
+  redis.call('HMGET', wallet_key, 'balance', 'debt', 'version', 'seq', 'status', 'currency', session_field, 'ask_until')
+)
 if not version_text then
   return {'MISS'}
 end
@@ -24,6 +28,9 @@ if seen then
   end
   local seen_code = string.sub(seen, 17, 18)
   return {'DUP', seen_code, 'duplicate', wallet_currency, balance_text, debt_text, last_seq, committed}
+end
+if ask_until and snapshot_seq == '' and integer(period) < integer(ask_until) then
+  return {'COLD', last_seq}
 end
 
 local code, reason -- the code of a decline, nil as long as there is none; the reason of what is told

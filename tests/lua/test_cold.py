@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from seamless_wallet.commands import Kind
-from tests.lua.driver import NOW
+from seamless_wallet.commands import Item, Kind
+from seamless_wallet.engine import keys
+from tests.lua.driver import NOW, SHARD
 from tests.lua.expect import seq_of
 
 EVENTS: dict[str, dict] = {
@@ -161,3 +162,18 @@ def test_nothing_is_declined_before_sql_was_asked(scene, kind):
     step = scene.send(kind, **wrong[kind])
     step.answered("COLD", seq_of(scene.shard))
     assert step.asked_again().reply[0] == "DECLINED"
+
+
+def test_a_wallet_that_was_not_loaded_whole(player):
+    """Until the period that it names, SQL is asked for every event that is not here; then no longer."""
+    key = keys.wallet(SHARD, player.shard.epoch, player.user_id)
+    player.shard.client.hset(key, "ask_until", player.shard.period + 2)
+    bet = player.event(Kind.BET, items=(Item("1", "player", 3_000),))
+    player.shard.send(bet).answered("COLD", seq_of(player.shard))
+    player.login().answered("COLD", seq_of(player.shard))
+    player.shard.send(bet, player.unseen()).ok()
+    player.shard.send(bet).duplicate("R0")
+    player.shard.end_period()
+    player.bet(b2=5).answered("COLD", seq_of(player.shard))
+    player.shard.end_period()
+    player.bet(b2=5).ok()

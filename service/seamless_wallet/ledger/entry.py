@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -38,6 +38,12 @@ class Decision(msgspec.Struct, frozen=True):
         return f"{self.version} {self.balance} {self.debt} {self.balance_delta} {self.debt_delta} {self.effects}"
 
 
+def parse_decision(text: bytes) -> Decision:
+    """The inverse of `Decision.text`. Raises ValueError for anything else."""
+    version, balance, debt, balance_delta, debt_delta, effects = text.decode("ascii").split(" ")
+    return Decision(int(version), int(balance), int(debt), int(balance_delta), int(debt_delta), effects)
+
+
 class Leg(msgspec.Struct, frozen=True):
     """One leg of the double entry. The legs of an entry sum to zero."""
 
@@ -48,13 +54,17 @@ class Leg(msgspec.Struct, frozen=True):
 class Entry:
     """One entry of a shard's ledger, from Redis or from SQL: the bytes as they are, and what they say.
 
-    What they say is read when it is first asked for, once.
+    `command` and `decision` are read when they are first asked for, once. `command` raises UnknownPayloadVersion, or
+    msgspec.MsgspecError if the payload is none; `decision` raises ValueError if it is none.
     """
 
+    command: Command
+    decision: Decision
+
     __slots__ = (
-        "_command",
-        "_decision",
+        "command",
         "decided",
+        "decision",
         "epoch",
         "payload",
         "provider",
@@ -85,25 +95,16 @@ class Entry:
         self.decided = decided
         self.token = token  # the attempt that waits for the commit; not part of the ledger
         self.void = ""  # why it moves nothing and counts for nothing; "" for almost every entry
-        self._command: Command | None = None
-        self._decision: Decision | None = None
 
-    @property
-    def command(self) -> Command:
-        """The event. Raises UnknownPayloadVersion, or msgspec.MsgspecError if the payload is not one."""
-        if self._command is None:
-            self._command = decode_payload(self.payload, self.user_id, self.provider)
-        return self._command
-
-    @property
-    def decision(self) -> Decision:
-        """The decision. Raises ValueError if it is not one."""
-        if self._decision is None:
-            version, balance, debt, balance_delta, debt_delta, effects = self.decided.decode("ascii").split(" ")
-            self._decision = Decision(
-                int(version), int(balance), int(debt), int(balance_delta), int(debt_delta), effects
-            )
-        return self._decision
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for a slot that is still empty. What is read is kept there, where it costs nothing to ask for."""
+        if name == "command":
+            self.command = decode_payload(self.payload, self.user_id, self.provider)
+            return self.command
+        if name == "decision":
+            self.decision = parse_decision(self.decided)
+            return self.decision
+        raise AttributeError(name)
 
     @property
     def event_digest(self) -> bytes:

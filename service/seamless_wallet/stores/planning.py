@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_bet, items_with_effects
@@ -95,17 +96,20 @@ class Plan:
         digest = entry.round_digest
         if digest is None:
             return
+        is_bet = entry.command.kind is Kind.BET
         for item, effect in items_with_effects(entry):
             key = (player, digest, item.bet_index)
-            self._bets_after[key] = fold_bet(self._known_bet(key), entry, item, effect)
+            before = self._known_bet(key, is_new=is_bet and effect == "+")
+            self._bets_after[key] = fold_bet(before, entry, item, effect)
             self._first_seen.setdefault(key, entry_id)
 
-    def _known_bet(self, key: BetIdentity) -> Bet | None:
+    def _known_bet(self, key: BetIdentity, *, is_new: bool) -> Bet | None:
+        """The bet before an item. One that is said to be new is not looked for: its row is refused if it is not."""
         after = self._bets_after.get(key)
         if after is not None:
             return after
         if key not in self._bets_before:
-            self._bets_before[key] = self._read_bet(key)
+            self._bets_before[key] = None if is_new else self._read_bet(key)
         return self._bets_before[key]
 
     # ------------------------------------------------------------------ rows, once every entry is added

@@ -31,6 +31,9 @@ CHUNK: Final = 250
 LOAD_LIMIT_S: Final = 10.0
 """How long a load may take. More than a usual deadline: the load of a large wallet is there for the next try."""
 
+PERIODS_ASKED: Final = 2
+"""For so long SQL is asked for what a load left out. Once two periods are over, all of that is too old to be hot."""
+
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""
 
@@ -108,8 +111,11 @@ class Loader:
                     (head, wallet_key, keys.round_(shard, epoch, digest)),
                     (*round_args, *chain.from_iterable(bet_part)),
                 )
+        fields = dict(wallet_fields(wallet))
+        if not snapshot.complete:
+            fields["ask_until"] = period + PERIODS_ASKED
         yield self._scripts["install"].command(
-            (head, wallet_key), (*InstallArgs(epoch, period), *chain.from_iterable(wallet_fields(wallet)))
+            (head, wallet_key), (*InstallArgs(epoch, period), *chain.from_iterable(fields.items()))
         )
 
 

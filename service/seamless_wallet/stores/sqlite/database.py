@@ -18,6 +18,9 @@ from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a write waits for another process's short one (a registration of scripts)."""
 
+CACHE_KIB: Final = 64 * 1024
+"""Pages that the writer's connection keeps. SQLite's own 2 MB are read from the file again and again."""
+
 SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".writer.lock")
 """Ends of the names of files beside a ledger: SQLite's, and the lock of the writer."""
 
@@ -67,6 +70,7 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA temp_store = MEMORY")
         if write:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             connection.execute("PRAGMA synchronous = FULL")  # in WAL mode: an fsync before every commit returns
             connection.execute("PRAGMA fullfsync = ON")  # where fsync alone is no barrier (macOS)
         connection.execute("SELECT 1 FROM sqlite_schema").fetchall()

@@ -37,6 +37,8 @@ READ_SETTINGS = (
     "player deposit ann 5",
     "trial-balance",
     "verify",
+    "backup file",
+    "restore file",
     "simulate",
     "conformance",
 )
@@ -115,6 +117,8 @@ class TestTheCommand:
             "player",
             "trial-balance",
             "verify",
+            "backup",
+            "restore",
             "simulate",
         ):
             assert re.search(rf"\b{name}\b", told)

@@ -260,6 +260,24 @@ def test_a_full_disk_is_one_line_and_leaves_the_ledger(saved, ledger, monkeypatc
     assert names(ledger.parent) == there
 
 
+def test_a_ledger_that_sqlite_could_not_finish_is_not_used(saved, ledger, monkeypatch):
+    """Its UUID would be that of the backup: the new one is in a log that is left behind"""
+    before, others = ledger.read_bytes(), []
+
+    def init_and_stay(path: Path, *words) -> str:
+        uuid = init(path, *words)
+        others.append(sqlite3.connect(path))
+        others[0].execute("SELECT * FROM ledger").fetchall()
+        return uuid
+
+    monkeypatch.setattr("seamless_wallet.stores.sqlite.restore.init", init_and_stay)
+    with pytest.raises(CopyRefused, match="a part of it stayed in its log"):
+        put_back(saved, ledger, replace=True)
+    others[0].close()
+    assert ledger.read_bytes() == before
+    assert not [name for name in names(ledger.parent) if "restoring" in name]
+
+
 @pytest.fixture
 async def crashed(backend, store, book, saved, tmp_path):
     """A copy of the ledger as a crash leaves it: its last entries are in the log only. And what it holds"""

@@ -3,7 +3,7 @@
 The online backup API, and not VACUUM INTO, which builds each table anew: that takes several times as long, and for so
 long a reader keeps the write-ahead log from being reset. The API alone begins again whenever somebody commits between
 two steps. Here all steps are within one read transaction: they see one snapshot, and nothing makes them begin again.
-The writer commits meanwhile; the log grows by what it commits.
+The writer commits meanwhile; the log grows by what it commits. `python -m benchmarks.ledger_backup` compares the three.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from seamless_wallet.stores.sqlite.sql import BACKUP_SQL, SCHEMA_VERSION
 from seamless_wallet.stores.sqlite.verification import Progress, verify
 
 PAGES_PER_STEP: Final = 4_096
-"""16 MiB: a step takes some 10 ms. After each one the progress is told and the disk is waited for, so that the kernel
+"""16 MiB. After each step the progress is told and the disk is waited for, so that the kernel
 never has much to write at once: that would hold up the writer's own fsync.
 """
 

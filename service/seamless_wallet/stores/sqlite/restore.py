@@ -172,10 +172,15 @@ def _naming(backup: Path) -> Iterator[None]:
 
 
 def _begin_anew(path: Path, shards: int, currencies: Mapping[str, int], new_uuid: str) -> None:
-    """As `wallet init` does: today's tables, the currencies of the settings. And another name for another history."""
+    """As `wallet init` does: today's tables, the currencies of the settings. And another name for another history.
+
+    Raises CopyRefused, StoreError and sqlite3.Error.
+    """
     init(path, shards, currencies)
     with closing(connect(path, write=True)) as connection:
         connection.execute(BACKUP_SQL["rename_ledger"], (new_uuid,))
+    if any(Path(f"{path}{suffix}").exists() for suffix in LOGS):  # the last connection moves all of it into the file
+        raise CopyRefused(f"cannot finish the ledger {path}: a part of it stayed in its log; make room on that disk")
 
 
 def _take_place(real: Path) -> Path | None:

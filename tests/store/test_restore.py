@@ -18,6 +18,7 @@ from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import check_files
 from seamless_wallet.stores.sqlite.new_file import CopyRefused
 from seamless_wallet.stores.sqlite.restore import Restored, opened_backup, restore
+from seamless_wallet.stores.sqlite.sql import MIGRATIONS
 from tests.store.books import CURRENCIES
 from tests.store.conftest import SHARDS
 from tests.store.test_backup import ROOT, findings, names, nothing, rows, save
@@ -213,6 +214,19 @@ def test_a_backup_in_a_currency_that_the_settings_do_not_have_is_refused(saved, 
         put_back(saved, ledger, replace=True, currencies={"USD": 2})
     put_back(saved, ledger, replace=True, currencies={"KRW": 2, "EUR": 2})
     SqliteLedger.open(ledger, SHARDS, {"KRW": 2, "EUR": 2})
+
+
+def test_a_backup_of_an_older_version_gets_the_tables_of_today(saved, ledger, monkeypatch):
+    """As by `wallet init`, before it is checked"""
+    room = "seamless_wallet.stores.sqlite"
+    later = len(MIGRATIONS) + 1
+    monkeypatch.setattr(f"{room}.setup.MIGRATIONS", [*MIGRATIONS, (later, "CREATE TABLE later (id INTEGER);")])
+    for module in ("setup", "backup", "restore"):
+        monkeypatch.setattr(f"{room}.{module}.SCHEMA_VERSION", later)
+    put_back(saved, ledger, replace=True)
+    assert rows(ledger, "SELECT * FROM later") == []
+    assert rows(ledger, "SELECT schema_version FROM ledger") == [(later,)]
+    assert rows(ledger) == rows(saved)
 
 
 def test_what_is_no_backup_or_not_safe_is_refused(saved, ledger, tmp_path):

@@ -30,7 +30,7 @@ never has much to write at once: that would hold up the writer's own fsync.
 
 
 class LedgerCopy(msgspec.Struct, frozen=True):
-    """What a verified copy holds. `seqs`: the last entry of each shard; `last_ms`: when the newest was received."""
+    """What a verified copy holds. `seqs`: the last entry of each shard; `last_ms`: when the newest one came in."""
 
     uuid: str
     seqs: tuple[int, ...]

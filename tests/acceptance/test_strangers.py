@@ -162,7 +162,9 @@ def test_what_somebody_else_could_have_written_is_refused(made: Path, name: str,
 
 
 @root_only
-@pytest.mark.parametrize("command", [("serve",), ("write",), ("admin",), ("config", "check"), ("verify",), ("init",)])
+@pytest.mark.parametrize(
+    "command", [("serve",), ("write",), ("admin",), ("config", "check"), ("verify",), ("backup", "b"), ("init",)]
+)
 def test_every_command_refuses_them(made: Path, command: tuple[str, ...]) -> None:
     """A process that was started by itself, too."""
     plant(made / "var" / "ledger.sqlite3-wal")

@@ -21,6 +21,7 @@ from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import ensure_demo
 from seamless_wallet.settings.handover import settings_file
+from seamless_wallet.supervisor.data_directory import locked
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
 
@@ -37,6 +38,8 @@ READ_SETTINGS = (
     "player deposit ann 5",
     "trial-balance",
     "verify",
+    "backup file",
+    "restore file",
     "simulate",
     "conformance",
 )
@@ -115,6 +118,8 @@ class TestTheCommand:
             "player",
             "trial-balance",
             "verify",
+            "backup",
+            "restore",
             "simulate",
         ):
             assert re.search(rf"\b{name}\b", told)
@@ -554,3 +559,65 @@ class TestAnAddress:
     def test_must_be_known(self):
         with pytest.raises(SettingsError, match="--admin-url"):
             service_url("127.0.0.1", 0, "--admin-url")
+
+
+class TestBackupAndRestore:
+    @pytest.fixture
+    def file(self, wallet, tmp_path) -> Path:
+        wallet("init")
+        return tmp_path / "backup"
+
+    def test_say_what_they_did(self, wallet, data_dir, file):
+        saved = wallet("backup", str(file))
+        assert saved.exit_code == 0, saved.output
+        assert saved.stderr == ""
+        first, ends, shards, took = saved.stdout.splitlines()
+        assert re.fullmatch(rf"{file}: a backup of the ledger [0-9a-f-]{{36}}, [\d.]+ KiB, checked, 0 findings", first)
+        assert ends == "  0 entries, no entry yet"
+        assert shards.startswith("  by shard: 0: 0, 1: 0, ")
+        assert re.fullmatch(r"took \d+\.\d s", took)
+        restored = wallet("restore", str(file), "--replace")
+        assert restored.exit_code == 0, restored.output
+        assert restored.stderr == ""
+        assert restored.stdout.startswith(f"{data_dir / 'ledger.sqlite3'}: restored from {file}, ")
+        assert "What was acknowledged after that entry is not in it" in restored.stdout
+        assert "a Redis that served the old one is refused as foreign; empty it, or use another" in restored.stdout
+        (kept,) = data_dir.glob("ledger.sqlite3.replaced-*")
+        assert f"The old ledger is kept: {kept}\n" in restored.stdout
+        assert wallet("verify").exit_code == 0
+
+    def test_tell_machines(self, wallet, data_dir, file):
+        told = json.loads(wallet("backup", str(file), "--json").stdout)
+        assert told["path"] == str(file)
+        assert told["entries_by_shard"] == [0] * 16
+        assert (told["entries"], told["last_entry"]) == (0, None)
+        assert told["size_bytes"] == file.stat().st_size
+        (data_dir / "ledger.sqlite3").unlink()
+        restored = json.loads(wallet("restore", str(file), "--json").stdout)
+        assert restored["uuid"] != told["uuid"]
+        assert restored["kept"] is None
+
+    def test_refuse_with_the_status_of_other_commands(self, wallet, data_dir, file):
+        line = refused(wallet("backup", str(file), WALLET_DATA_DIR=str(file.parent / "none")), 78)
+        assert "there is no ledger" in line
+        wallet("backup", str(file))
+        assert "exists already" in refused(wallet("backup", str(file)), 1)
+        assert "pass --replace" in refused(wallet("restore", str(file)), 1)
+        assert "there is no backup" in refused(wallet("restore", f"{file}-none"), 1)
+        assert "has 16 shards and the settings say 8" in refused(
+            wallet("restore", str(file), "--replace", WALLET_SHARDS="8"), 78
+        )
+        line = refused(wallet("restore", str(file), WALLET_LEDGER_URL=f"sqlite:///{file.parent}/none/ledger"), 78)
+        assert "does not exist" in line
+        with locked(data_dir / "up.lock"):
+            assert "is in use by `wallet up`" in refused(wallet("restore", str(file), "--replace"), 78)
+
+    @pytest.mark.parametrize("words", ["up", "init", "verify", "config check", "backup file"])
+    def test_a_restore_that_was_interrupted_stops_every_other_command(self, wallet, data_dir, file, words):
+        """A new ledger in the place of the one that was moved away would be believed."""
+        wallet("backup", str(file))
+        (data_dir / "ledger.sqlite3").rename(data_dir / "ledger.sqlite3.restoring")
+        assert "run `wallet restore` again" in refused(wallet(*words.split()), 78)
+        assert not (data_dir / "ledger.sqlite3").exists()
+        assert wallet("restore", str(file)).exit_code == 0
+        assert wallet("verify").exit_code == 0

@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "player": "players:player",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "simulate": "simulate:simulate",
     "conformance": "conformance:conformance",
     "docs": "docs:docs",

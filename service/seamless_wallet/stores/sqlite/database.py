@@ -6,6 +6,7 @@ every execute and fetch through a queue, each a switch of threads; here a whole 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,17 +25,23 @@ CACHE_KIB: Final = 64 * 1024
 SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".writer.lock")
 """Ends of the names of files beside a ledger: SQLite's, and the lock of the writer."""
 
+RESTORING: Final = ".restoring"
+"""End of the name of a restored ledger, complete and verified, that is about to take the place of the ledger."""
+
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables."""
 
 
-def check_files(path: Path) -> None:
+def check_files(path: Path, *, restoring: bool = False) -> None:
     """Whether nobody else could have written a ledger, or what SQLite keeps beside it. Raises StoreError.
 
-    A file that is not there yet is for whoever opens it to tell.
+    A file that is not there yet is for whoever opens it to tell. Between the first and the last rename of a restore
+    there may be a ledger without its log, or none: it is refused then, but for the restore itself.
     """
     beside = tuple(f"{path.name}{suffix}" for suffix in ("", *SIDE_FILES))
     real = path.resolve()  # SQLite follows links, and keeps its files beside the real one
+    if not restoring and os.path.lexists(f"{real}{RESTORING}"):
+        raise StoreError(f"the restore of the ledger {path} was interrupted: run `wallet restore` again")
     try:
         for directory in {path.absolute().parent, real.parent}:
             check_directory(directory)
@@ -47,8 +54,12 @@ def check_files(path: Path) -> None:
         return
 
 
-def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
+def connect(
+    path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS, immutable: bool = False
+) -> sqlite3.Connection:
     """A connection in autocommit mode to a file that must exist. Raises StoreError.
+
+    `immutable`: a file that nobody changes, and that is all there is: it is read without locks and without a log.
 
     A reader, too, makes and maps the `-shm` file beside the ledger: it needs a directory it may write.
     `check_same_thread` is off only so that the closing thread may close what a pool thread opened.
@@ -56,7 +67,7 @@ def connect(path: Path, *, write: bool, busy_timeout_ms: int = BUSY_TIMEOUT_MS) 
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; use a Python with SQLite 3.37 or newer")
     check_files(path)
-    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
+    uri = f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}{'&immutable=1' if immutable else ''}"
     try:
         connection = sqlite3.connect(
             uri, uri=True, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False

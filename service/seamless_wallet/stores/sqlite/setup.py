@@ -165,6 +165,7 @@ def check_currencies(info: LedgerInfo, path: Path, currencies: Mapping[str, int]
 def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] | None) -> LedgerInfo:
     """Open a ledger once to see that it is there, of this schema, and as the settings say. Raises StoreError."""
     if not path.exists():
+        check_files(path)  # a restore that was interrupted is no missing ledger
         raise StoreError(f"there is no ledger at {path}: run `wallet init`")
     connection = connect(path, write=False)
     try:

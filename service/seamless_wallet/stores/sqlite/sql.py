@@ -18,5 +18,8 @@ WRITE_SQL: Final = read_queries(SQL_PACKAGE, "write.sql")
 VERIFY_SQL: Final = read_queries(SQL_PACKAGE, "verify.sql")
 """For `wallet verify`."""
 
+BACKUP_SQL: Final = read_queries(SQL_PACKAGE, "backup.sql")
+"""For copies of the ledger."""
+
 MIGRATIONS: Final = read_migrations(SQL_PACKAGE)
 SCHEMA_VERSION: Final = len(MIGRATIONS)

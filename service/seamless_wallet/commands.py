@@ -75,7 +75,7 @@ class PlayerStatus(StrEnum):
     BLOCKED = "blocked"
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One bet within a batch. Amounts in minor units; `winloss` is net of the stake."""
 
     bet_index: str
@@ -85,7 +85,7 @@ class Item(msgspec.Struct, frozen=True):
     winloss_before: int = 0
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request to the wallet, already strictly validated.
 
     `transaction_id` is the provider's id, or the back office's Idempotency-Key. `timestamp_ms` is the

@@ -22,7 +22,7 @@ class BetState(StrEnum):
     SETTLED = "S"
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One applied result change: winloss before and after in minor units, the event's own time."""
 
     before: int
@@ -30,7 +30,7 @@ class Change(msgspec.Struct, frozen=True):
     timestamp_ms: int
 
 
-class Bet(msgspec.Struct, frozen=True):
+class Bet(msgspec.Struct, frozen=True, gc=False):
     """One bet as the ledger knows it. `stake` of a tombstone is the amount that the cancel named."""
 
     state: BetState

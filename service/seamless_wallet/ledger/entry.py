@@ -20,7 +20,7 @@ CASH: Final = "cash"
 """The account against which deposits and withdrawals are booked."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What Lua decided. Minor units, after the entry; the deltas are what this entry moved.
 
     `effects` has one letter an item: `+` it had an effect, `-` it had none, `t` it left a tombstone.
@@ -44,7 +44,7 @@ def parse_decision(text: bytes) -> Decision:
     return Decision(int(version), int(balance), int(debt), int(balance_delta), int(debt_delta), effects)
 
 
-class Leg(msgspec.Struct, frozen=True):
+class Leg(msgspec.Struct, frozen=True, gc=False):
     """One leg of the double entry. The legs of an entry sum to zero."""
 
     account: str

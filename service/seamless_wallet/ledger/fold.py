@@ -12,7 +12,7 @@ from seamless_wallet.ledger.bets import Bet, BetState, Change
 from seamless_wallet.ledger.entry import Entry
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, gc=False):
     """A player's session with one provider, epoch milliseconds.
 
     `login_ms` is the newest login by the provider's clock, `renewed_ms` the last login or bet by ours,
@@ -28,7 +28,7 @@ class Session(msgspec.Struct, frozen=True):
         return f"{self.login_ms} {self.renewed_ms} {self.closed_ms}"
 
 
-class Wallet(msgspec.Struct, frozen=True):
+class Wallet(msgspec.Struct, frozen=True, gc=False):
     """A wallet after its newest entry. Amounts in minor units; `version` counts its entries; `seq` is the newest."""
 
     user_id: str

@@ -13,6 +13,7 @@ from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_bet, items_with_effects
+from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import (
     EntryRow,
     Place,
@@ -33,9 +34,6 @@ STATE_FROM: Final = 3
 Chained = tuple[Entry, bytes]
 """An entry that is not stored yet, and its chain link."""
 
-BetIdentity = tuple[int, bytes, str]
-"""A bet for ever: player, round digest, bet_index."""
-
 ReadWallet = Callable[[str], StoredWallet | None]
 ReadBet = Callable[[BetIdentity], Bet | None]
 
@@ -49,9 +47,10 @@ class Plan:
         self._read_wallet = read_wallet
         self._read_bet = read_bet
         self._before: dict[str, StoredWallet | None] = {}
-        self._after: dict[str, StoredWallet] = {}
+        self.wallets: dict[str, StoredWallet] = {}
+        """What the plan leaves, by user_id."""
         self._bets_before: dict[BetIdentity, Bet | None] = {}
-        self._bets_after: dict[BetIdentity, Bet] = {}
+        self.bets: dict[BetIdentity, Bet] = {}
         self._first_seen: dict[BetIdentity, int] = {}
         self.entries: list[EntryRow] = []
         self.events: list[tuple[int, bytes, int, bytes]] = []
@@ -77,14 +76,14 @@ class Plan:
         row = entry_row(entry, Place(entry_id, player, stored.last if stored else 0, chain))
         self._follow_bets(entry, player, entry_id)
         self._next_id += 1
-        self._after[entry.user_id] = StoredWallet(player, entry_id, wallet)
+        self.wallets[entry.user_id] = StoredWallet(player, entry_id, wallet)
         self.entries.append(row)
         self.events.append((player, entry.event_digest, entry_id, entry.fingerprint))
         if wallet.version % SIGNPOST_EVERY == 0:
             self.signposts.append((player, entry.seq, row.received_ms, entry_id))
 
     def _wallet(self, user_id: str) -> StoredWallet | None:
-        after = self._after.get(user_id)
+        after = self.wallets.get(user_id)
         if after is not None:
             return after
         if user_id not in self._before:
@@ -100,12 +99,12 @@ class Plan:
         for item, effect in items_with_effects(entry):
             key = (player, digest, item.bet_index)
             before = self._known_bet(key, is_new=is_bet and effect == "+")
-            self._bets_after[key] = fold_bet(before, entry, item, effect)
+            self.bets[key] = fold_bet(before, entry, item, effect)
             self._first_seen.setdefault(key, entry_id)
 
     def _known_bet(self, key: BetIdentity, *, is_new: bool) -> Bet | None:
         """The bet before an item. One that is said to be new is not looked for: its row is refused if it is not."""
-        after = self._bets_after.get(key)
+        after = self.bets.get(key)
         if after is not None:
             return after
         if key not in self._bets_before:
@@ -118,14 +117,14 @@ class Plan:
         """Each new player."""
         return [
             wallet_row(new.player, new.last, new.wallet)
-            for user_id, new in self._after.items()
+            for user_id, new in self.wallets.items()
             if self._before[user_id] is None
         ]
 
     def changed_wallets(self) -> list[tuple[object, ...]]:
         """New state; player, user_id, version, balance and debt that must still be there."""
         changed: list[tuple[object, ...]] = []
-        for user_id, new in self._after.items():
+        for user_id, new in self.wallets.items():
             old = self._before[user_id]
             if old is not None:
                 wallet = old.wallet
@@ -137,14 +136,14 @@ class Plan:
         """Player, round digest, bet_index, entry, state."""
         return [
             (*key, self._first_seen[key], bet.text())
-            for key, bet in self._bets_after.items()
+            for key, bet in self.bets.items()
             if self._bets_before[key] is None
         ]
 
     def changed_bets(self) -> list[tuple[str, int, bytes, str, str]]:
         """State; player, round digest, bet_index and the state that must still be there."""
         changed = []
-        for key, bet in self._bets_after.items():
+        for key, bet in self.bets.items():
             old = self._bets_before[key]
             if old is not None and bet is not old:
                 changed.append((bet.text(), *key, old.text()))
@@ -154,13 +153,13 @@ class Plan:
         """Player, round digest, bet_index, entry."""
         return [
             (*key, self._first_seen[key])
-            for key, bet in self._bets_after.items()
+            for key, bet in self.bets.items()
             if _is_open(bet) and not _is_open(self._bets_before[key])
         ]
 
     def closed_bets(self) -> list[BetIdentity]:
         """Bets that were open and are not any more."""
-        return [key for key, bet in self._bets_after.items() if _is_open(self._bets_before[key]) and not _is_open(bet)]
+        return [key for key, bet in self.bets.items() if _is_open(self._bets_before[key]) and not _is_open(bet)]
 
 
 def plan_commit(

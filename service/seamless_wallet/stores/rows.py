@@ -32,7 +32,7 @@ WalletRow = tuple[int, str, str, str, int, int, int, int, int, str]
 """A row of the table `wallet`: player, user_id, currency, status, version, seq, balance, debt, last, sessions."""
 
 
-class StoredWallet(NamedTuple):
+class StoredWallet(msgspec.Struct, frozen=True, gc=False):
     """A wallet in SQL: the player's number, the id of his newest entry, and what it came to."""
 
     player: int

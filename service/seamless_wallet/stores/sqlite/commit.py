@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.planning import Chained
+from seamless_wallet.stores.known import KnownState
+from seamless_wallet.stores.planning import Chained, Plan
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite.planned_rows import plan_on, write_plan
 from seamless_wallet.stores.sqlite.reads import stored_entries
@@ -16,21 +17,36 @@ from seamless_wallet.stores.sqlite.refusals import REFUSALS, raise_for_first_ref
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 
 
-def commit_batches(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
-    """Commit gapless batches, at most one a shard. Raises LedgerConflict, EpochMoved or sqlite3.Error."""
+def commit_batches(
+    connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState
+) -> None:
+    """Commit gapless batches, at most one a shard. `known` is what the commits before left.
+
+    Raises LedgerConflict, EpochMoved or sqlite3.Error.
+    """
     batches = [batch for batch in batches if batch]
     if len({batch[0].shard for batch in batches}) != len(batches):
         raise ValueError("two batches of one shard")
     for batch in batches:
         _check_gapless(batch)
     try:
-        with transaction(connection, "IMMEDIATE"):
-            _store(connection, shards, batches)
+        _commit(connection, shards, batches, known)
     except REFUSALS as error:
         raise_for_first_refused(connection, shards, batches)
         raise StoreError(
             f"SQL refused the transaction, but accepts each entry alone: {error}; report this with the log"
         ) from error
+
+
+def _commit(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState) -> None:
+    try:
+        with transaction(connection, "IMMEDIATE"):
+            plan = _store(connection, shards, batches, known)
+    except BaseException:
+        known.forget()
+        raise
+    if plan:
+        known.remember(plan.wallets, plan.bets)
 
 
 def _check_gapless(batch: Sequence[Entry]) -> None:
@@ -42,12 +58,17 @@ def _check_gapless(batch: Sequence[Entry]) -> None:
             raise LedgerConflict(EpochCause.GAP, first.shard, expected, f"is missing before {entry.seq}")
 
 
-def _store(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
+def _store(
+    connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState
+) -> Plan | None:
     fresh: list[Chained] = []
     for batch in batches:
         fresh += _advance_head(connection, batch)
-    if fresh:
-        write_plan(connection, plan_on(connection, shards, fresh))
+    if not fresh:
+        return None
+    plan = plan_on(connection, shards, fresh, known)
+    write_plan(connection, plan)
+    return plan
 
 
 def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> list[Chained]:

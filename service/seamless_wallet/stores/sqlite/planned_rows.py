@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet
-from seamless_wallet.stores.planning import BetIdentity, Chained, Plan, plan_commit
+from seamless_wallet.stores.known import BetIdentity, KnownState
+from seamless_wallet.stores.planning import Chained, Plan, plan_commit
 from seamless_wallet.stores.rows import StoredWallet
 from seamless_wallet.stores.sqlite.reads import read_bet, read_wallet
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
@@ -17,17 +18,19 @@ class StateChanged(WalletError, ValueError):
     """A compare-and-swap missed: a wallet or a bet is not what was read, or not there."""
 
 
-def plan_on(connection: sqlite3.Connection, shards: int, chained: Iterable[Chained]) -> Plan:
-    """The rows of these entries, proven against what the caller's transaction reads.
+def plan_on(
+    connection: sqlite3.Connection, shards: int, chained: Iterable[Chained], known: KnownState | None = None
+) -> Plan:
+    """The rows of these entries, proven against what is known, or else against what the caller's transaction reads.
 
     Raises one of INVALID_ENTRY_ERRORS.
     """
 
     def wallet_of(user_id: str) -> StoredWallet | None:
-        return read_wallet(connection, user_id)
+        return (known and known.wallets.get(user_id)) or read_wallet(connection, user_id)
 
     def bet_of(key: BetIdentity) -> Bet | None:
-        return read_bet(connection, key)
+        return (known and known.bets.get(key)) or read_bet(connection, key)
 
     (last_id,) = connection.execute(WRITE_SQL["last_id"]).fetchone()
     return plan_commit(chained, shards, last_id + 1, wallet_of, bet_of)

@@ -14,7 +14,7 @@ from seamless_wallet.ledger.entry import Entry, counterparty_of
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
-from seamless_wallet.stores.planning import BetIdentity
+from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
 

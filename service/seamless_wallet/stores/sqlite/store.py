@@ -18,6 +18,7 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.stores.audit import Finding
+from seamless_wallet.stores.known import KnownState
 from seamless_wallet.stores.sqlite import reads
 from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
@@ -52,6 +53,7 @@ class SqliteLedger:
         self.shards = info.shards
         self.scales: Mapping[str, int] = info.scales
         self._lease: WriterLease | None = None
+        self._known = KnownState()
         self._make_executor = make_executor
         self._threads = DatabaseThreads(path, readers, busy_timeout_ms, make_executor)
 
@@ -164,7 +166,7 @@ class SqliteLedger:
         unknown: send the same again.
         """
         self._check_lease()
-        await self._threads.write(commit_batches, self.shards, batches)
+        await self._threads.write(commit_batches, self.shards, batches, self._known)
 
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
         """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from seamless_wallet.commands import Item, Kind, event_digest
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.conflicts import RefusalCause
 from seamless_wallet.ledger.entry import Entry
 from tests.entries import entry_of, forged
-from tests.store.commits import conflict
+from tests.store.commits import refusal
 
 GOOD = b"3 9900 0 -100 0 +"
 
@@ -20,8 +20,8 @@ async def test_an_event_is_stored_once_for_ever(store, book):
     book.deposit(6)
     book.deposit(5, transaction_id="again")
     book.deposit(7)
-    error = await conflict(store, book.entries[3:])
-    assert (error.cause, error.shard, error.seq) == (EpochCause.REUSED, 0, 5)
+    refused = await refusal(store, book.entries[3:])
+    assert (refused.cause, refused.shard, refused.seq) == (RefusalCause.REUSED, 0, 5)
     await store.commit([book.entries[3:4]])
 
 
@@ -29,8 +29,8 @@ async def test_an_event_twice_in_one_batch(store, book):
     """The second of the two is the offending one"""
     book.deposit(5, transaction_id="again")
     book.deposit(5, transaction_id="again")
-    error = await conflict(store, book.entries)
-    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
+    refused = await refusal(store, book.entries)
+    assert (refused.cause, refused.seq) == (RefusalCause.REUSED, 4)
 
 
 @pytest.mark.parametrize("split", [True, False])
@@ -46,8 +46,8 @@ async def test_a_bet_is_taken_once_for_ever(store, book, split, tombstoned):
     book.rounds.clear()
     book.bet("g1", b=1)
     book.bet("g1", a=100)
-    error = await conflict(store, book.take())
-    assert (error.cause, error.seq) == (EpochCause.REUSED, 5)
+    refused = await refusal(store, book.take())
+    assert (refused.cause, refused.seq) == (RefusalCause.REUSED, 5)
 
 
 async def test_one_transaction_id_of_two_players_is_two_events(store, book, other):
@@ -62,8 +62,8 @@ async def test_a_player_is_created_once(store, book):
     """Another creation under another id is an identity reused, not an entry that cannot be read"""
     await store.commit([book.take()])
     again = book.command(Kind.CREATE, currency="KRW")
-    error = await conflict(store, [entry_of(0, 1, 3, again, b"1 0 0 0 0 ")])
-    assert (error.cause, error.seq) == (EpochCause.REUSED, 3)
+    refused = await refusal(store, [entry_of(0, 1, 3, again, b"1 0 0 0 0 ")])
+    assert (refused.cause, refused.seq) == (RefusalCause.REUSED, 3)
 
 
 async def test_the_earliest_of_several_offences_is_named(store, book):
@@ -71,8 +71,8 @@ async def test_the_earliest_of_several_offences_is_named(store, book):
     book.deposit(5, transaction_id="again")
     book.deposit(5, transaction_id="again")
     rubbish = Entry(0, 1, 5, book.user, "dowinn", b"{", b"")
-    error = await conflict(store, [*book.entries, rubbish])
-    assert (error.cause, error.seq) == (EpochCause.REUSED, 4)
+    refused = await refusal(store, [*book.entries, rubbish])
+    assert (refused.cause, refused.seq) == (RefusalCause.REUSED, 4)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ async def test_a_decision_that_does_not_follow_is_unstorable(store, book, decide
     bet = book.command(Kind.BET, game_no="g", currency="KRW", items=(Item("a", "p", 100),))
     await store.commit([book.take()])
     entry = entry_of(0, 1, 3, bet, decided)
-    error = await conflict(store, [entry])
-    assert (error.cause, error.shard, error.seq) == (EpochCause.UNSTORABLE, 0, 3)
+    refused = await refusal(store, [entry])
+    assert (refused.cause, refused.shard, refused.seq) == (RefusalCause.UNSTORABLE, 0, 3)
     await store.commit([[forged(entry, decided=GOOD)]])
 
 
@@ -115,8 +115,8 @@ async def test_a_payload_that_is_no_event_is_unstorable(store, book, payload):
     """It is named although good entries surround it"""
     good = book.deposit(5)
     later = book.deposit(6)
-    error = await conflict(store, [*book.entries[:2], forged(good, payload=payload), later])
-    assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 3)
+    refused = await refusal(store, [*book.entries[:2], forged(good, payload=payload), later])
+    assert (refused.cause, refused.seq) == (RefusalCause.UNSTORABLE, 3)
 
 
 async def test_money_over_the_cap_is_unstorable(store, book):
@@ -128,8 +128,8 @@ async def test_money_over_the_cap_is_unstorable(store, book):
     for amount in (1, 2**62):
         over = book.command(Kind.DEPOSIT, amount=amount)
         decided = f"4 {cap + amount} 0 {amount} 0 ".encode()
-        error = await conflict(store, [entry_of(0, 1, 4, over, decided)])
-        assert error.cause is EpochCause.UNSTORABLE
+        refused = await refusal(store, [entry_of(0, 1, 4, over, decided)])
+        assert refused.cause is RefusalCause.UNSTORABLE
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ async def test_a_command_that_cannot_be_is_unstorable(store, book, change):
     await store.commit([book.take()])
     kind = change.pop("kind", Kind.LOGIN)
     command = book.command(kind, change.pop("user_id", ""), **change)
-    error = await conflict(store, [entry_of(0, 1, 3, command, b"3 10000 0 0 0 ")])
-    assert error.cause is EpochCause.UNSTORABLE
+    refused = await refusal(store, [entry_of(0, 1, 3, command, b"3 10000 0 0 0 ")])
+    assert refused.cause is RefusalCause.UNSTORABLE
 
 
 async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book, other):
@@ -156,8 +156,8 @@ async def test_an_unknown_currency_or_a_foreign_shard_is_unstorable(store, book,
     unknown = book.command(Kind.CREATE, currency="XXX")
     foreign = book.command(Kind.CREATE, other.user, currency="KRW")
     for command in (unknown, foreign):
-        error = await conflict(store, [entry_of(0, 1, 1, command, b"1 0 0 0 0 ")])
-        assert (error.cause, error.seq) == (EpochCause.UNSTORABLE, 1)
+        refused = await refusal(store, [entry_of(0, 1, 1, command, b"1 0 0 0 0 ")])
+        assert (refused.cause, refused.seq) == (RefusalCause.UNSTORABLE, 1)
 
 
 def about(book, kind, decided, *, seq, amount=10, winloss=0, before=0, transaction_id=""):
@@ -178,21 +178,21 @@ async def settled_and_changed(store, book):
 async def test_closing_a_bet_that_is_not_open_is_contradicted(store, book):
     """A result for a round that SQL knows nothing of, and one more than its open bets"""
     await store.commit([book.take()])
-    error = await conflict(store, [about(book, Kind.RESULT, b"3 10015 0 15 0 +", seq=3, winloss=5)])
-    assert error.cause is EpochCause.CONTRADICTED
+    refused = await refusal(store, [about(book, Kind.RESULT, b"3 10015 0 15 0 +", seq=3, winloss=5)])
+    assert refused.cause is RefusalCause.CONTRADICTED
     book.bet("g", a=10)
     book.result("g", a=(10, 5))
     await store.commit([book.take()])
-    error = await conflict(store, [about(book, Kind.RESULT, b"5 10020 0 15 0 +", seq=5, winloss=5)])
-    assert error.cause is EpochCause.CONTRADICTED
+    refused = await refusal(store, [about(book, Kind.RESULT, b"5 10020 0 15 0 +", seq=5, winloss=5)])
+    assert refused.cause is RefusalCause.CONTRADICTED
 
 
 async def test_a_change_is_applied_once_whatever_its_id(store, book):
     """A script that trusted an old look-up took the money again: wallet and round fit, the bet does not"""
     await settled_and_changed(store, book)
     again = about(book, Kind.CHANGE, b"6 9975 0 -15 0 +", seq=6, winloss=-10, before=5)
-    error = await conflict(store, [again])
-    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+    refused = await refusal(store, [again])
+    assert (refused.cause, refused.seq) == (RefusalCause.CONTRADICTED, 6)
 
 
 async def test_two_of_one_change_within_a_batch(store, book):
@@ -201,8 +201,8 @@ async def test_two_of_one_change_within_a_batch(store, book):
     book.result("g", a=(10, 5))
     book.change("g", a=(10, 5, -10))
     again = about(book, Kind.CHANGE, b"6 9975 0 -15 0 +", seq=6, winloss=-10, before=5)
-    error = await conflict(store, [*book.entries, again])
-    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+    refused = await refusal(store, [*book.entries, again])
+    assert (refused.cause, refused.seq) == (RefusalCause.CONTRADICTED, 6)
     await store.commit([book.take()])
 
 
@@ -221,8 +221,8 @@ async def test_what_is_told_without_an_effect_is_proven_too(store, book, kind, a
     """A script that read a bet from a key that was set back would tell R0 of what is not so"""
     await settled_and_changed(store, book)
     told = about(book, kind, b"6 9990 0 0 0 -", seq=6, amount=amount, winloss=winloss, before=before)
-    error = await conflict(store, [told])
-    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 6)
+    refused = await refusal(store, [told])
+    assert (refused.cause, refused.seq) == (RefusalCause.CONTRADICTED, 6)
 
 
 async def test_a_cancelled_bet_is_not_told_to_stand(store, book):
@@ -230,5 +230,5 @@ async def test_a_cancelled_bet_is_not_told_to_stand(store, book):
     book.bet("g", a=10)
     book.cancel("g", a=10)
     await store.commit([book.take()])
-    error = await conflict(store, [about(book, Kind.BET, b"5 10000 0 0 0 -", seq=5)])
-    assert (error.cause, error.seq) == (EpochCause.CONTRADICTED, 5)
+    refused = await refusal(store, [about(book, Kind.BET, b"5 10000 0 0 0 -", seq=5)])
+    assert (refused.cause, refused.seq) == (RefusalCause.CONTRADICTED, 5)

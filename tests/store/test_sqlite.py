@@ -40,7 +40,7 @@ def test_the_migrations_make_the_schema():
     """schema.sql is what all migrations in a row lead to"""
     schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
     assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
-    assert len(schema) == 17
+    assert len(schema) == 18
 
 
 def test_every_statement_has_a_name_and_a_description():

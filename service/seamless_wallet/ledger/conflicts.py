@@ -1,8 +1,11 @@
-"""Why entries cannot be committed as they are, and why a shard gets a new epoch."""
+"""Why entries cannot be committed as they are: what costs a shard an epoch, and what costs a wallet its entries."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+import msgspec
 
 from seamless_wallet.errors import WalletError
 
@@ -15,9 +18,37 @@ class EpochCause(StrEnum):
     NOSCRIPT = "noscript"  # a registered script is gone
     FORK = "fork"  # Redis and SQL have different entries at one seq
     GAP = "gap"  # entries are missing between SQL and the stream
-    CONTRADICTED = "contradicted"  # an entry says something of a bet that does not follow from what SQL holds
-    REUSED = "reused"  # an event or a bet that SQL has already
-    UNSTORABLE = "unstorable"  # an entry that cannot be read, or contradicts itself
+
+
+class RefusalCause(StrEnum):
+    """Why SQL does not take an entry."""
+
+    CONTRADICTED = "contradicted"  # it says something of a bet that does not follow from what SQL holds
+    REUSED = "reused"  # its event, its player or a bet of it is there already
+    UNSTORABLE = "unstorable"  # it cannot be read, or contradicts itself or its wallet
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """One entry that does not follow from what SQL holds, and why, in words."""
+
+    shard: int
+    seq: int
+    user_id: str
+    provider: str
+    cause: RefusalCause
+    detail: str
+
+
+class EntriesRefused(WalletError):
+    """Some entries do not follow from what SQL holds: nothing of the transaction was committed.
+
+    Each of `refusals` is the first such entry of its wallet. What is theirs from there on has to become void.
+    """
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        first = refusals[0]
+        super().__init__(f"shard {first.shard}, entry {first.seq}: {first.detail}")
+        self.refusals = refusals
 
 
 class LedgerConflict(WalletError):

@@ -142,7 +142,7 @@ class Entry:
         Player and provider are covered as text: no store has to number them as another one does.
         """
         user_id, provider = self.user_id.encode(errors="surrogatepass"), self.provider.encode(errors="surrogatepass")
-        place = f"{self.void and 'void '}{self.shard} {self.epoch} {self.seq}"
+        place = f"{self.void and f'void {self.void} '}{self.shard} {self.epoch} {self.seq}"
         lengths = f" {len(user_id)} {len(provider)} {len(self.payload)} "
         hashed = blake2b(previous, digest_size=CHAIN_BYTES)
         hashed.update(b"".join((place.encode(), lengths.encode(), user_id, provider, self.payload, self.decided)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from seamless_wallet.commands import Command
@@ -47,6 +47,9 @@ class LedgerReader(Protocol):
     async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
         """A player's entries, newest first, those older than `before_seq` if given."""
 
+    async def voids(self, shard: int, from_seq: int) -> Collection[int]:
+        """The seqs of a shard's void entries from `from_seq` on."""
+
     async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
         """Currency → account kind (`player`, `debt`, `house:<provider>`, `cash`) → sum in minor units, from entries."""
 
@@ -60,8 +63,8 @@ class LedgerStore(LedgerReader, Protocol):
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless in seq order, in one transaction.
 
-        Rows that are committed already are recognised and skipped. Raises LedgerConflict or EpochMoved, and then
-        nothing was committed.
+        Rows that are committed already are recognised and skipped. An entry that is marked as void is kept, and moves
+        nothing. Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed.
         """
 
     async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:

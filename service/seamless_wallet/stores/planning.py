@@ -67,8 +67,7 @@ class Plan:
         entry_id = self._next_id
         if entry.void:
             player = stored.player if stored else 0
-            received_ms = self.entries[-1].received_ms if self.entries else 0
-            self.entries.append(void_row(entry, Place(entry_id, player, 0, chain), received_ms))
+            self.entries.append(void_row(entry, Place(entry_id, player, 0, chain)))
             self._next_id += 1
             return
         wallet = apply_entry(stored and stored.wallet, entry, self._shards)

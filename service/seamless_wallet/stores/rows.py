@@ -157,8 +157,12 @@ def entry_row(entry: Entry, place: Place) -> EntryRow:
     )
 
 
-def void_row(entry: Entry, place: Place, received_ms: int) -> EntryRow:
-    """The columns of a void entry: no more than that it was there, when, why it counts for nothing, and its bytes."""
+def void_row(entry: Entry, place: Place) -> EntryRow:
+    """The columns of a void entry: no more than that it was there, why it counts for nothing, and its bytes."""
+    try:
+        received_ms = min(max(entry.command.received_ms, 0), AMOUNT_MAX)
+    except INVALID_ENTRY_ERRORS:
+        received_ms = 0
     kept = _encode_void((entry.user_id, entry.payload, entry.decided))
     return EntryRow(
         place.id, entry.shard, entry.seq, entry.epoch, place.player, 0, VOID, entry.provider, "", "", received_ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
+from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.known import KnownState
@@ -13,7 +13,7 @@ from seamless_wallet.stores.planning import Chained, Plan
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite.planned_rows import plan_on, write_plan
 from seamless_wallet.stores.sqlite.reads import stored_entries
-from seamless_wallet.stores.sqlite.refusals import REFUSALS, raise_for_first_refused
+from seamless_wallet.stores.sqlite.refusals import REFUSALS, find_refusals
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 
 
@@ -22,7 +22,7 @@ def commit_batches(
 ) -> None:
     """Commit gapless batches, at most one a shard. `known` is what the commits before left.
 
-    Raises LedgerConflict, EpochMoved or sqlite3.Error.
+    Raises EntriesRefused, LedgerConflict, EpochMoved or sqlite3.Error.
     """
     batches = [batch for batch in batches if batch]
     if len({batch[0].shard for batch in batches}) != len(batches):
@@ -30,9 +30,16 @@ def commit_batches(
     for batch in batches:
         _check_gapless(batch)
     try:
-        _commit(connection, shards, batches, known)
+        try:
+            _commit(connection, shards, batches, known)
+        except REFUSALS:
+            _commit(
+                connection, shards, batches, known
+            )  # again, as nothing is known now: SQL may have gone on without us
     except REFUSALS as error:
-        raise_for_first_refused(connection, shards, batches)
+        refusals = find_refusals(connection, shards, batches)
+        if refusals:
+            raise EntriesRefused(refusals) from error
         raise StoreError(
             f"SQL refused the transaction, but accepts each entry alone: {error}; report this with the log"
         ) from error

@@ -56,6 +56,10 @@ SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id WHERE entry.se
 SELECT entry.*, wallet.user_id FROM entry LEFT JOIN wallet ON wallet.player = entry.player
 WHERE entry.shard = ? ORDER BY entry.id DESC;
 
+-- name: voids
+-- The void entries of a shard from a seq on.
+SELECT seq FROM entry INDEXED BY entry_void WHERE kind = 'void' AND shard = ? AND seq >= ?;
+
 -- name: trial_balance
 -- What every provider and the back office moved, per currency.
 SELECT wallet.currency, entry.provider, sum(entry.balance_delta), sum(entry.debt_delta)

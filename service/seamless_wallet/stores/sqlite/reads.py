@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -134,6 +134,11 @@ def stored_entries(connection: sqlite3.Connection, shard: int, first_seq: int) -
         if entry.seq < first_seq:
             return
         yield entry
+
+
+def voids(connection: sqlite3.Connection, shard: int, from_seq: int) -> Collection[int]:
+    """The seqs of a shard's void entries from `from_seq` on."""
+    return {seq for (seq,) in connection.execute(READ_SQL["voids"], (shard, from_seq))}
 
 
 def trial_balance(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, int]]:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -125,6 +125,10 @@ class SqliteLedger:
         """A player's entries, newest first, those older than `before_seq` if given."""
         return await self._threads.read(reads.entries, user_id, before_seq, limit)
 
+    async def voids(self, shard: int, from_seq: int) -> Collection[int]:
+        """The seqs of a shard's void entries from `from_seq` on."""
+        return await self._threads.read(reads.voids, shard, from_seq)
+
     async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
         """Currency → account → sum in minor units. Reads the whole ledger."""
         return await self._threads.read(reads.trial_balance)
@@ -162,7 +166,7 @@ class SqliteLedger:
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless, in one transaction; needs the lease.
 
-        Raises LedgerConflict or EpochMoved, and then nothing was committed; or StoreError, and then the outcome is
+        Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed; or StoreError, and then the outcome is
         unknown: send the same again.
         """
         self._check_lease()

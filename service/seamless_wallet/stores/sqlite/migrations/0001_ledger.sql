@@ -80,6 +80,8 @@ CREATE TABLE entry (
   chain BLOB NOT NULL CHECK (length(chain) = 16)
 ) STRICT;
 
+CREATE INDEX entry_void ON entry (shard, seq) WHERE kind = 'void';
+
 CREATE TRIGGER entry_never_changes BEFORE UPDATE ON entry
 BEGIN
   SELECT RAISE(ABORT, 'entries are append-only');

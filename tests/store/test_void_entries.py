@@ -1,4 +1,4 @@
-"""What does not follow costs its wallet, not its shard: its entries are kept as void ones, and everything else goes on."""
+"""What does not follow costs its wallet, not its shard: its entries are kept as void ones, and all else goes on."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_the_player_goes_on_as_if_they_had_never_been(store, refused):
 
 @pytest.mark.parametrize("marked", [True, False])
 async def test_a_void_entry_that_comes_again_is_recognised(store, refused, marked):
-    """After a commit of unknown outcome, whether the writer still knows that it is void or not; other bytes are a fork"""
+    """After a commit of unknown outcome, whether the writer knows that it is void or not; other bytes are a fork"""
     _, entries, _ = refused
     await store.commit([[voided(entries[0]), voided(entries[1]), entries[2]]])
     again = [voided(entries[0]) if marked else entries[0], *entries[1:]]
@@ -94,7 +94,7 @@ async def test_every_wallet_that_is_refused_is_named_at_once(store, book, other)
 @pytest.mark.parametrize(
     ("payload", "decided"),
     [(b"", b""), (b"\xff\x00", b"\xff"), (b"{", b"1 0 0 0 0 ")],
-    ids=["nothing", "binary", "json"],
+    ids=["none", "binary", "json"],
 )
 async def test_rubbish_of_nobody_is_kept_to_the_byte(store, book, backend, payload, decided):
     """What can be neither read nor ascribed to a player; the chain covers it"""

@@ -166,8 +166,8 @@ class SqliteLedger:
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless, in one transaction; needs the lease.
 
-        Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed; or StoreError, and then the outcome is
-        unknown: send the same again.
+        Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed; or StoreError, and then
+        the outcome is unknown: send the same again.
         """
         self._check_lease()
         await self._threads.write(commit_batches, self.shards, batches, self._known)

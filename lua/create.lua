@@ -11,7 +11,7 @@ local epoch, period, digest, fingerprint, payload, token, pending_max, window_ms
   provider, currency, snapshot_seq = unpack(ARGV, 1, 14)
 -- @include numbers
 -- @include fence
-local existing = redis.call('HGET', wallet_key, 'seq')
+local existing = redis.call('HGET', wallet_key, 'seq') -- a suspended wallet has one, too
 if existing then
   return {'EXISTS', existing}
 end

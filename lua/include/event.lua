@@ -3,7 +3,8 @@
 -- `rests_on` of a reply is the seq that must be committed in SQL before anybody may be told: where nothing is written,
 -- that of the wallet's last entry, on which the balance of now rests. It is no older than the entry of an event seen.
 --
--- A wallet that was too much for one load has `ask_until`: until that period SQL must be asked for what is not here.
+-- What is not here must be asked of SQL until a period: for a wallet that was too much for one load (`ask_until`), and for
+-- a provider that has used an id again (`cold`: ' <provider>:<period>' for each).
 --
 -- NEEDS    head_key wallet_key events_now_key events_before_key epoch period digest fingerprint provider currency
 --          snapshot_seq
@@ -29,8 +30,12 @@ if seen then
   local seen_code = string.sub(seen, 17, 18)
   return {'DUP', seen_code, 'duplicate', wallet_currency, balance_text, debt_text, last_seq, committed}
 end
-if ask_until and snapshot_seq == '' and integer(period) < integer(ask_until) then
-  return {'COLD', last_seq}
+if (ask_until or cold) and snapshot_seq == '' then
+  local _, at = string.find(cold or '', ' ' .. provider .. ':', 1, true)
+  local cold_until = at and string.match(cold, '^%d+', at + 1) or '0'
+  if integer(period) < math.max(integer(ask_until or '0'), integer(cold_until)) then
+    return {'COLD', last_seq}
+  end
 end
 
 local code, reason -- the code of a decline, nil as long as there is none; the reason of what is told

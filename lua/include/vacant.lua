@@ -1,8 +1,13 @@
--- vacant: installing is only for a wallet that is not there, in the epoch that the snapshot was taken in.
+-- vacant: installing is only for a wallet that is not there, in the epoch that the snapshot was taken in, from a snapshot
+-- that is no older than the last wallet that had to go.
 --
--- NEEDS    head_key wallet_key epoch period
--- RETURNS  FENCED epoch period | EXISTS
+-- NEEDS    head_key wallet_key epoch period snapshot_seq integer
+-- RETURNS  FENCED epoch period | EXISTS | OUTDATED seq
 -- @include fence
+local evicted = redis.call('HGET', head_key, 'evicted')
+if evicted and integer(snapshot_seq) < integer(evicted) then
+  return {'OUTDATED', evicted}
+end
 if redis.call('EXISTS', wallet_key) == 1 then
   return {'EXISTS'}
 end

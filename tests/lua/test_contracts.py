@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from seamless_wallet.engine import arguments, replies
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine import arguments, keys, replies
 from seamless_wallet.engine.replies import Verdict
 from seamless_wallet.engine.script_header import Contract
 from seamless_wallet.engine.scripts import load_scripts
 from tests.lua import test_examples
+from tests.lua.driver import SHARD
 from tests.lua.scene import one_of_each
-from tests.lua.test_install import SCRIPTS, installs
+from tests.lua.test_install import DIGEST, SCRIPTS, installs
 
 EVENT_KEYS = ("head", "wallet", "events_now", "events_before", "stream")
 ROUND_KEYS = (*EVENT_KEYS, "round")
@@ -40,6 +42,9 @@ BINDINGS = {
     "install": Binding(("head", "wallet"), (arguments.InstallArgs,)),
     "install_events": Binding(("head", "wallet", "events_now"), (arguments.InstallEventsArgs,)),
     "install_round": Binding(("head", "wallet", "round"), (arguments.InstallRoundArgs,)),
+    "suspend": Binding(("head", "wallet"), (arguments.SuspendArgs,)),
+    "forget_round": Binding(("head", "round"), (arguments.ForgetRoundArgs,)),
+    "evict": Binding(("head", "wallet", "events_now", "events_before"), (arguments.EvictArgs,)),
     "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
     "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
 }
@@ -96,4 +101,9 @@ def test_writes_are_what_is_written(scene):
     for name in SCRIPTS:
         names, argv, *_ = installs(shard, epoch=2)[name]
         shard.run(name, names, argv)
+    head, wallet, *events = scene.event(Kind.LOGIN).keys(2, 0)[:4]
+    shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "dowinn"))
+    shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2))
+    shard.client.hset(events[1], "x", "y")
+    shard.run("evict", (head, wallet, *events), arguments.EvictArgs(2, 9))
     assert shard.written == {name: set(contract(name).writes) for name in load_scripts()}

@@ -8,7 +8,14 @@ import pytest
 
 from seamless_wallet.commands import Kind
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.arguments import (
+    EvictArgs,
+    ForgetRoundArgs,
+    InstallArgs,
+    InstallEventsArgs,
+    InstallRoundArgs,
+    SuspendArgs,
+)
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.fold import Session, Wallet
 from seamless_wallet.wallet.loader import wallet_fields
@@ -48,7 +55,7 @@ class Scene:
         """Bets of the player's round G1."""
         names = event_of.event(Kind.CANCEL, b1=0).keys(1, 0)
         opened = sum(bet.startswith("O") for bet in bets.values())
-        args = InstallRoundArgs(1, 0, self.shard.window_ms, opened)
+        args = InstallRoundArgs(1, 0, 0, self.shard.window_ms, opened)
         flat = [word for index, bet in bets.items() for word in (index.removeprefix("b"), bet)]
         self.shard.run("install_round", (names[0], names[1], names[5]), (*args, *flat))
 
@@ -57,7 +64,8 @@ class Scene:
         player = Player(self.shard)
         if bets:
             self.round(player, **bets)
-        self.shard.run("install", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), (*InstallArgs(1, 0), *self._wallet))
+        names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"))
+        self.shard.run("install", names, (*InstallArgs(1, 0, 0), *self._wallet))
         event = player.event(kind, **fields)
         step = self.shard.send(event)
         holds(event.script.name, step.run, event.keys(1, 0))
@@ -131,13 +139,13 @@ def test_example_of_install(shard, names):
     """A wallet is there."""
     wallet = Wallet("kim", "KRW", "active", 3, 7, 10_000, 0)
     flat = [word for pair in wallet_fields(wallet) for word in pair]
-    holds("install", shard.run("install", names, (*InstallArgs(1, 0), *flat)), names)
+    holds("install", shard.run("install", names, (*InstallArgs(1, 0, 0), *flat)), names)
 
 
 def test_example_of_install_round(shard, names):
     """A round is there."""
     names = (*names, keys.round_(SHARD, 1, bytes(16)))
-    args = (*InstallRoundArgs(1, 0, shard.window_ms, 1), "1", "O 3000")
+    args = (*InstallRoundArgs(1, 0, 0, shard.window_ms, 1), "1", "O 3000")
     holds("install_round", shard.run("install_round", names, args), names)
 
 
@@ -145,5 +153,28 @@ def test_example_of_install_events(shard, names):
     """An event is known."""
     names = (*names, keys.events(SHARD, 1, "kim", 0))
     digest, record = "d" * 16, "f" * 16 + "R07"
-    args = (*InstallEventsArgs(1, 0, shard.window_ms), digest, record)
+    args = (*InstallEventsArgs(1, 0, 0, shard.window_ms), digest, record)
     holds("install_events", shard.run("install_events", names, args), names, digest=digest, record=record)
+
+
+def test_example_of_suspend(vacant):
+    """A wallet is taken out of use."""
+    vacant.open(3, 11)
+    player = Player(vacant)
+    player.create().ok()
+    names = keys.head(SHARD), keys.wallet(SHARD, 3, "kim")
+    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, "")), names)
+
+
+def test_example_of_forget_round(player):
+    """A round is gone."""
+    step = player.bet(b1=3_000).ok()
+    names = keys.head(SHARD), step.round
+    holds("forget_round", player.shard.run("forget_round", names, ForgetRoundArgs(1)), names)
+
+
+def test_example_of_evict(player):
+    """A suspended wallet goes, and its events with it."""
+    names = player.event(Kind.LOGIN).keys(1, 0)[:4]
+    player.shard.run("suspend", names[:2], SuspendArgs(1, ""))
+    holds("evict", player.shard.run("evict", names, EvictArgs(1, 12)), names)

@@ -22,7 +22,7 @@ def wallet_key(epoch: int = 1, user_id: str = "kim") -> str:
     return keys.wallet(SHARD, epoch, user_id)
 
 
-def installs(shard, epoch: int = 1, period: int = 0):
+def installs(shard, epoch: int = 1, period: int = 0, seq: int = 0):
     """Each script with keys, arguments, and the key and the value that it leaves."""
     names = HEAD, wallet_key(epoch)
     events, round_ = keys.events(SHARD, epoch, "kim", period), keys.round_(SHARD, epoch, DIGEST)
@@ -31,14 +31,19 @@ def installs(shard, epoch: int = 1, period: int = 0):
     text = Kept({"d" * 16: RECORD.decode()}, 2 * window)
     bets = Kept({"": "1", "1": "O 5", "2": "C 9"}, None)
     return {
-        "install_events": ((*names, events), (*InstallEventsArgs(epoch, period, window), DIGEST, RECORD), events, text),
+        "install_events": (
+            (*names, events),
+            (*InstallEventsArgs(epoch, period, seq, window), DIGEST, RECORD),
+            events,
+            text,
+        ),
         "install_round": (
             (*names, round_),
-            (*InstallRoundArgs(epoch, period, window, 1), "1", "O 5", "2", "C 9"),
+            (*InstallRoundArgs(epoch, period, seq, window, 1), "1", "O 5", "2", "C 9"),
             round_,
             bets,
         ),
-        "install": (names, (*InstallArgs(epoch, period), *flat), names[1], Kept(FIELDS, None)),
+        "install": (names, (*InstallArgs(epoch, period, seq), *flat), names[1], Kept(FIELDS, None)),
     }
 
 
@@ -66,7 +71,7 @@ def test_install_over_a_round_that_was_going_to_expire(shard):
 def test_install_a_round_without_open_bets(shard):
     """It expires after one window."""
     names, argv, key, _ = installs(shard)["install_round"]
-    run = shard.run("install_round", names, (*argv[:3], 0, "2", "C 9"))
+    run = shard.run("install_round", names, (*argv[:4], 0, "2", "C 9"))
     assert_same(run.after, {**run.before, key: Kept({"": "0", "2": "C 9"}, HOUR)})
 
 
@@ -109,7 +114,7 @@ def test_install_without_a_head(vacant, name):
     run.changed_nothing()
 
 
-@pytest.mark.parametrize(("name", "position"), [("install_events", 2), ("install_round", 2), ("install_round", 3)])
+@pytest.mark.parametrize(("name", "position"), [("install_events", 3), ("install_round", 3), ("install_round", 4)])
 @pytest.mark.parametrize("bad", ["", "1e3", "x"])
 def test_install_bad_numbers(shard, name, position, bad):
     """An error, nothing changed."""

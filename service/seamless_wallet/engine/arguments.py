@@ -96,11 +96,32 @@ class ChangeItem(NamedTuple):
     cold: str
 
 
+class SuspendArgs(NamedTuple):
+    """ARGV of `suspend`; `cold_provider` is "" if no id was used again."""
+
+    epoch: int
+    cold_provider: str
+
+
+class ForgetRoundArgs(NamedTuple):
+    """ARGV of `forget_round`."""
+
+    epoch: int
+
+
+class EvictArgs(NamedTuple):
+    """ARGV of `evict`."""
+
+    epoch: int
+    seq: int
+
+
 class InstallArgs(NamedTuple):
     """ARGV of `install`, before its fields and values."""
 
     epoch: int
     period: int
+    snapshot_seq: int
 
 
 class InstallEventsArgs(NamedTuple):
@@ -108,6 +129,7 @@ class InstallEventsArgs(NamedTuple):
 
     epoch: int
     period: int
+    snapshot_seq: int
     window_ms: int
 
 
@@ -116,6 +138,7 @@ class InstallRoundArgs(NamedTuple):
 
     epoch: int
     period: int
+    snapshot_seq: int
     window_ms: int
     open_bets: int
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+REFUSED_MARK: Final = "-"
+"""In front of a token that the writer tells: SQL has refused that attempt's entry."""
 
 
 class ReplyStatus(StrEnum):
@@ -16,10 +19,12 @@ class ReplyStatus(StrEnum):
     CONFLICT = "CONFLICT"  # this transaction_id said something else before
     DECLINED = "DECLINED"
     BUSY = "BUSY"  # too many entries are waiting for the writer
+    NOSCRIPT = "NOSCRIPT"  # in place of a reply: the server does not have the script
     FENCED = "FENCED"  # the caller's epoch or period is not the current one
     MISS = "MISS"  # the wallet has to be loaded first
     COLD = "COLD"  # the bets have to be looked up in SQL first
     EXISTS = "EXISTS"  # the wallet is there already
+    OUTDATED = "OUTDATED"  # what would be installed was read before a wallet had to go
     OK = "OK"
     STALE = "STALE"  # the gate was opened for a newer epoch
     FOREIGN = "FOREIGN"  # this Redis belongs to another ledger

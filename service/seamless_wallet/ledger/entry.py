@@ -20,6 +20,10 @@ CASH: Final = "cash"
 """The account against which deposits and withdrawals are booked."""
 
 
+INVALID_ENTRY_ERRORS: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
+"""What may be raised by reading an entry that is not valid."""
+
+
 class Decision(msgspec.Struct, frozen=True, gc=False):
     """What Lua decided. Minor units, after the entry; the deltas are what this entry moved.
 

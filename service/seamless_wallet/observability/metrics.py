@@ -119,6 +119,13 @@ LEDGER_COMMIT_DURATION_SECONDS: Final = Histogram(
     "One SQL transaction of the writer. Remedy: if it is slow, check the disk, and what else locks the database.",
     bounds=LATENCY_BOUNDS_S,
 )
+LEDGER_ENTRIES_VOID: Final = Counter(
+    "wallet_ledger_entries_void_total",
+    "Entries that SQL refused, and those that rested on them, by cause: they moved nothing, and their events were "
+    "decided again. Remedy: for `reused` find the provider that sends old ids or bets as new ones in the log (entry_refused). "
+    "For the others find what set Redis back, and report it if there is nothing.",
+    ["cause"],
+)
 WRITER_BATCH_ENTRIES: Final = Gauge(
     "wallet_writer_batch_entries",
     "Entries that the writer read in its last cycle and had not committed before. Remedy: if it nears "

@@ -12,12 +12,11 @@ import msgspec
 
 from seamless_wallet.commands import shard_of
 from seamless_wallet.ledger.bets import Bet, BetState
-from seamless_wallet.ledger.entry import CHAIN_START, Entry
+from seamless_wallet.ledger.entry import CHAIN_START, INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.fold import Wallet, fold_bet, items_with_effects
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from seamless_wallet.stores.rows import (
-    INVALID_ENTRY_ERRORS,
     VOID,
     EntryRow,
     Place,

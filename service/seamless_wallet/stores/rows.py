@@ -9,12 +9,9 @@ import msgspec
 
 from seamless_wallet.commands import Kind, PlayerStatus, shard_of
 from seamless_wallet.errors import WalletError
-from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.fold import Session, Wallet, fold_wallet, net_effect
 from seamless_wallet.money import AMOUNT_MAX
-
-INVALID_ENTRY_ERRORS: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
-"""What may be raised by reading an entry that is not valid."""
 
 VOID: Final = "void"
 """In place of a kind: an entry that moved nothing, because it could not be committed as it was."""

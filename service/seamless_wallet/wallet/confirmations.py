@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count, islice
 from typing import Final
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.ports import Message, RedisAddress
+from seamless_wallet.engine.replies import REFUSED_MARK
 from seamless_wallet.engine.subscription import Subscription
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
@@ -107,12 +109,16 @@ class Confirmations:
             if record is not None:
                 return AttemptOutcome.COMMITTED
             if head.seq >= seq:
-                return await self.ask_for_fork(event.shard)
+                return await self.ask_for_fork(event.shard, seq)
             await self.reached(event.shard, epoch, head.seq + 1)  # its own seq is not known: look at each commit
 
-    async def ask_for_fork(self, shard: int) -> AttemptOutcome:
-        """Redis tells what SQL disproves: the writer opens a new epoch. LOST, after a moment."""
-        await self._ask_recovery(shard, EpochCause.FORK)
+    async def ask_for_fork(self, shard: int, seq: int) -> AttemptOutcome:
+        """Redis tells what SQL disproves of a wallet whose last entry is `seq`. LOST, after a moment.
+
+        If SQL has refused that entry, the wallet is on its way out of Redis. If not, the writer opens a new epoch.
+        """
+        if seq not in await self._ledger.voids(shard, seq):
+            await self._ask_recovery(shard, EpochCause.FORK)
         await asyncio.sleep(COMMIT_LOOKUP_S)
         return AttemptOutcome.LOST
 
@@ -135,9 +141,10 @@ class Confirmations:
 
     def _confirm(self, tokens: str) -> None:
         for token in tokens.split():
-            attempt = self._attempts.get(token)
+            attempt = self._attempts.get(token.removeprefix(REFUSED_MARK))
             if attempt is not None:
-                attempt.resolve(AttemptOutcome.COMMITTED)
+                refused = token.startswith(REFUSED_MARK)
+                attempt.resolve(AttemptOutcome.LOST if refused else AttemptOutcome.COMMITTED)
 
     def _observe(self, text: str) -> None:
         if _WATERMARK.match(text):  # anybody who may publish in Redis is heard
@@ -168,7 +175,7 @@ class Confirmations:
         found = await self._ledger.find_events([attempt.event.key for attempt in waiting])
         for shard, head in enumerate(found.heads):
             self._watermarks.observe(shard, head.epoch, head.seq)
-        forked: set[int] = set()
+        unknown: dict[int, list[Attempt]] = defaultdict(list)
         for attempt in waiting:
             event, head = attempt.event, found.heads[attempt.event.shard]
             record = found.events.get(event.digest)
@@ -180,6 +187,14 @@ class Confirmations:
                 metrics.ATTEMPTS_LOOKED_UP.inc(same)
                 attempt.resolve(AttemptOutcome.COMMITTED if same else AttemptOutcome.LOST)
             elif attempt.seq <= head.seq:
-                forked.add(event.shard)  # SQL has another entry at this seq
-        for shard in forked:
+                unknown[event.shard].append(attempt)  # SQL has another entry at this seq, or refused this one
+        for shard, attempts in unknown.items():
+            await self._resolve_unknown(shard, attempts)
+
+    async def _resolve_unknown(self, shard: int, attempts: Sequence[Attempt]) -> None:
+        void = await self._ledger.voids(shard, min(attempt.seq for attempt in attempts))
+        for attempt in attempts:
+            if attempt.seq in void:
+                attempt.resolve(AttemptOutcome.LOST)
+        if not all(attempt.seq in void for attempt in attempts):
             await self._ask_recovery(shard, EpochCause.FORK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
@@ -33,6 +34,9 @@ LOAD_LIMIT_S: Final = 10.0
 
 PERIODS_ASKED: Final = 2
 """For so long SQL is asked for what a load left out. Once two periods are over, all of that is too old to be hot."""
+
+REFUSED_PAUSE_S: Final = 0.005
+"""After an install that was refused, before the event is tried again."""
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""
@@ -89,22 +93,23 @@ class Loader:
             if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
                 self._shards.learn_period(shard, int(rest[1]))
             if outcome.decode() != ReplyStatus.OK:
+                await asyncio.sleep(REFUSED_PAUSE_S)  # a suspended wallet refuses for a moment
                 return "refused"
         return "installed"
 
     def _installation(self, shard: int, snapshot: WalletSnapshot, wallet: Wallet) -> Iterator[tuple[Any, ...]]:
-        epoch, period, window_ms = snapshot.epoch, self._shards.period(shard), self._hot_window_ms
+        epoch, seq, period, window_ms = snapshot.epoch, snapshot.seq, self._shards.period(shard), self._hot_window_ms
         head = keys.head(shard)
         wallet_key = keys.wallet(shard, epoch, wallet.user_id)
         events_key = keys.events(shard, epoch, wallet.user_id, period)
         records = ((event.digest, event.fingerprint + b"R0%d" % event.seq) for event in snapshot.events)
         for part in _chunks(records):
-            args = InstallEventsArgs(epoch, period, window_ms)
+            args = InstallEventsArgs(epoch, period, seq, window_ms)
             yield self._scripts["install_events"].command(
                 (head, wallet_key, events_key), (*args, *chain.from_iterable(part))
             )
         for digest, bets in snapshot.rounds.items():
-            round_args = InstallRoundArgs(epoch, period, window_ms, _open_bets(bets))
+            round_args = InstallRoundArgs(epoch, period, seq, window_ms, _open_bets(bets))
             texts = ((index, bet.text()) for index, bet in bets.items())
             for bet_part in _chunks(texts):
                 yield self._scripts["install_round"].command(
@@ -115,7 +120,7 @@ class Loader:
         if not snapshot.complete:
             fields["ask_until"] = period + PERIODS_ASKED
         yield self._scripts["install"].command(
-            (head, wallet_key), (*InstallArgs(epoch, period), *chain.from_iterable(fields.items()))
+            (head, wallet_key), (*InstallArgs(epoch, period, seq), *chain.from_iterable(fields.items()))
         )
 
 

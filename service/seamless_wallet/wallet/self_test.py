@@ -14,7 +14,16 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus, Policy
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.arguments import (
+    ConfirmArgs,
+    EvictArgs,
+    ForgetRoundArgs,
+    GateArgs,
+    InstallArgs,
+    InstallEventsArgs,
+    InstallRoundArgs,
+    SuspendArgs,
+)
 from seamless_wallet.engine.permissions import NUMBERS
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.scripts import Argument, load_scripts
@@ -84,11 +93,11 @@ def _steps(shard: int) -> Iterator[Step]:
     yield (
         "install_events",
         (head, loaded, events),
-        (*InstallEventsArgs(EPOCH, 0, WINDOW_MS), bytes(16), bytes(16) + b"R01"),
+        (*InstallEventsArgs(EPOCH, 0, 0, WINDOW_MS), bytes(16), bytes(16) + b"R01"),
         ("OK",),
     )
-    yield "install_round", (head, loaded, round_), (*InstallRoundArgs(EPOCH, 0, WINDOW_MS, 1), "1", "O 1"), ("OK",)
-    yield "install", (head, loaded), (*InstallArgs(EPOCH, 0), "version", 1), ("OK",)
+    yield "install_round", (head, loaded, round_), (*InstallRoundArgs(EPOCH, 0, 0, WINDOW_MS, 1), "1", "O 1"), ("OK",)
+    yield "install", (head, loaded), (*InstallArgs(EPOCH, 0, 0), "version", 1), ("OK",)
     policy = Policy()
     for command, balance in _commands():
         event = PreparedEvent(command, policy, shard)
@@ -101,6 +110,10 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
+    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "self-test"), ("OK",)
+    yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH), ("OK",)
+    before = keys.events(shard, EPOCH, _LOADED, -1)
+    yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, 1), ("OK",)
     yield "confirm", (head, stream), ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS), ("OK",)
 
 

@@ -36,7 +36,11 @@ class ToldBalances:
             if outcome is AttemptOutcome.LOST:
                 return outcome
             proven = told == await self._last_entry(event.command.user_id, verdict.rests_on)
-        return AttemptOutcome.COMMITTED if proven else await self._confirmations.ask_for_fork(event.shard)
+        return (
+            AttemptOutcome.COMMITTED
+            if proven
+            else await self._confirmations.ask_for_fork(event.shard, verdict.rests_on)
+        )
 
     async def _last_entry(self, user_id: str, seq: int) -> tuple[int, int, int] | None:
         """Seq, balance and debt of the player's newest entry up to `seq`."""

@@ -3,63 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 import structlog
 
-from seamless_wallet.ledger.conflicts import EpochCause, LedgerConflict
+from seamless_wallet.ledger.conflicts import EntriesRefused, LedgerConflict
+from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
+from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
-
-_STORABLE_BEFORE: Final = frozenset({EpochCause.CONTRADICTED, EpochCause.REUSED, EpochCause.UNSTORABLE})
-"""Causes that concern one entry: those before it can be committed."""
 
 log = structlog.get_logger(__name__)
 
 
-async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collection[Batch]) -> None:
-    """Commit; afterwards each batch holds just what was committed, and a shard that could not be needs a new epoch.
+class CommitStage:
+    """Commits batches. What SQL refuses costs its wallet; what contradicts SQL's history costs its shard an epoch."""
 
-    Raises EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
-    """
-    metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
-    if not batches:
-        return
-    try:
-        with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
-            await ledger.commit([batch.to_commit() for batch in batches])
-    except LedgerConflict:
-        for batch in batches:
-            await _commit_alone(ledger, shard_states, batch)
-    else:
-        for batch in batches:
-            _record(shard_states, batch)
+    def __init__(self, ledger: LedgerStore, shard_states: ShardStates, evictions: Evictions) -> None:
+        self._ledger = ledger
+        self._shard_states = shard_states
+        self._evictions = evictions
 
+    async def commit(self, batches: Collection[Batch]) -> None:
+        """Commit; afterwards each batch holds just what was committed.
 
-async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: Batch) -> None:
-    try:
-        await ledger.commit([batch.to_commit()])
-    except LedgerConflict as conflict:
-        storable = conflict.cause in _STORABLE_BEFORE
-        batch.entries = [entry for entry in batch.entries if storable and entry.seq < conflict.seq]
+        Raises EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
+        """
+        metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
+        if not batches:
+            return
+        self._evictions.mark(batches)
+        try:
+            with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
+                await self._commit(batches)
+        except (LedgerConflict, UnknownPayloadVersion):
+            for batch in batches:
+                await self._commit_alone(batch)
+        else:
+            for batch in batches:
+                self._record(batch)
+
+    async def _commit(self, batches: Collection[Batch]) -> None:
+        """Commit all, with what SQL refuses as void entries. Each refusal makes at least one more of them void."""
+        while True:
+            try:
+                await self._ledger.commit([batch.to_commit() for batch in batches])
+            except EntriesRefused as refused:
+                self._evictions.refuse(refused.refusals, batches)
+                if not _are_void(refused, batches):
+                    raise AssertionError("a refused entry was not of these batches") from refused
+            else:
+                return
+
+    async def _commit_alone(self, batch: Batch) -> None:
+        try:
+            await self._commit([batch])
+        except LedgerConflict as conflict:
+            batch.entries = []
+            log.error(
+                "ledger_conflict",
+                cause=conflict.cause,
+                shard=conflict.shard,
+                seq=conflict.seq,
+                detail=str(conflict),
+                remedy="none: a new epoch follows, nothing acknowledged is lost. If it repeats, "
+                "see `wallet docs operations`",
+            )
+            self._shard_states.epochs_due[conflict.shard] = conflict.cause
+        except UnknownPayloadVersion as unknown:
+            shard = batch.entries[0].shard
+            batch.entries = []
+            self._shard_states.stopped.add(shard)
+            log.error(
+                "shard_stopped",
+                shard=shard,
+                error=str(unknown),
+                remedy="install the newer version for the writer, too, and start it; nothing is lost",
+            )
+        self._record(batch)
+
+    def _record(self, batch: Batch) -> None:
         if batch.entries:
-            await ledger.commit([batch.to_commit()])
-        log.error(
-            "ledger_conflict",
-            cause=conflict.cause,
-            shard=conflict.shard,
-            seq=conflict.seq,
-            detail=str(conflict),
-            remedy="none: a new epoch follows, nothing acknowledged is lost. If it repeats, "
-            "see `wallet docs operations`",
-        )
-        shard_states.epochs_due[conflict.shard] = conflict.cause
-    _record(shard_states, batch)
+            self._shard_states.record_commit(batch.entries)
+            metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
 
 
-def _record(shard_states: ShardStates, batch: Batch) -> None:
-    if batch.entries:
-        shard_states.record_commit(batch.entries)
-        metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
+def _are_void(refused: EntriesRefused, batches: Collection[Batch]) -> bool:
+    """Whether each entry that was refused is marked now: else it would be refused for ever."""
+    void = {(entry.shard, entry.seq) for batch in batches for entry in batch.entries if entry.void}
+    return all((refusal.shard, refusal.seq) in void for refusal in refused.refusals)

@@ -13,7 +13,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs
 from seamless_wallet.engine.pipeline import Pipeline
-from seamless_wallet.engine.replies import ReplyStatus
+from seamless_wallet.engine.replies import REFUSED_MARK, ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
@@ -103,7 +103,7 @@ class ConfirmStage:
         """
         tokens: dict[str, list[str]] = defaultdict(list)
         for entry in (entry for entries in committed.values() for entry in entries):
-            tokens[entry.token.partition(".")[0]].append(entry.token)
+            tokens[entry.token.partition(".")[0]].append(f"{REFUSED_MARK if entry.void else ''}{entry.token}")
         if not tokens and not tell_all:
             return []
         heads = self._shard_states.heads

@@ -19,9 +19,10 @@ from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.recovery import ForeignRedis
 from seamless_wallet.writer.checks_due import ChecksDue, run_due_checks
-from seamless_wallet.writer.commit_stage import commit
+from seamless_wallet.writer.commit_stage import CommitStage
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
 from seamless_wallet.writer.epoch_opener import EpochOpener
+from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
@@ -77,6 +78,8 @@ class Writer:
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
+        self._evictions = Evictions(pipelines.commands, self._shard_states, self._checks_due, clock)
+        self._committing = CommitStage(ledger, self._shard_states, self._evictions)
         self._confirming = ConfirmStage(
             pipeline=pipelines.commands,
             ledger_uuid=ledger_uuid,
@@ -161,7 +164,8 @@ class Writer:
         await self._scripts.load_new()
         await self._epochs.open_due()
         batches = await self._reader.read()
-        await commit(self._ledger, self._shard_states, batches.values())
+        await self._committing.commit(batches.values())
+        await self._evictions.proceed()
         await self._confirming.confirm(batches)
         if not self._shard_states.epochs_due:
             self.ready.set()

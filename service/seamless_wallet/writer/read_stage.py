@@ -43,8 +43,12 @@ class StreamReader:
     async def read(self) -> dict[int, Batch]:
         """New entries by shard. What cannot follow from SQL is left out, and its shard needs a new epoch."""
         shard_states, heads = self._shard_states, list(self._shard_states.heads)
-        names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in enumerate(heads)}
-        positions = (f"{head.epoch}-{head.seq}" for head in heads)
+        read = [(shard, head) for shard, head in enumerate(heads) if shard not in shard_states.stopped]
+        if not read:
+            await asyncio.sleep(BLOCK_MS / 1000)
+            return {}
+        names = {keys.stream(shard, head.epoch).encode(): shard for shard, head in read}
+        positions = (f"{head.epoch}-{head.seq}" for _, head in read)
         per_stream = max(PER_STREAM_MIN, self._batch_max // len(names))
         reply = await self._pipelines.reads.execute(
             "XREAD", "COUNT", per_stream, "BLOCK", BLOCK_MS, "STREAMS", *names, *positions

@@ -17,6 +17,8 @@ class ShardStates:
         self.heads: list[ShardHead] = []
         self.epochs_due: dict[int, EpochCause] = {}
         """Shard → why it needs a new epoch before anything else happens to it."""
+        self.stopped: set[int] = set()
+        """Shards with an entry that only a newer version of this program can read."""
         self._last_committed: dict[int, Entry] = {}
         self._written: dict[int, int] = {}
 

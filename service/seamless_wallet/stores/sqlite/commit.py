@@ -33,9 +33,7 @@ def commit_batches(
         try:
             _commit(connection, shards, batches, known)
         except REFUSALS:
-            _commit(
-                connection, shards, batches, known
-            )  # again, as nothing is known now: SQL may have gone on without us
+            _commit(connection, shards, batches, known)  # by what SQL has: it may have gone on without us
     except REFUSALS as error:
         refusals = find_refusals(connection, shards, batches)
         if refusals:

@@ -8,9 +8,8 @@ from typing import Final
 
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
-from seamless_wallet.ledger.entry import CHAIN_START, Entry
+from seamless_wallet.ledger.entry import CHAIN_START, INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.fold import BetContradiction, first_seen_bets
-from seamless_wallet.stores.rows import INVALID_ENTRY_ERRORS
 from seamless_wallet.stores.sqlite.planned_rows import plan_on, write_plan
 from seamless_wallet.stores.sqlite.reads import read_bet, read_event, read_wallet
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL

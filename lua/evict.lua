@@ -1,0 +1,22 @@
+-- evict: let a suspended wallet go, and what Redis knows of its events. SQL has all of its entries, void ones among
+-- them, up to `seq`. A load that read SQL before that may not bring it back.
+--
+-- KEYS     head wallet events_now events_before
+-- ARGV     epoch seq
+-- RETURNS  OK | FENCED epoch
+-- WRITES   head wallet events_now events_before
+-- EXAMPLE  seq 12, a suspended wallet → OK, head evicted = 12
+local head_key, wallet_key, events_now_key, events_before_key = unpack(KEYS)
+local epoch, seq = unpack(ARGV, 1, 2)
+
+-- @include numbers
+local head = redis.call('HMGET', head_key, 'epoch', 'evicted')
+local head_epoch, evicted = head[1], head[2] or '0'
+if head_epoch ~= epoch then
+  return {'FENCED', head_epoch or ''}
+end
+if integer(seq) > integer(evicted) then
+  redis.call('HSET', head_key, 'evicted', seq)
+end
+redis.call('DEL', wallet_key, events_now_key, events_before_key)
+return {'OK'}

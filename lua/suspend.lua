@@ -1,0 +1,28 @@
+-- suspend: take a wallet out of use, because SQL refused an entry of it. Nothing is decided for it any more, and no load
+-- may bring it back, until `evict`. A provider that used an id again is cold for a while: SQL is asked first.
+--
+-- KEYS     head wallet
+-- ARGV     epoch cold_provider
+-- RETURNS  OK seq | FENCED epoch
+-- WRITES   head wallet
+-- EXAMPLE  epoch 3, last seq 12, no provider → OK 12, wallet suspended = 12
+local head_key, wallet_key = unpack(KEYS)
+local epoch, cold_provider = unpack(ARGV, 1, 2)
+
+-- @include numbers
+local head_epoch, last_shard_seq, period, cold = unpack(redis.call('HMGET', head_key, 'epoch', 'seq', 'period', 'cold'))
+if head_epoch ~= epoch then
+  return {'FENCED', head_epoch or ''}
+end
+if cold_provider ~= '' then
+  local now_cold = ' ' .. cold_provider .. ':' .. text_of(integer(period) + 2)
+  for provider, cold_until in string.gmatch(cold or '', ' (%S+):(%d+)') do
+    if provider ~= cold_provider and integer(cold_until) > integer(period) then
+      now_cold = now_cold .. ' ' .. provider .. ':' .. cold_until
+    end
+  end
+  redis.call('HSET', head_key, 'cold', now_cold)
+end
+redis.call('DEL', wallet_key)
+redis.call('HSET', wallet_key, 'seq', last_shard_seq, 'suspended', last_shard_seq)
+return {'OK', last_shard_seq}

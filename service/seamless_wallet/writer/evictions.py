@@ -1,0 +1,143 @@
+"""Wallets of which SQL refused an entry. They leave Redis; what was decided for them meanwhile counts for nothing.
+
+A refused entry and all later ones of its wallet, up to its eviction, become void. The wallet is first suspended in
+Redis, so that nothing more is decided for it, and the seq of that moment is noted. Once SQL has the shard up to there,
+the rounds that void entries named, the wallet and its events are dropped. Then the attempts run again, looked up.
+
+All of this is memory only. A writer that starts anew meets the wallet's next entry, which is refused again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from seamless_wallet.commands import BET_KINDS, round_digest
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import EvictArgs, ForgetRoundArgs, SuspendArgs
+from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.replies import ReplyStatus
+from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
+from seamless_wallet.observability import metrics
+from seamless_wallet.observability.rate_limited_log import RateLimitedLog
+from seamless_wallet.ports import Clock
+from seamless_wallet.writer.checks_due import ChecksDue
+from seamless_wallet.writer.read_stage import Batch
+from seamless_wallet.writer.shard_states import ShardStates
+
+
+class _Eviction:
+    """One wallet on its way out of Redis, in the epoch in which its entry was refused."""
+
+    def __init__(self, refusal: Refusal, epoch: int) -> None:
+        self.refusal = refusal
+        self.epoch = epoch
+        self.until_seq = 0  # 0: not suspended yet
+        self.rounds: dict[bytes, None] = {}
+
+    def covers(self, entry: Entry) -> bool:
+        """Whether an entry of the wallet was decided before the wallet was suspended, and by what was refused."""
+        refused = entry.epoch == self.epoch and entry.seq >= self.refusal.seq
+        return refused and (not self.until_seq or entry.seq <= self.until_seq)
+
+
+class Evictions:
+    """The wallets that are on their way out of Redis."""
+
+    def __init__(self, pipeline: Pipeline, shard_states: ShardStates, checks_due: ChecksDue, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._shard_states = shard_states
+        self._checks_due = checks_due
+        self._rate_limited_log = RateLimitedLog(monotonic_s=clock.monotonic_s)
+        self._scripts = load_scripts()
+        self._under_way: dict[str, _Eviction] = {}
+        for cause in RefusalCause:
+            metrics.LEDGER_ENTRIES_VOID.labels(cause)  # begin at 0
+
+    def mark(self, batches: Iterable[Batch]) -> None:
+        """Mark what was decided for the wallets that are under way as void."""
+        if self._under_way:
+            for entry in (entry for batch in batches for entry in batch.entries):
+                eviction = self._under_way.get(entry.user_id)
+                if eviction is not None and not entry.void and eviction.covers(entry):
+                    self._make_void(entry, eviction)
+
+    def refuse(self, refusals: Sequence[Refusal], batches: Iterable[Batch]) -> None:
+        """SQL has refused these: their wallets have to go."""
+        for refusal in refusals:
+            under_way = self._under_way.get(refusal.user_id)
+            if under_way is not None and under_way.epoch == self._shard_states.heads[refusal.shard].epoch:
+                under_way.refusal, under_way.until_seq = refusal, 0  # once more
+            else:
+                self._under_way[refusal.user_id] = _Eviction(refusal, self._shard_states.heads[refusal.shard].epoch)
+            self._rate_limited_log.error(
+                "entry_refused",
+                cause=refusal.cause,
+                shard=refusal.shard,
+                seq=refusal.seq,
+                provider=refusal.provider,
+                user_id=refusal.user_id,
+                detail=refusal.detail,
+                remedy="none: it moved nothing and was not acknowledged, and its player is loaded anew. If it repeats, "
+                "see `wallet docs operations`",
+            )
+        self.mark(batches)
+
+    async def proceed(self) -> None:
+        """Take the next step with each wallet. Raises RedisUnavailable."""
+        if self._under_way:
+            steps = [self._step(user_id, eviction) for user_id, eviction in self._under_way.items()]
+            await asyncio.gather(*steps)
+
+    def _step(self, user_id: str, eviction: _Eviction) -> Coroutine[Any, Any, None]:
+        return self._evict(user_id, eviction) if eviction.until_seq else self._suspend(user_id, eviction)
+
+    async def _suspend(self, user_id: str, eviction: _Eviction) -> None:
+        refusal = eviction.refusal
+        cold_provider = refusal.provider if refusal.cause is RefusalCause.REUSED else ""
+        names = (keys.head(refusal.shard), keys.wallet(refusal.shard, eviction.epoch, user_id))
+        reply = await self._run("suspend", names, SuspendArgs(eviction.epoch, cold_provider))
+        if reply[0] == ReplyStatus.OK.encode():
+            eviction.until_seq = int(reply[1])
+        elif reply[0] == ReplyStatus.FENCED.encode():
+            del self._under_way[user_id]
+
+    async def _evict(self, user_id: str, eviction: _Eviction) -> None:
+        """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
+        shard, epoch = eviction.refusal.shard, eviction.epoch
+        head = self._shard_states.heads[shard]
+        if head.epoch == epoch and head.seq < eviction.until_seq:
+            return
+        for digest in eviction.rounds:
+            await self._run(
+                "forget_round", (keys.head(shard), keys.round_(shard, epoch, digest)), ForgetRoundArgs(epoch)
+            )
+        head_key, wallet_key = keys.head(shard), keys.wallet(shard, epoch, user_id)
+        period = int(await self._pipeline.execute("HGET", head_key, "period") or 0)
+        events = (keys.events(shard, epoch, user_id, period), keys.events(shard, epoch, user_id, period - 1))
+        reply = await self._run("evict", (head_key, wallet_key, *events), EvictArgs(epoch, head.seq))
+        if reply[0] != ReplyStatus.NOSCRIPT.encode():
+            del self._under_way[user_id]
+
+    async def _run(self, name: str, names: Sequence[str], arguments: Sequence[int | str]) -> Sequence[bytes]:
+        """Run a script. A server that lacks it is looked at before the next cycle."""
+        try:
+            reply: Sequence[bytes] = await self._pipeline.execute(*self._scripts[name].command(names, arguments))
+        except NoScriptError:
+            self._checks_due.scripts = True
+            return (ReplyStatus.NOSCRIPT.encode(),)
+        return reply
+
+    def _make_void(self, entry: Entry, eviction: _Eviction) -> None:
+        entry.void = eviction.refusal.cause
+        metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
+        try:
+            if entry.command.kind in BET_KINDS:
+                eviction.rounds[round_digest(entry.command)] = None
+        except INVALID_ENTRY_ERRORS:
+            return  # what it names nobody knows

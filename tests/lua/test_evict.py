@@ -1,0 +1,127 @@
+"""A wallet of which SQL refused an entry: taken out of use, let go, and loaded again only by who has read SQL since."""
+
+from __future__ import annotations
+
+import pytest
+
+from seamless_wallet.commands import Kind
+from seamless_wallet.engine import keys
+from seamless_wallet.engine.arguments import EvictArgs, ForgetRoundArgs, SuspendArgs
+from tests.lua.driver import SHARD, Player
+from tests.lua.expect import seq_of
+from tests.lua.state import Kept, assert_same
+from tests.lua.test_install import SCRIPTS, installs
+
+
+def suspend(shard, provider: str = "", epoch: int = 1):
+    """Take kim's wallet out of use."""
+    return shard.run("suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, provider))
+
+
+def evict(player, seq: int, epoch: int = 1):
+    """Let kim's wallet go."""
+    return player.shard.run("evict", player.event(Kind.LOGIN).keys(1, player.shard.period)[:4], EvictArgs(epoch, seq))
+
+
+@pytest.mark.parametrize("name", ["suspend", "evict", "forget_round"])
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_of_another_epoch(player, name, epoch):
+    """FENCED, nothing changed: that generation is not this writer's any more, or not yet."""
+    step = player.bet(b1=3_000).ok()
+    names = player.event(Kind.LOGIN).keys(1, 0)
+    run = {
+        "suspend": lambda: suspend(player.shard, "", epoch),
+        "evict": lambda: evict(player, 9, epoch),
+        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(epoch)),
+    }[name]()
+    assert run.reply == ["FENCED", "1"]
+    run.changed_nothing()
+
+
+def test_nothing_is_decided_for_a_suspended_wallet(player):
+    """MISS for every event; a creation is told to look it up; nobody else notices"""
+    player.bet(b1=3_000).ok()
+    neighbour = Player(player.shard, "lee").opened()
+    seq = seq_of(player.shard)
+    assert suspend(player.shard).reply == ["OK", str(seq)]
+    for step in (player.login(), player.deposit(5), player.bet(b1=3_000), player.cancel(b1=3_000)):
+        step.answered("MISS")
+    player.create().answered("EXISTS", seq)
+    neighbour.deposit(5).done("deposit", balance=10_005)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_suspended_wallet_is_not_loaded(player, name):
+    """EXISTS: its rounds and events are not rid of what was refused yet"""
+    suspend(player.shard)
+    names, argv, *_ = installs(player.shard, seq=1_000)[name]
+    run = player.shard.run(name, names, argv)
+    assert run.reply == ["EXISTS"]
+    run.changed_nothing()
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("snapshot_seq", [0, 8, 9, 10])
+def test_only_a_later_snapshot_is_loaded(player, name, snapshot_seq):
+    """One that read SQL before the void entries were there would bring back what they replace"""
+    suspend(player.shard)
+    evict(player, 9)
+    names, argv, *_ = installs(player.shard, seq=snapshot_seq)[name]
+    run = player.shard.run(name, names, argv)
+    assert run.reply == (["OK"] if snapshot_seq >= 9 else ["OUTDATED", "9"])
+    if snapshot_seq < 9:
+        run.changed_nothing()
+
+
+def test_evicted_up_to_only_grows(player):
+    """Two wallets go, the later one first"""
+    for seq in (9, 7):
+        evict(player, seq)
+        assert player.shard.client.hget(keys.head(SHARD), "evicted") == b"9"
+
+
+def test_evict_takes_the_wallet_and_its_events(player):
+    """Of both periods; nothing else"""
+    player.shard.end_period()
+    player.deposit(5).ok()
+    names = player.event(Kind.LOGIN).keys(1, 1)[:4]
+    before = player.shard.dump()
+    assert set(names) <= set(before)
+    run = evict(player, 9)
+    head = Kept({**before[names[0]].value, "evicted": "9"}, None)
+    assert_same(run.after, {name: kept for name, kept in before.items() if name not in names} | {names[0]: head})
+
+
+def test_a_provider_that_used_an_id_again_is_cold(player):
+    """For every player of the shard, until the second period from now; other providers are not"""
+    shard = player.shard
+    neighbour, other = Player(shard, "lee").opened(), Player(shard, "mia", "other").opened()
+    suspend(shard, "dowinn")
+    neighbour.bet(b1=5).answered("COLD", shard.client.hget(keys.wallet(SHARD, 1, "lee"), "seq").decode())
+    neighbour.bet(neighbour.unseen(), b1=5).ok()
+    other.bet(b1=5).ok()
+    shard.end_period()
+    neighbour.bet(b2=5).answered("COLD", shard.client.hget(keys.wallet(SHARD, 1, "lee"), "seq").decode())
+    shard.end_period()
+    neighbour.bet(b2=5).ok()
+
+
+def test_the_list_of_cold_providers_forgets_those_that_are_over(player):
+    """It never grows longer than the providers that are cold now"""
+    shard = player.shard
+    suspend(shard, "one")
+    shard.end_period()
+    suspend(shard, "two")
+    assert shard.client.hget(keys.head(SHARD), "cold") == b" two:3 one:2"
+    suspend(shard, "two")
+    assert shard.client.hget(keys.head(SHARD), "cold") == b" two:3 one:2"
+    shard.end_period()
+    suspend(shard, "two")
+    assert shard.client.hget(keys.head(SHARD), "cold") == b" two:4"
+
+
+def test_a_provider_whose_name_is_a_part_of_another_is_not_cold(player):
+    """Dowinn is neither dowinn-2 nor my-dowinn"""
+    suspend(player.shard, "dowinn-2")
+    suspend(player.shard, "my-dowinn")
+    Player(player.shard, "lee").opened().bet(b1=5).ok()

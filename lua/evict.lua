@@ -18,5 +18,5 @@ end
 if integer(seq) > integer(evicted) then
   redis.call('HSET', head_key, 'evicted', seq)
 end
-redis.call('DEL', wallet_key, events_now_key, events_before_key)
+redis.call('UNLINK', wallet_key, events_now_key, events_before_key)
 return {'OK'}

@@ -12,5 +12,5 @@ local head_epoch = redis.call('HGET', head_key, 'epoch')
 if head_epoch ~= epoch then
   return {'FENCED', head_epoch or ''}
 end
-redis.call('DEL', round_key)
+redis.call('UNLINK', round_key)
 return {'OK'}

@@ -1,13 +1,14 @@
 -- suspend: take a wallet out of use, because SQL refused an entry of it. Nothing is decided for it any more, and no load
--- may bring it back, until `evict`. A provider that used an id again is cold for a while: SQL is asked first.
+-- may bring it back, until `evict`. What stands in its place says which rounds have to go with it, so that another writer
+-- can carry on. A provider that used an id again is cold for a while: SQL is asked first.
 --
 -- KEYS     head wallet
--- ARGV     epoch cold_provider
+-- ARGV     epoch cold_provider rounds
 -- RETURNS  OK seq | FENCED epoch
 -- WRITES   head wallet
 -- EXAMPLE  epoch 3, last seq 12, no provider → OK 12, wallet suspended = 12
 local head_key, wallet_key = unpack(KEYS)
-local epoch, cold_provider = unpack(ARGV, 1, 2)
+local epoch, cold_provider, rounds = unpack(ARGV, 1, 3)
 
 -- @include numbers
 local head_epoch, last_shard_seq, period, cold = unpack(redis.call('HMGET', head_key, 'epoch', 'seq', 'period', 'cold'))
@@ -23,6 +24,7 @@ if cold_provider ~= '' then
   end
   redis.call('HSET', head_key, 'cold', now_cold)
 end
-redis.call('DEL', wallet_key)
-redis.call('HSET', wallet_key, 'seq', last_shard_seq, 'suspended', last_shard_seq)
+local all_rounds = (redis.call('HGET', wallet_key, 'rounds') or '') .. rounds -- digests of 16 bytes
+redis.call('UNLINK', wallet_key)
+redis.call('HSET', wallet_key, 'seq', last_shard_seq, 'suspended', last_shard_seq, 'rounds', all_rounds)
 return {'OK', last_shard_seq}

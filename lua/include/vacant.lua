@@ -2,12 +2,14 @@
 -- that is no older than the last wallet that had to go.
 --
 -- NEEDS    head_key wallet_key epoch period snapshot_seq integer
--- RETURNS  FENCED epoch period | EXISTS | OUTDATED seq
+-- RETURNS  FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
 -- @include fence
 local evicted = redis.call('HGET', head_key, 'evicted')
 if evicted and integer(snapshot_seq) < integer(evicted) then
   return {'OUTDATED', evicted}
 end
-if redis.call('EXISTS', wallet_key) == 1 then
+if redis.call('HEXISTS', wallet_key, 'suspended') == 1 then
+  return {'SUSPENDED'}
+elseif redis.call('EXISTS', wallet_key) == 1 then
   return {'EXISTS'}
 end

@@ -15,7 +15,7 @@ from tests.lua.test_install import SCRIPTS, installs
 
 def suspend(shard, provider: str = "", epoch: int = 1):
     """Take kim's wallet out of use."""
-    return shard.run("suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, provider))
+    return shard.run("suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, provider, b""))
 
 
 def evict(player, seq: int, epoch: int = 1):
@@ -52,11 +52,11 @@ def test_nothing_is_decided_for_a_suspended_wallet(player):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_suspended_wallet_is_not_loaded(player, name):
-    """EXISTS: its rounds and events are not rid of what was refused yet"""
+    """SUSPENDED: its rounds and events are not rid of what was refused yet"""
     suspend(player.shard)
     names, argv, *_ = installs(player.shard, seq=1_000)[name]
     run = player.shard.run(name, names, argv)
-    assert run.reply == ["EXISTS"]
+    assert run.reply == ["SUSPENDED"]
     run.changed_nothing()
 
 
@@ -71,6 +71,14 @@ def test_only_a_later_snapshot_is_loaded(player, name, snapshot_seq):
     assert run.reply == (["OK"] if snapshot_seq >= 9 else ["OUTDATED", "9"])
     if snapshot_seq < 9:
         run.changed_nothing()
+
+
+def test_what_is_to_be_forgotten_stays_known(player):
+    """Suspended again, the wallet still names the rounds of the first time: another writer can carry on from it"""
+    names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"))
+    for digest in (b"a" * 16, b"b" * 16):
+        player.shard.run("suspend", names, SuspendArgs(1, "", digest))
+    assert player.shard.client.hget(names[1], "rounds") == b"a" * 16 + b"b" * 16
 
 
 def test_evicted_up_to_only_grows(player):

@@ -163,7 +163,7 @@ def test_example_of_suspend(vacant):
     player = Player(vacant)
     player.create().ok()
     names = keys.head(SHARD), keys.wallet(SHARD, 3, "kim")
-    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, "")), names)
+    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, "", b"")), names)
 
 
 def test_example_of_forget_round(player):
@@ -176,5 +176,5 @@ def test_example_of_forget_round(player):
 def test_example_of_evict(player):
     """A suspended wallet goes, and its events with it."""
     names = player.event(Kind.LOGIN).keys(1, 0)[:4]
-    player.shard.run("suspend", names[:2], SuspendArgs(1, ""))
+    player.shard.run("suspend", names[:2], SuspendArgs(1, "", b""))
     holds("evict", player.shard.run("evict", names, EvictArgs(1, 12)), names)

@@ -97,10 +97,11 @@ class ChangeItem(NamedTuple):
 
 
 class SuspendArgs(NamedTuple):
-    """ARGV of `suspend`; `cold_provider` is "" if no id was used again."""
+    """ARGV of `suspend`; `cold_provider` is "" if no id was used again, `rounds` are digests in a row."""
 
     epoch: int
     cold_provider: str
+    rounds: bytes
 
 
 class ForgetRoundArgs(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,10 @@ class EpochCause(StrEnum):
     NOSCRIPT = "noscript"  # a registered script is gone
     FORK = "fork"  # Redis and SQL have different entries at one seq
     GAP = "gap"  # entries are missing between SQL and the stream
+
+
+SUSPENDED: Final = "suspended"
+"""Why a worker asks the writer to look at a wallet: it is out of use, and stays so."""
 
 
 class RefusalCause(StrEnum):

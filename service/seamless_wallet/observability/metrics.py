@@ -122,8 +122,8 @@ LEDGER_COMMIT_DURATION_SECONDS: Final = Histogram(
 LEDGER_ENTRIES_VOID: Final = Counter(
     "wallet_ledger_entries_void_total",
     "Entries that SQL refused, and those that rested on them, by cause: they moved nothing, and their events were "
-    "decided again. Remedy: for `reused` find the provider that sends old ids or bets as new ones in the log (entry_refused). "
-    "For the others find what set Redis back, and report it if there is nothing.",
+    "decided again. Remedy: for `reused` find the provider that sends old ids or bets as new ones in the log "
+    "(entry_refused). For the others find what set Redis back, and report it if there is nothing.",
     ["cause"],
 )
 WRITER_BATCH_ENTRIES: Final = Gauge(

@@ -70,7 +70,7 @@ class Plan:
             self.entries.append(void_row(entry, Place(entry_id, player, 0, chain)))
             self._next_id += 1
             return
-        wallet = apply_entry(stored and stored.wallet, entry, self._shards)
+        wallet = apply_entry(stored.wallet if stored else None, entry, self._shards)
         player = stored.player if stored else entry.seq * self._shards + entry.shard
         row = entry_row(entry, Place(entry_id, player, stored.last if stored else 0, chain))
         self._follow_bets(entry, player, entry_id)

@@ -35,8 +35,8 @@ LOAD_LIMIT_S: Final = 10.0
 PERIODS_ASKED: Final = 2
 """For so long SQL is asked for what a load left out. Once two periods are over, all of that is too old to be hot."""
 
-REFUSED_PAUSE_S: Final = 0.005
-"""After an install that was refused, before the event is tried again."""
+SUSPENDED_PAUSE_S: Final = 0.005
+"""Before an event of a suspended wallet is tried again."""
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""
@@ -92,8 +92,10 @@ class Loader:
             outcome, *rest = await self._pipeline.execute(*command)
             if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
                 self._shards.learn_period(shard, int(rest[1]))
+            if outcome.decode() == ReplyStatus.SUSPENDED:
+                await self._shards.ask_eviction(self._pipeline, shard, wallet.user_id)
+                await asyncio.sleep(SUSPENDED_PAUSE_S)
             if outcome.decode() != ReplyStatus.OK:
-                await asyncio.sleep(REFUSED_PAUSE_S)  # a suspended wallet refuses for a moment
                 return "refused"
         return "installed"
 

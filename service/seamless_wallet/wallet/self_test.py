@@ -110,7 +110,7 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
-    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "self-test"), ("OK",)
+    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "self-test", _ROUND), ("OK",)
     yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)
     yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, 1), ("OK",)

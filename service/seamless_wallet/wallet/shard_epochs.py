@@ -12,7 +12,7 @@ from seamless_wallet.commands import shard_of
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.server import Server
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.conflicts import SUSPENDED, EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
@@ -113,6 +113,10 @@ class ShardEpochs:
         """The server lacks a script: ask for recovery, and give it a moment. Raises RedisUnavailable."""
         await self.ask_recovery(pipeline, shard, EpochCause.NOSCRIPT)
         await asyncio.sleep(RECOVERY_PAUSE_S)
+
+    async def ask_eviction(self, pipeline: Pipeline, shard: int, user_id: str) -> None:
+        """Ask the writer to carry on with a wallet that is suspended. Raises RedisUnavailable."""
+        await pipeline.execute("PUBLISH", self._recover_channel, f"{shard} {self.epoch(shard)} {SUSPENDED} {user_id}")
 
     async def ask_recovery(self, pipeline: Pipeline, shard: int, cause: EpochCause) -> None:
         """Ask the writer to check the shard's epoch. Raises RedisUnavailable."""

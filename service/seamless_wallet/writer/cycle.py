@@ -68,6 +68,7 @@ class Writer:
         self._permitted = False
         self._shard_states = ShardStates()
         self._checks_due = ChecksDue()
+        self._evictions = Evictions(pipelines.commands, self._shard_states, self._checks_due, clock)
         self._scripts = ScriptLoader(ledger, pipelines.commands, clock)
         self._epochs = EpochOpener(
             ledger=ledger,
@@ -78,7 +79,6 @@ class Writer:
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
-        self._evictions = Evictions(pipelines.commands, self._shard_states, self._checks_due, clock)
         self._committing = CommitStage(ledger, self._shard_states, self._evictions)
         self._confirming = ConfirmStage(
             pipeline=pipelines.commands,
@@ -89,7 +89,7 @@ class Writer:
             checks_due=self._checks_due,
         )
         self._server: Server | None = None
-        self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due)
+        self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due, self._evictions)
         self._lag = LagMonitor(pipelines.commands, self._shard_states, clock)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:

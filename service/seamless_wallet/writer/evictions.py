@@ -4,7 +4,8 @@ A refused entry and all later ones of its wallet, up to its eviction, become voi
 Redis, so that nothing more is decided for it, and the seq of that moment is noted. Once SQL has the shard up to there,
 the rounds that void entries named, the wallet and its events are dropped. Then the attempts run again, looked up.
 
-All of this is memory only. A writer that starts anew meets the wallet's next entry, which is refused again.
+A writer that starts anew remembers nothing of it. Either it meets the wallet's next entry, which is refused again; or
+the wallet is suspended already: then what stands in its place says the rest, and workers that need it say where.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-from seamless_wallet.commands import BET_KINDS, round_digest
+from seamless_wallet.commands import BET_KINDS, DIGEST_BYTES, round_digest
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import EvictArgs, ForgetRoundArgs, SuspendArgs
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
-from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.observability import metrics
@@ -32,17 +33,20 @@ from seamless_wallet.writer.shard_states import ShardStates
 
 
 class _Eviction:
-    """One wallet on its way out of Redis, in the epoch in which its entry was refused."""
+    """One wallet on its way out of Redis, in the epoch in which its entry at `from_seq` was refused."""
 
-    def __init__(self, refusal: Refusal, epoch: int) -> None:
-        self.refusal = refusal
+    def __init__(self, shard: int, epoch: int, from_seq: int, cause: RefusalCause, cold_provider: str) -> None:
+        self.shard = shard
         self.epoch = epoch
+        self.from_seq = from_seq
         self.until_seq = 0  # 0: not suspended yet
+        self.cause = cause
+        self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
 
     def covers(self, entry: Entry) -> bool:
-        """Whether an entry of the wallet was decided before the wallet was suspended, and by what was refused."""
-        refused = entry.epoch == self.epoch and entry.seq >= self.refusal.seq
+        """Whether an entry of the wallet was decided before the wallet was suspended, and after what was refused."""
+        refused = entry.epoch == self.epoch and entry.seq >= self.from_seq
         return refused and (not self.until_seq or entry.seq <= self.until_seq)
 
 
@@ -56,6 +60,7 @@ class Evictions:
         self._rate_limited_log = RateLimitedLog(monotonic_s=clock.monotonic_s)
         self._scripts = load_scripts()
         self._under_way: dict[str, _Eviction] = {}
+        self._met_suspended: dict[str, int] = {}
         for cause in RefusalCause:
             metrics.LEDGER_ENTRIES_VOID.labels(cause)  # begin at 0
 
@@ -70,11 +75,13 @@ class Evictions:
     def refuse(self, refusals: Sequence[Refusal], batches: Iterable[Batch]) -> None:
         """SQL has refused these: their wallets have to go."""
         for refusal in refusals:
-            under_way = self._under_way.get(refusal.user_id)
-            if under_way is not None and under_way.epoch == self._shard_states.heads[refusal.shard].epoch:
-                under_way.refusal, under_way.until_seq = refusal, 0  # once more
-            else:
-                self._under_way[refusal.user_id] = _Eviction(refusal, self._shard_states.heads[refusal.shard].epoch)
+            before = self._under_way.get(refusal.user_id)
+            cold_provider = refusal.provider if refusal.cause is RefusalCause.REUSED else ""
+            epoch = self._shard_states.heads[refusal.shard].epoch
+            eviction = _Eviction(refusal.shard, epoch, refusal.seq, refusal.cause, cold_provider)
+            if before is not None and before.epoch == epoch:
+                eviction.rounds.update(before.rounds)
+            self._under_way[refusal.user_id] = eviction
             self._rate_limited_log.error(
                 "entry_refused",
                 cause=refusal.cause,
@@ -88,8 +95,16 @@ class Evictions:
             )
         self.mark(batches)
 
+    def resume(self, shard: int, user_id: str) -> None:
+        """A worker has met this wallet suspended."""
+        if user_id not in self._under_way:
+            self._met_suspended[user_id] = shard
+
     async def proceed(self) -> None:
         """Take the next step with each wallet. Raises RedisUnavailable."""
+        if self._met_suspended:
+            met, self._met_suspended = self._met_suspended, {}
+            await asyncio.gather(*(self._resume(shard, user_id) for user_id, shard in met.items()))
         if self._under_way:
             steps = [self._step(user_id, eviction) for user_id, eviction in self._under_way.items()]
             await asyncio.gather(*steps)
@@ -97,11 +112,22 @@ class Evictions:
     def _step(self, user_id: str, eviction: _Eviction) -> Coroutine[Any, Any, None]:
         return self._evict(user_id, eviction) if eviction.until_seq else self._suspend(user_id, eviction)
 
+    async def _resume(self, shard: int, user_id: str) -> None:
+        """Carry on with a wallet that another writer has suspended."""
+        epoch = self._shard_states.heads[shard].epoch
+        wallet_key = keys.wallet(shard, epoch, user_id)
+        until_seq, rounds = await self._pipeline.execute("HMGET", wallet_key, "suspended", "rounds")
+        if until_seq is not None and user_id not in self._under_way:
+            # What it decided before is committed, or will be refused by itself.
+            eviction = _Eviction(shard, epoch, int(until_seq) + 1, RefusalCause.UNSTORABLE, "")
+            eviction.until_seq = int(until_seq)
+            eviction.rounds = {rounds[at : at + DIGEST_BYTES]: None for at in range(0, len(rounds), DIGEST_BYTES)}
+            self._under_way[user_id] = eviction
+
     async def _suspend(self, user_id: str, eviction: _Eviction) -> None:
-        refusal = eviction.refusal
-        cold_provider = refusal.provider if refusal.cause is RefusalCause.REUSED else ""
-        names = (keys.head(refusal.shard), keys.wallet(refusal.shard, eviction.epoch, user_id))
-        reply = await self._run("suspend", names, SuspendArgs(eviction.epoch, cold_provider))
+        names = (keys.head(eviction.shard), keys.wallet(eviction.shard, eviction.epoch, user_id))
+        arguments = SuspendArgs(eviction.epoch, eviction.cold_provider, b"".join(eviction.rounds))
+        reply = await self._run("suspend", names, arguments)
         if reply[0] == ReplyStatus.OK.encode():
             eviction.until_seq = int(reply[1])
         elif reply[0] == ReplyStatus.FENCED.encode():
@@ -109,7 +135,7 @@ class Evictions:
 
     async def _evict(self, user_id: str, eviction: _Eviction) -> None:
         """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
-        shard, epoch = eviction.refusal.shard, eviction.epoch
+        shard, epoch = eviction.shard, eviction.epoch
         head = self._shard_states.heads[shard]
         if head.epoch == epoch and head.seq < eviction.until_seq:
             return
@@ -124,7 +150,7 @@ class Evictions:
         if reply[0] != ReplyStatus.NOSCRIPT.encode():
             del self._under_way[user_id]
 
-    async def _run(self, name: str, names: Sequence[str], arguments: Sequence[int | str]) -> Sequence[bytes]:
+    async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Argument]) -> Sequence[bytes]:
         """Run a script. A server that lacks it is looked at before the next cycle."""
         try:
             reply: Sequence[bytes] = await self._pipeline.execute(*self._scripts[name].command(names, arguments))
@@ -134,7 +160,7 @@ class Evictions:
         return reply
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:
-        entry.void = eviction.refusal.cause
+        entry.void = eviction.cause
         metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
         try:
             if entry.command.kind in BET_KINDS:

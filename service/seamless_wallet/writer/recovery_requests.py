@@ -8,23 +8,32 @@ from typing import Final
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.ports import Message, RedisAddress
 from seamless_wallet.engine.subscription import Subscription
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.conflicts import SUSPENDED, EpochCause
 from seamless_wallet.writer.checks_due import ChecksDue
+from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.shard_states import ShardStates
 
-_REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)", re.ASCII)
+_REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)(?: (.+))?", re.ASCII | re.DOTALL)
 
 
 class RecoveryRequests:
     """Turns requests into checks of the writer. A fork makes an epoch due at once: the worker has proof."""
 
-    def __init__(self, redis: RedisAddress, ledger_uuid: str, shard_states: ShardStates, checks_due: ChecksDue) -> None:
+    def __init__(
+        self,
+        redis: RedisAddress,
+        ledger_uuid: str,
+        shard_states: ShardStates,
+        checks_due: ChecksDue,
+        evictions: Evictions,
+    ) -> None:
         self.subscription: Final = Subscription(redis, keys.recover_channel(ledger_uuid), receive=self._take)
         self._shard_states = shard_states
         self._checks_due = checks_due
+        self._evictions = evictions
 
     def _take(self, message: Message) -> None:
-        """Take `<shard> <epoch> <cause>`. A request about another epoch than the current one is out of date.
+        """Take `<shard> <epoch> <cause> [<user_id>]`. A request about another epoch than the current one is too late.
 
         Anybody who may publish in Redis is heard, so what is not a request is ignored.
         """
@@ -41,3 +50,5 @@ class RecoveryRequests:
             self._checks_due.scripts = True  # judged between cycles, never while a recovery is loading them
         elif cause == EpochCause.SERVER:
             self._checks_due.server = True
+        elif cause == SUSPENDED and match[4]:
+            self._evictions.resume(shard, match[4])

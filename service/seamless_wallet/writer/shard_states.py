@@ -67,12 +67,14 @@ class ShardStates:
 
     def lacking_entries(self, found: Iterable[int], heads: Sequence[ShardHead]) -> list[int]:
         """Shards that have written more than SQL's `heads`, although nothing of it was found."""
-        return [s for s in self._written.keys() - set(found) if self._written[s] > heads[s].seq]
+        looked_at = self._written.keys() - set(found) - self.stopped
+        return [s for s in looked_at if self._written[s] > heads[s].seq]
 
     def record_epoch(self, shard: int, head: ShardHead) -> None:
         """A new epoch begins where SQL ends."""
         self.heads[shard] = head
         self._last_committed.pop(shard, None)
         self._written.pop(shard, None)
+        self.stopped.discard(shard)
         if self.epochs_due.get(shard) is EpochCause.FORK:  # asked for meanwhile, of the epoch that is over
             del self.epochs_due[shard]

@@ -39,7 +39,7 @@ def read_wallet(connection: sqlite3.Connection, user_id: str) -> StoredWallet | 
 def wallet(connection: sqlite3.Connection, user_id: str) -> Wallet | None:
     """The committed state of a player."""
     found = read_wallet(connection, user_id)
-    return found and found.wallet
+    return found.wallet if found else None
 
 
 def read_bet(connection: sqlite3.Connection, key: BetIdentity) -> Bet | None:

@@ -8,7 +8,7 @@ local evicted = redis.call('HGET', head_key, 'evicted')
 if evicted and integer(snapshot_seq) < integer(evicted) then
   return {'OUTDATED', evicted}
 end
-if redis.call('HEXISTS', wallet_key, 'suspended') == 1 then
+if redis.call('HGET', wallet_key, 'suspended') then
   return {'SUSPENDED'}
 elseif redis.call('EXISTS', wallet_key) == 1 then
   return {'EXISTS'}

@@ -245,7 +245,7 @@ class ServiceStage(Stage):
         """What Redis has loaded is the same, and the ledger's accounts are those of the model."""
         look = self.look
         there = {name.decode(): value.decode() for name, value in look.wallet_there.items()}
-        if there:
+        if there and "suspended" not in there:  # on its way out: SQL has refused an entry of it
             told = {name: there[name] for name in ("version", "balance", "debt", "status")}
             status = "blocked" if after.blocked else "active"
             mine = {"version": after.entries, "balance": after.balance, "debt": after.debt, "status": status}

@@ -32,7 +32,12 @@ if last - integer(committed) >= integer(pending_max) then
   return {'BUSY', 'R1', 'backlog', wallet_currency, balance_text, debt_text, '0', committed}
 end
 local seq, version = text_of(last + 1), integer(version_text) + 1
-local balance_after, debt_after = text_of(new_balance), text_of(new_debt)
+local balance_after, debt_after = text_of(new_balance), debt_text
+if debt_delta ~= 0 then -- most events leave it as it is
+  debt_after = text_of(new_debt)
+  fields[#fields + 1] = 'debt'
+  fields[#fields + 1] = debt_after
+end
 local decided =
   string.format('%d %d %d %d %d %s', version, new_balance, new_debt, balance_delta, debt_delta, effects)
 local record = fingerprint .. 'R0' .. seq
@@ -40,7 +45,6 @@ local reply = {'DONE', 'R0', reason, wallet_currency, balance_after, debt_after,
 
 redis.call('XADD', stream_key, epoch .. '-' .. seq, 'e', payload, 'd', decided, 't', token)
 redis.call('HSET', head_key, 'seq', seq)
-redis.call('HSET', wallet_key, 'version', version, 'seq', seq, 'balance', balance_after, 'debt', debt_after,
-  unpack(fields))
+redis.call('HSET', wallet_key, 'version', version, 'seq', seq, 'balance', balance_after, unpack(fields))
 redis.call('HSET', events_now_key, digest, record)
 redis.call('PEXPIRE', events_now_key, 2 * window)

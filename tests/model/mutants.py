@@ -214,6 +214,7 @@ MUTANTS = {
     "an event is not recorded": Mutant(
         "include/conclude.lua", "redis.call('HSET', events_now_key, digest, record)\n", ""
     ),
+    "a new debt is told and not kept": Mutant("include/conclude.lua", "if debt_delta ~= 0 then", "if false then"),
     "the round is not written": Mutant("include/round.lua", "#written > 0", "#written > 99"),
     # ---------------------------------------------------------------- sessions, back office
     "blocked players log in": Mutant("login.lua", "status ~= 'active'", "false"),

@@ -26,7 +26,7 @@ for i = 1, item_count do
   local amount = integer(ARGV[items_at + (i - 1) * width + 1])
   if not bet then
     written[#written + 1] = indexes[i]
-    written[#written + 1] = 'O ' .. text_of(amount)
+    written[#written + 1] = string.format('O %d', amount)
     effects, opened, taken = effects .. '+', opened + 1, taken + amount
   elseif state == 'C' or state == 'T' then
     code, reason, is_final = 'R3', 'bet_cancelled', true
@@ -41,10 +41,11 @@ if not code and taken > LIMIT then
 end
 
 -- Age, and the player: status, session, funds. A batch that has its effect already is not judged again.
-local now, age_max, fields = integer(now_ms), integer(age_max_ms), {}
+local now, fields = integer(now_ms), {}
 if not code and #written > 0 then
-  local is_alive = login and now <= integer(renewed) + integer(session_ms)
-  if age_max > 0 and now - integer(timestamp_ms) > age_max then
+  local renewal = login and integer(renewed)
+  local is_alive = login and now <= renewal + integer(session_ms)
+  if age_max_ms ~= '0' and now - integer(timestamp_ms) > integer(age_max_ms) then
     code, reason = 'R3', 'bet_too_old'
   elseif status ~= 'active' then
     code, reason = 'R1', 'blocked'
@@ -55,7 +56,7 @@ if not code and #written > 0 then
   elseif taken > balance then
     code, reason, is_final = 'R4', 'funds', true
   elseif login and closed == '0' then
-    fields = {session_field, login .. ' ' .. text_of(math.max(now, integer(renewed))) .. ' 0'}
+    fields = {session_field, login .. ' ' .. (now > renewal and now_ms or renewed) .. ' 0'}
   end
 end
 

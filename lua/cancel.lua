@@ -25,7 +25,7 @@ for i = 1, item_count do
     code, reason = 'R3', 'unknown_bet'
   elseif not bet then
     written[#written + 1] = indexes[i]
-    written[#written + 1] = 'T ' .. text_of(amount)
+    written[#written + 1] = string.format('T %d', amount)
     effects = effects .. 't'
   elseif state == 'S' then
     code, reason = 'R3', 'cancel_of_settled'
@@ -33,7 +33,7 @@ for i = 1, item_count do
     code, reason = 'R3', 'stake_differs'
   elseif state == 'O' then
     written[#written + 1] = indexes[i]
-    written[#written + 1] = 'C ' .. text_of(stake)
+    written[#written + 1] = string.format('C %d', stake)
     effects, given = effects .. '+', given + stake
     opened = opened - (stored[i + 1] and 1 or 0)
   else

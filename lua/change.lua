@@ -64,8 +64,8 @@ for i = 1, item_count do
     local verdict = judge(winloss, changes, before, after)
     if verdict == 'apply' then
       written[#written + 1] = indexes[i]
-      written[#written + 1] = 'S ' .. text_of(stake) .. ' ' .. text_of(after) .. ' ' .. text_of(first) .. changes
-        .. ' ' .. text_of(before) .. ':' .. text_of(after) .. ':' .. text_of(timestamp)
+      written[#written + 1] = string.format('S %d %d %d%s %d:%d:%d',
+        stake, after, first, changes, before, after, timestamp)
       effects = effects .. '+'
       given, taken = given + math.max(after - winloss, 0), taken + math.max(winloss - after, 0)
     elseif verdict == 'repeated' or verdict == 'superseded' then

@@ -19,6 +19,7 @@ end
 local balance_text, debt_text, version_text, last_seq, wallet_currency, balance, debt =
   '0', '0', '0', '0', currency, 0, 0
 local code, reason = nil, 'create'
-local is_final, effects, balance_delta, debt_delta, fields = false, '', 0, 0, {'status', 'active', 'currency', currency}
+local is_final, effects, balance_delta, debt_delta = false, '', 0, 0
+local fields = {'debt', debt_text, 'status', 'active', 'currency', currency}
 -- @include conclude
 return reply

@@ -23,7 +23,7 @@ local newest = math.min(integer(timestamp_ms), now + integer(future_max_ms))
 if login then
   newest, now = math.max(newest, integer(login)), math.max(now, integer(renewed))
 end
-local fields = {session_field, text_of(newest) .. ' ' .. text_of(now) .. ' 0'}
+local fields = {session_field, string.format('%d %d 0', newest, now)}
 local is_final, effects, balance_delta, debt_delta = false, '', 0, 0
 -- @include conclude
 return reply

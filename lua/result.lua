@@ -46,9 +46,8 @@ for i = 1, item_count do
   elseif stake ~= amount then
     code, reason = 'R3', 'stake_differs'
   elseif state == 'O' then
-    local net = text_of(winloss)
     written[#written + 1] = indexes[i]
-    written[#written + 1] = 'S ' .. text_of(stake) .. ' ' .. net .. ' ' .. net
+    written[#written + 1] = string.format('S %d %d %d', stake, winloss, winloss)
     effects, given = effects .. '+', given + stake + winloss
     opened = opened - (stored[i + 1] and 1 or 0)
   elseif had(bet, winloss) then

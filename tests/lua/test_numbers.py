@@ -111,6 +111,16 @@ def test_exact_losses(newcomer, amount):
     )
 
 
+@pytest.mark.parametrize("version", EXACT)
+def test_exact_versions(newcomer, version):
+    """What only Redis reads, it prints itself, and just as exactly."""
+    newcomer.opened(0)
+    wallet = keys.wallet(SHARD, 1, newcomer.user_id)
+    newcomer.shard.client.hset(wallet, "version", version - 1)
+    newcomer.deposit(5).ok()
+    assert newcomer.shard.client.hget(wallet, "version") == str(version).encode()
+
+
 def test_minus_zero(player):
     """Is 0, wherever it would be printed."""
     player.shard.send(player.event(Kind.BET, b1=0), amount="-0").done(

@@ -6,8 +6,8 @@
 -- All strings are made before it, as nothing after it may fail.
 --
 -- NEEDS    head_key wallet_key events_now_key stream_key epoch digest fingerprint payload token pending_max window_ms
---          snapshot_seq LIMIT integer text_of last_shard_seq committed balance_text debt_text version_text last_seq
---          wallet_currency balance debt code reason is_final balance_delta debt_delta effects fields
+--          snapshot_seq LIMIT integer text_of last_shard_seq committed last_token balance_text debt_text version_text
+--          last_seq wallet_currency balance debt code reason is_final balance_delta debt_delta effects fields
 -- GIVES    reply window
 -- RETURNS  COLD seq | status code reason currency balance debt rests_on committed
 local last, window = integer(last_shard_seq), integer(window_ms)
@@ -38,8 +38,8 @@ local decided = version .. ' ' .. balance_after .. ' ' .. debt_after .. ' ' .. t
 local record, expiry_ms = fingerprint .. 'R0' .. seq, text_of(2 * window)
 local reply = {'DONE', 'R0', reason, wallet_currency, balance_after, debt_after, seq, committed}
 
-redis.call('XADD', stream_key, epoch .. '-' .. seq, 'e', payload, 'd', decided, 't', token)
-redis.call('HSET', head_key, 'seq', seq)
+redis.call('XADD', stream_key, epoch .. '-' .. seq, 'e', payload, 'd', decided, 't', token, 'b', last_token)
+redis.call('HSET', head_key, 'seq', seq, 'last', token)
 redis.call('HSET', wallet_key, 'version', version, 'seq', seq, 'balance', balance_after, 'debt', debt_after,
   unpack(fields))
 redis.call('HSET', events_now_key, digest, record)

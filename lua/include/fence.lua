@@ -1,10 +1,10 @@
 -- fence: a caller of another epoch or idempotency period learns both and changes nothing.
 --
 -- NEEDS    head_key epoch period
--- GIVES    last_shard_seq committed
+-- GIVES    last_shard_seq committed last_token
 -- RETURNS  FENCED epoch period
-local head_epoch, head_period, last_shard_seq, committed =
-  unpack(redis.call('HMGET', head_key, 'epoch', 'period', 'seq', 'committed'))
+local head_epoch, head_period, last_shard_seq, committed, last_token =
+  unpack(redis.call('HMGET', head_key, 'epoch', 'period', 'seq', 'committed', 'last'))
 if head_epoch ~= epoch or head_period ~= period then
   return {'FENCED', head_epoch or '', head_period or ''}
 end

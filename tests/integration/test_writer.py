@@ -104,7 +104,7 @@ async def test_an_epoch_moved_behind_its_back_is_learnt():
 
         async def move() -> None:
             head = (await w.ledger.heads())[0]
-            await w.store.open_epoch(0, head.epoch, head.epoch + 1, head.run_id, head.replid)
+            await w.store.open_epoch(0, head.epoch, head.epoch + 1, head.run_id, head.replid, "")
 
         def before(name: str):
             nonlocal moved

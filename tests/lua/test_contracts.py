@@ -41,6 +41,7 @@ BINDINGS = {
     "install_events": Binding(("head", "wallet", "events_now"), (arguments.InstallEventsArgs,)),
     "install_round": Binding(("head", "wallet", "round"), (arguments.InstallRoundArgs,)),
     "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
+    "take_over": Binding(("head",), (arguments.TakeOverArgs,)),
     "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
 }
 PAIRS = {"install": ("field", "value"), "install_events": ("digest", "record"), "install_round": ("bet_index", "bet")}
@@ -93,6 +94,7 @@ def test_writes_are_what_is_written(scene):
         shard.send(event).ok()
     shard.confirm(1, tail=0)
     shard.open(2)
+    shard.take_over("b2")
     for name in SCRIPTS:
         names, argv, *_ = installs(shard, epoch=2)[name]
         shard.run(name, names, argv)

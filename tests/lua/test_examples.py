@@ -114,6 +114,12 @@ def test_example_of_gate(vacant):
     holds("gate", vacant.open(1, 0), (keys.head(SHARD), keys.stream(SHARD, 1)))
 
 
+def test_example_of_take_over(vacant):
+    """A writer comes back."""
+    vacant.open(3, 11)
+    holds("take_over", vacant.take_over("b2"), (keys.head(SHARD),))
+
+
 def test_example_of_confirm(vacant):
     """The watermark rises."""
     vacant.open(3, 11)

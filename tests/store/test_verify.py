@@ -168,7 +168,7 @@ async def test_finds_a_cut_tail(store, story, backend):
         "INSERT INTO bet VALUES (zeroblob(16), 9, 9, 'O 1')",
         "INSERT INTO round SELECT zeroblob(16), user_id, 1 FROM wallet LIMIT 1",
         "INSERT INTO wallet SELECT 'ghost', 0, 'KRW', 'active', 1, 1, 0, 0, '{}'",
-        "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '')",
+        "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '', '', '')",
     ],
 )
 async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert):

@@ -16,7 +16,7 @@ class ReplyStatus(StrEnum):
     CONFLICT = "CONFLICT"  # this transaction_id said something else before
     DECLINED = "DECLINED"
     BUSY = "BUSY"  # too many entries are waiting for the writer
-    FENCED = "FENCED"  # the caller's epoch or period is not the current one
+    FENCED = "FENCED"  # the caller's epoch or period is not the current one, or its nonce not that of the writer
     MISS = "MISS"  # the wallet has to be loaded first
     COLD = "COLD"  # the bets have to be looked up in SQL first
     EXISTS = "EXISTS"  # the wallet is there already

@@ -44,13 +44,16 @@ class Leg(msgspec.Struct, frozen=True):
 class Entry:
     """One entry of a shard's ledger, from Redis or from SQL: the bytes as they are, and what they say."""
 
-    def __init__(self, shard: int, epoch: int, seq: int, payload: bytes, decided: bytes, token: str = "") -> None:
+    def __init__(
+        self, shard: int, epoch: int, seq: int, payload: bytes, decided: bytes, token: str = "", before: str = ""
+    ) -> None:
         self.shard = shard
         self.epoch = epoch
         self.seq = seq
         self.payload = payload
         self.decided = decided
         self.token = token  # the attempt that waits for the commit; not part of the ledger
+        self.before = before  # the token of the entry before, by which the commit knows that it follows
 
     @cached_property
     def command(self) -> Command:

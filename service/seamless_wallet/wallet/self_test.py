@@ -14,7 +14,14 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerStatus, Policy
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
+from seamless_wallet.engine.arguments import (
+    ConfirmArgs,
+    GateArgs,
+    InstallArgs,
+    InstallEventsArgs,
+    InstallRoundArgs,
+    TakeOverArgs,
+)
 from seamless_wallet.engine.permissions import NUMBERS
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.scripts import Argument, load_scripts
@@ -80,7 +87,8 @@ Step = tuple[str, Sequence[str], Sequence[Argument], Sequence[str]]
 def _steps(shard: int) -> Iterator[Step]:
     head, stream, loaded = keys.head(shard), keys.stream(shard, EPOCH), keys.wallet(shard, EPOCH, _LOADED)
     events, round_ = keys.events(shard, EPOCH, _LOADED, 0), keys.round_(shard, EPOCH, _ROUND)
-    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS), ("OK",)
+    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS, "1", "", "self.0"), ("OK",)
+    yield "take_over", (head,), TakeOverArgs(EPOCH, "2", "1"), ("OK",)
     yield (
         "install_events",
         (head, loaded, events),
@@ -101,7 +109,9 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
-    yield "confirm", (head, stream), ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS), ("OK",)
+    channel = keys.committed_channel("self-test", shard)
+    confirm = ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS, "2", channel, _ATTEMPT)
+    yield "confirm", (head, stream), confirm, ("OK",)
 
 
 def _commands() -> Iterator[tuple[Command, int]]:

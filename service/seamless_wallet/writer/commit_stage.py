@@ -22,14 +22,14 @@ log = structlog.get_logger(__name__)
 async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collection[Batch]) -> None:
     """Commit; afterwards each batch holds just what was committed, and a shard that could not be needs a new epoch.
 
-    Raises EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
+    Raises Displaced; EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
     """
     metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
     if not batches:
         return
     try:
         with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
-            await ledger.commit([batch.to_commit() for batch in batches])
+            await ledger.commit([batch.entries for batch in batches])
     except LedgerConflict:
         for batch in batches:
             await _commit_alone(ledger, shard_states, batch)
@@ -40,12 +40,12 @@ async def commit(ledger: LedgerStore, shard_states: ShardStates, batches: Collec
 
 async def _commit_alone(ledger: LedgerStore, shard_states: ShardStates, batch: Batch) -> None:
     try:
-        await ledger.commit([batch.to_commit()])
+        await ledger.commit([batch.entries])
     except LedgerConflict as conflict:
         storable = conflict.cause in _STORABLE_BEFORE
         batch.entries = [entry for entry in batch.entries if storable and entry.seq < conflict.seq]
         if batch.entries:
-            await ledger.commit([batch.to_commit()])
+            await ledger.commit([batch.entries])
         log.error(
             "ledger_conflict",
             cause=conflict.cause,

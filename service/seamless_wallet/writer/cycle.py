@@ -12,16 +12,17 @@ from seamless_wallet.engine.permissions import NUMBERS, MissingPermission, check
 from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
-from seamless_wallet.ledger.conflicts import EpochMoved
+from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
-from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.writer.checks_due import ChecksDue, run_due_checks
 from seamless_wallet.writer.commit_stage import commit
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
 from seamless_wallet.writer.epoch_opener import EpochOpener
+from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
@@ -29,6 +30,9 @@ from seamless_wallet.writer.recovery_requests import RecoveryRequests
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.server_probe import probe_for_ever
 from seamless_wallet.writer.shard_states import ShardStates
+
+FATAL: Final = (ForeignRedis, ForeignWriter, Displaced, MissingPermission)
+"""What ends a writer. Whoever has started it decides whether another one is tried."""
 
 PAUSE_S: Final = 0.2
 """After a fault, before the next cycle."""
@@ -45,7 +49,7 @@ class WriterLimits(NamedTuple):
 
 
 class Writer:
-    """Commits the ledger. `run` ends only by cancellation, ForeignRedis or MissingPermission."""
+    """Commits the ledger. `run` ends only by cancellation, or by one of FATAL."""
 
     def __init__(
         self,
@@ -68,12 +72,22 @@ class Writer:
         self._shard_states = ShardStates()
         self._checks_due = ChecksDue()
         self._scripts = ScriptLoader(ledger, pipelines.commands, clock)
+        self._owners = HeadOwners(
+            ledger=ledger,
+            ledger_uuid=ledger_uuid,
+            pipeline=pipelines.commands,
+            clock=clock,
+            randomness=randomness,
+            shard_states=self._shard_states,
+        )
         self._epochs = EpochOpener(
             ledger=ledger,
             ledger_uuid=ledger_uuid,
             pipeline=pipelines.commands,
             clock=clock,
+            randomness=randomness,
             shard_states=self._shard_states,
+            owners=self._owners,
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
@@ -100,7 +114,8 @@ class Writer:
         if self._server not in {None, server}:
             self._requests.subscription.renew(ConnectionResetError("the commands go to another server"))
         self._server = server
-        self._checks_due.owner = True
+        self._checks_due.owners = True
+        self._checks_due.heads = True
         self._shard_states.adopt(await self._ledger.heads())
         self._shard_states.compare_server(server)
         return True
@@ -123,8 +138,9 @@ class Writer:
             await self.pipelines.usable()
             try:
                 await self._check_permissions()
+                await self._owners.name_writer()
                 await self._cycle()
-            except (ForeignRedis, MissingPermission):
+            except FATAL:
                 raise
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
@@ -156,12 +172,12 @@ class Writer:
             shard_states=self._shard_states,
             scripts=self._scripts,
             ledger=self._ledger,
-            ledger_uuid=self._ledger_uuid,
+            owners=self._owners,
         )
         await self._scripts.load_new()
         await self._epochs.open_due()
         batches = await self._reader.read()
         await commit(self._ledger, self._shard_states, batches.values())
         await self._confirming.confirm(batches)
-        if not self._shard_states.epochs_due:
+        if not (self._shard_states.epochs_due or self._checks_due.owners):
             self.ready.set()

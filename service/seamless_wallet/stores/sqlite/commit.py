@@ -14,7 +14,7 @@ from typing import Final
 from seamless_wallet.commands import Kind
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet
-from seamless_wallet.ledger.conflicts import EpochCause, EpochMoved, LedgerConflict
+from seamless_wallet.ledger.conflicts import Displaced, EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import BetContradiction, Wallet
 from seamless_wallet.ledger.ports import StoreError
@@ -42,8 +42,11 @@ class _StateChanged(WalletError, ValueError):
     """A compare-and-swap missed: wallet or round are not what was read, or not there."""
 
 
-def commit_batches(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
-    """Commit gapless batches, at most one a shard. Raises LedgerConflict, EpochMoved or sqlite3.Error."""
+def commit_batches(connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]]) -> None:
+    """Commit gapless batches, at most one a shard, as the writer of this nonce.
+
+    Raises LedgerConflict, EpochMoved, Displaced or sqlite3.Error.
+    """
     batches = [batch for batch in batches if batch]
     if len({batch[0].shard for batch in batches}) != len(batches):
         raise ValueError("two batches of one shard")
@@ -51,9 +54,9 @@ def commit_batches(connection: sqlite3.Connection, shards: int, batches: Sequenc
         _check_gapless(batch)
     try:
         with transaction(connection, "IMMEDIATE"):
-            _store(connection, shards, batches)
+            _store(connection, shards, nonce, batches)
     except _REFUSALS as error:
-        _raise_for_first_refused(connection, shards, batches)
+        _raise_for_first_refused(connection, shards, nonce, batches)
         raise StoreError(
             f"SQL refused the transaction, but accepts each entry alone: {error}; report this with the log"
         ) from error
@@ -68,10 +71,10 @@ def _check_gapless(batch: Sequence[Entry]) -> None:
             raise LedgerConflict(EpochCause.GAP, first.shard, expected, f"is missing before {entry.seq}")
 
 
-def _store(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
+def _store(connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]]) -> None:
     fresh: list[Chained] = []
     for batch in batches:
-        fresh += _advance_head(connection, batch)
+        fresh += _advance_head(connection, nonce, batch)
     if not fresh:
         return
     wallets = _store_wallets(connection, shards, [entry for entry, _ in fresh])
@@ -82,13 +85,15 @@ def _store(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequen
     _store_bets(connection, [entry for entry, _ in fresh])
 
 
-def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> list[Chained]:
+def _advance_head(connection: sqlite3.Connection, nonce: str, batch: Sequence[Entry]) -> list[Chained]:
     """Move the shard's head over the batch; returns what of it is not stored yet."""
     first, last = batch[0], batch[-1]
     found = connection.execute(WRITE_SQL["chain_end"], (first.shard,)).fetchone()
     if found is None:
         raise StoreError(f"the ledger has no shard {first.shard}")
-    epoch, seq, chain = found
+    epoch, seq, chain, token, present = found
+    if present != nonce:
+        raise Displaced(f"the ledger names another writer of shard {first.shard}")
     if any(entry.epoch != epoch for entry in batch):
         raise EpochMoved(f"shard {first.shard} is in epoch {epoch}; entries are of {first.epoch}")
     if seq < first.seq - 1:
@@ -97,12 +102,15 @@ def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> lis
     if known:
         _check_redelivered(connection, batch[:known])
         batch = batch[known:]
-    chained = []
+    chained, before = [], token
     for entry in batch:
-        chain = entry.chained_to(chain)
+        if entry.before != before:
+            raise LedgerConflict(EpochCause.FORK, entry.shard, entry.seq, "does not follow the entry before it")
+        chain, before = entry.chained_to(chain), entry.token
         chained.append((entry, chain))
     if chained:
-        swapped = connection.execute(WRITE_SQL["advance_head"], (last.seq, chain, last.shard, epoch, seq)).rowcount
+        swap = (last.seq, chain, last.token, last.shard, epoch, seq, token, nonce)
+        swapped = connection.execute(WRITE_SQL["advance_head"], swap).rowcount
         if swapped != 1:
             raise StoreError(f"the head of shard {last.shard} moved within the transaction")
     return chained
@@ -190,27 +198,29 @@ def _swap_bets(
         raise _StateChanged("a bet changed within the transaction")
 
 
-def _raise_for_first_refused(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]]) -> None:
+def _raise_for_first_refused(
+    connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]]
+) -> None:
     """Raises LedgerConflict for the first entry that cannot follow those before it. Keeps nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         for batch in batches:
-            _, stored_seq, _ = connection.execute(WRITE_SQL["chain_end"], (batch[0].shard,)).fetchone()
+            _, stored_seq, *_ = connection.execute(WRITE_SQL["chain_end"], (batch[0].shard,)).fetchone()
             for entry in batch:
                 if entry.seq > stored_seq:
-                    _store_one(connection, shards, entry)
+                    _store_one(connection, shards, nonce, entry)
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
-def _store_one(connection: sqlite3.Connection, shards: int, entry: Entry) -> None:
+def _store_one(connection: sqlite3.Connection, shards: int, nonce: str, entry: Entry) -> None:
     """Store one entry, or say why not. That an identity is known goes before all else, as it explains the rest."""
     try:
         reused = _known_identity(connection, entry)
         if reused:
             raise LedgerConflict(EpochCause.REUSED, entry.shard, entry.seq, reused)
-        _store(connection, shards, [[entry]])
+        _store(connection, shards, nonce, [[entry]])
     except BetContradiction as error:
         raise LedgerConflict(EpochCause.CONTRADICTED, entry.shard, entry.seq, str(error)) from error
     except _REFUSALS as error:

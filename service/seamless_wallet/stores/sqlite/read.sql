@@ -8,7 +8,7 @@ SELECT name, scale, EXISTS (SELECT 1 FROM wallet WHERE wallet.currency = currenc
 
 -- name: heads
 -- The heads of all shards, by shard number.
-SELECT epoch, seq, run_id, replid FROM shard ORDER BY shard;
+SELECT epoch, seq, run_id, replid, nonce FROM shard ORDER BY shard;
 
 -- name: head
 -- Where one shard stands.
@@ -53,6 +53,10 @@ WHERE user_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?;
 -- name: trial_balance
 -- What every counterparty moved, per currency.
 SELECT currency, counterparty, sum(balance_delta), sum(debt_delta) FROM entry GROUP BY currency, counterparty;
+
+-- name: writer
+-- Whether a writer of this nonce was named.
+SELECT 1 FROM writer WHERE nonce = ?;
 
 -- name: scripts
 -- Every registered script.

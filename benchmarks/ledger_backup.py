@@ -27,7 +27,8 @@ async def write(path: Path, fill: int) -> None:
     init(path, SHARDS, CURRENCIES)
     async with SqliteLedger.open(path) as ledger:
         ledger.acquire_lease()
-        await ledger.open_epoch(0, 0, 1, "run", "repl")
+        await ledger.take_over("nonce-1", range(SHARDS), 0)
+        await ledger.open_epoch(0, 0, 1, "run", "repl", "")
         book = Book(0, SHARDS)
         book.create()
         book.deposit(10**9)

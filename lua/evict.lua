@@ -2,20 +2,19 @@
 -- them, up to `seq`. A load that read SQL before that may not bring it back.
 --
 -- KEYS     head wallet events_now events_before
--- ARGV     epoch seq
+-- ARGV     epoch nonce seq
 -- RETURNS  OK | FENCED epoch
 -- WRITES   head wallet events_now events_before
 -- EXAMPLE  seq 12, a suspended wallet → OK, head evicted = 12
 local head_key, wallet_key, events_now_key, events_before_key = unpack(KEYS)
-local epoch, seq = unpack(ARGV, 1, 2)
+local epoch, nonce, seq = unpack(ARGV, 1, 3)
 
 -- @include numbers
-local head = redis.call('HMGET', head_key, 'epoch', 'evicted')
-local head_epoch, evicted = head[1], head[2] or '0'
-if head_epoch ~= epoch then
+local head_epoch, head_nonce, evicted = unpack(redis.call('HMGET', head_key, 'epoch', 'nonce', 'evicted'))
+if head_epoch ~= epoch or head_nonce ~= nonce then
   return {'FENCED', head_epoch or ''}
 end
-if integer(seq) > integer(evicted) then
+if integer(seq) > integer(evicted or '0') then
   redis.call('HSET', head_key, 'evicted', seq)
 end
 redis.call('UNLINK', wallet_key, events_now_key, events_before_key)

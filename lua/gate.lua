@@ -1,20 +1,24 @@
 -- gate: open a new epoch of a shard, over a lower one only. From here on scripts of older epochs change nothing.
+-- It goes over a head of this writer, or of that whose nonce it has judged, and over no other.
 -- The empty mark at `<epoch>-<seq>` makes Redis itself refuse any entry that is not newer.
 --
 -- KEYS     head stream
--- ARGV     epoch seq ledger_uuid now_ms
--- RETURNS  OK period | STALE epoch | FOREIGN ledger_uuid
+-- ARGV     epoch seq ledger_uuid now_ms nonce nonce_before token
+-- RETURNS  OK period | STALE epoch | FENCED epoch nonce | FOREIGN ledger_uuid
 -- WRITES   head stream
 -- EXAMPLE  no head, epoch 1, seq 0 → OK 0, head epoch = 1, seq = 0, committed = 0
 local head_key, stream_key = unpack(KEYS)
-local epoch, seq, ledger_uuid, now_ms = unpack(ARGV, 1, 4)
+local epoch, seq, ledger_uuid, now_ms, nonce, nonce_before, token = unpack(ARGV, 1, 7)
 
 -- @include numbers
 local new_epoch, new_seq, now = integer(epoch), text_of(integer(seq)), text_of(integer(now_ms))
-local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period')
-local old_epoch, owner, period = head[1], head[2], head[3] or '0'
+local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period', 'nonce')
+local old_epoch, owner, period, old_nonce = head[1], head[2], head[3] or '0', head[4] or ''
 if owner and owner ~= ledger_uuid then
   return {'FOREIGN', owner}
+end
+if old_nonce ~= nonce and old_nonce ~= nonce_before then
+  return {'FENCED', old_epoch or '', old_nonce}
 end
 if old_epoch and integer(old_epoch) >= new_epoch then
   return {'STALE', old_epoch}
@@ -24,5 +28,5 @@ end
 redis.call('XTRIM', stream_key, 'MINID', '0')
 redis.call('XADD', stream_key, text_of(new_epoch) .. '-' .. new_seq, 'gate', '1')
 redis.call('HSET', head_key, 'epoch', text_of(new_epoch), 'seq', new_seq, 'committed', new_seq,
-  'ledger', ledger_uuid, 'period', period, 'period_at', now)
+  'ledger', ledger_uuid, 'period', period, 'period_at', now, 'nonce', nonce, 'last', token)
 return {'OK', period}

@@ -3,16 +3,17 @@
 -- can carry on. A provider that used an id again is cold for a while: SQL is asked first.
 --
 -- KEYS     head wallet
--- ARGV     epoch cold_provider rounds
+-- ARGV     epoch nonce cold_provider rounds
 -- RETURNS  OK seq | FENCED epoch
 -- WRITES   head wallet
 -- EXAMPLE  epoch 3, last seq 12, no provider → OK 12, wallet suspended = 12
 local head_key, wallet_key = unpack(KEYS)
-local epoch, cold_provider, rounds = unpack(ARGV, 1, 3)
+local epoch, nonce, cold_provider, rounds = unpack(ARGV, 1, 4)
 
 -- @include numbers
-local head_epoch, last_shard_seq, period, cold = unpack(redis.call('HMGET', head_key, 'epoch', 'seq', 'period', 'cold'))
-if head_epoch ~= epoch then
+local head_epoch, head_nonce, last_shard_seq, period, cold =
+  unpack(redis.call('HMGET', head_key, 'epoch', 'nonce', 'seq', 'period', 'cold'))
+if head_epoch ~= epoch or head_nonce ~= nonce then
   return {'FENCED', head_epoch or ''}
 end
 if cold_provider ~= '' then

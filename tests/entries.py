@@ -34,11 +34,13 @@ def forged(
         entry.provider if provider is None else provider,
         entry.payload if payload is None else payload,
         entry.decided if decided is None else decided,
+        entry.token,
+        entry.before,
     )
 
 
 def streamed(shard: int, at: bytes, fields: Mapping[bytes, bytes]) -> Entry:
     """An entry as a client of Redis reads it from the stream."""
     epoch, seq = at.split(b"-")
-    user_id, provider, token = (fields[name].decode() for name in (b"u", b"p", b"t"))
-    return Entry(shard, int(epoch), int(seq), user_id, provider, fields[b"e"], fields[b"d"], token)
+    user_id, provider, token, before = (fields[name].decode() for name in (b"u", b"p", b"t", b"b"))
+    return Entry(shard, int(epoch), int(seq), user_id, provider, fields[b"e"], fields[b"d"], token, before)

@@ -7,8 +7,8 @@
 --
 -- NEEDS    head_key wallet_key events_now_key stream_key epoch digest fingerprint payload token pending_max window_ms
 --          user_id provider
---          snapshot_seq LIMIT integer text_of last_shard_seq committed balance_text debt_text version_text last_seq
---          wallet_currency balance debt code reason is_final balance_delta debt_delta effects fields
+--          snapshot_seq LIMIT integer text_of last_shard_seq committed last_token balance_text debt_text version_text
+--          last_seq wallet_currency balance debt code reason is_final balance_delta debt_delta effects fields
 -- GIVES    reply window
 -- RETURNS  COLD seq | status code reason currency balance debt rests_on committed
 local last, window = integer(last_shard_seq), integer(window_ms)
@@ -44,8 +44,9 @@ local decided =
 local record = fingerprint .. 'R0' .. seq
 local reply = {'DONE', 'R0', reason, wallet_currency, balance_after, debt_after, seq, committed}
 
-redis.call('XADD', stream_key, epoch .. '-' .. seq, 'u', user_id, 'p', provider, 'e', payload, 'd', decided, 't', token)
-redis.call('HSET', head_key, 'seq', seq)
+redis.call('XADD', stream_key, epoch .. '-' .. seq, 'u', user_id, 'p', provider, 'e', payload, 'd', decided, 't', token,
+  'b', last_token)
+redis.call('HSET', head_key, 'seq', seq, 'last', token)
 redis.call('HSET', wallet_key, 'version', version, 'seq', seq, 'balance', balance_after, unpack(fields))
 redis.call('HSET', events_now_key, digest, record)
 redis.call('PEXPIRE', events_now_key, 2 * window)

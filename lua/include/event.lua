@@ -8,8 +8,8 @@
 --
 -- NEEDS    head_key wallet_key events_now_key events_before_key epoch period digest fingerprint provider currency
 --          snapshot_seq
--- GIVES    LIMIT integer text_of last_shard_seq committed session_field balance_text debt_text version_text last_seq
---          status session wallet_currency balance debt code reason
+-- GIVES    LIMIT integer text_of last_shard_seq committed last_token session_field balance_text debt_text version_text
+--          last_seq status session wallet_currency balance debt code reason
 -- RETURNS  FENCED epoch period | MISS | COLD seq | status code reason currency balance debt rests_on committed
 -- @include numbers
 -- @include fence

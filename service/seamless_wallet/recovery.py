@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -25,15 +25,31 @@ from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock
+from seamless_wallet.ports import Clock, Randomness
 
 SCAN_COUNT: Final = 500
+
+GATE_BYTES: Final = 8
+"""Of the random token that the first entry of an epoch follows."""
+
+Judge = Callable[[bytes | None], Awaitable[object]]
+"""Asked of the nonce in a head before an epoch is opened over it. Raises ForeignWriter if its writer lives."""
 
 log = structlog.get_logger(__name__)
 
 
 class ForeignRedis(WalletError):
     """This Redis holds the data of another ledger. Nothing of it may be changed, and no writer may work on it."""
+
+
+class ForeignWriter(WalletError):
+    """A writer that this ledger never named works on this Redis. Two cannot: this one has to end."""
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__(
+            f"another writer, of a copy of this ledger, works on this Redis ({nonce}): stop that one, or give it a "
+            "Redis of its own; `wallet docs operations` says how to find it"
+        )
 
 
 async def open_epoch(
@@ -45,25 +61,32 @@ async def open_epoch(
     pipeline: Pipeline,
     server: Server,
     clock: Clock,
+    randomness: Randomness,
+    nonce: str,
+    judge: Judge,
 ) -> ShardHead:
-    """Give `shard` its next epoch on `server` and open its gate. Returns the new head.
+    """Give `shard` its next epoch on `server` and open its gate, as the writer `nonce`. Returns the new head.
 
-    Raises ForeignRedis, RedisUnavailable or StoreError; calling again is always right.
+    Raises ForeignRedis, ForeignWriter, Displaced, RedisUnavailable or StoreError; calling again is always right.
     """
     gate = load_scripts()["gate"]
     while True:
-        head = (await ledger.heads())[shard]
-        epoch = await _next_epoch(pipeline, shard, head.epoch)
-        if not await ledger.open_epoch(shard, head.epoch, epoch, server.run_id, server.replid):
+        in_sql = (await ledger.heads())[shard].epoch
+        in_redis, before = await pipeline.execute("HMGET", keys.head(shard), "epoch", "nonce")
+        await judge(before)
+        epoch = await _next_epoch(pipeline, shard, max(in_sql, int(in_redis or 0)))
+        token = f"gate.{randomness.token(GATE_BYTES)}"
+        seq = await ledger.open_epoch(shard, in_sql, epoch, server.run_id, server.replid, token)
+        if seq is None:
             continue
-        args = GateArgs(epoch, head.seq, ledger_uuid, clock.now_ms())
+        args = GateArgs(epoch, seq, ledger_uuid, clock.now_ms(), nonce, (before or b"").decode(), token)
         outcome, detail = await pipeline.execute(
             "EVAL", gate.text, 2, keys.head(shard), keys.stream(shard, epoch), *args
         )
         match ReplyStatus(outcome.decode()):
             case ReplyStatus.OK:
                 metrics.EPOCHS_OPENED.labels(cause).inc()
-                return ShardHead(epoch, head.seq, server.run_id, server.replid)
+                return ShardHead(epoch, seq, server.run_id, server.replid, nonce)
             case ReplyStatus.FOREIGN:
                 raise _foreign(detail, ledger_uuid)
 
@@ -84,10 +107,9 @@ def _foreign(owner: bytes, ledger_uuid: str) -> ForeignRedis:
     )
 
 
-async def _next_epoch(pipeline: Pipeline, shard: int, in_sql: int) -> int:
-    """Above what SQL and the head name, and above any epoch left behind (each has a stream from its gate on)."""
-    in_redis = await pipeline.execute("HGET", keys.head(shard), "epoch")
-    epoch = max(in_sql, int(in_redis or 0)) + 1
+async def _next_epoch(pipeline: Pipeline, shard: int, epoch: int) -> int:
+    """Above this one, and above any epoch left behind (each has a stream from its gate on)."""
+    epoch += 1
     while await pipeline.execute("EXISTS", keys.stream(shard, epoch)):
         epoch += 1
     return epoch

@@ -111,7 +111,9 @@ async def test_who_did_not_hear_of_the_refusal_finds_it_in_sql(monkeypatch):
     async with world(shards=1, deadline_ms=10_000) as w:
         user = await w.player("p", 1000)
         (game,) = await old_bets(w, user, 1)
-        monkeypatch.setattr(w.workers[0].wallet._confirmations, "_confirm", lambda *_: None)
+        messages = w.workers[0].wallet._confirmations.messages
+        take = messages._take
+        monkeypatch.setattr(messages, "_take", lambda told: take(told._replace(tokens="")))
         answer = await w.apply(w.bet(user, game, 10))
         assert (answer.code, answer.balance) == (Code.R0, 1005)
         assert await w.epochs() == [1]
@@ -156,9 +158,10 @@ async def test_a_payload_of_a_newer_version_stops_its_shard_and_no_other():
         await w.quiet()
         head = (await w.ledger.heads())[0]
         newer = bytes([0x91, PAYLOAD_VERSION + 1])
-        fields: dict[Any, Any] = {"u": users[0], "p": "games", "e": newer, "d": "1 0 0 0 0 ", "t": "x.1"}
+        before = (await w.head(0))["last"]
+        fields: dict[Any, Any] = {"u": users[0], "p": "games", "e": newer, "d": "1 0 0 0 0 ", "t": "x.1", "b": before}
         await w.redis.xadd(keys.stream(0, head.epoch), fields, f"{head.epoch}-{head.seq + 1}")
-        await w.redis.hincrby(keys.head(0), "seq", 1)
+        await w.redis.hset(keys.head(0), mapping={"seq": head.seq + 1, "last": "x.1"})
         answers = {user: await w.apply(w.bet(user, "g", 1)) for user in users}
         stopped = {user for user in users if w.shard(user) == 0}
         assert {user for user, answer in answers.items() if answer.code is Code.R1} == stopped

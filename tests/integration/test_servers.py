@@ -105,7 +105,7 @@ async def test_a_worker_with_nothing_to_do_follows_the_writer_to_another_server(
             await w.stop_writer()
 
 
-@pytest.mark.parametrize("message", [b"\xff\xfe", b"a:b:c", b"1:2", b"", "\u0661:1:9".encode()])
+@pytest.mark.parametrize("message", [b"\xff\xfe", b"a b c", b"0123456789abcdef 1", b"", "01234567 \u0661 9 ".encode()])
 async def test_no_message_ends_a_worker(message):
     """Whoever may publish in Redis, on whatever channel: what is not ours is not read."""
     async with world(shards=2) as w:
@@ -132,7 +132,8 @@ async def test_watermarks_of_another_ledger_on_the_same_server_say_nothing():
         declined = asyncio.create_task(w.apply(w.bet(user, "g2", 100)))
         stranger = "00000000-0000-0000-0000-000000000000"
         for shard in range(2):
-            await w.redis.publish(keys.committed_channel(stranger), f"{shard}:1:999")
+            nonce = (await w.ledger.heads())[shard].nonce
+            await w.redis.publish(keys.committed_channel(stranger, shard), f"{nonce} 1 999 ")
         assert (await first).code is Code.R1
         assert (await declined).code is Code.R1  # and never R4: the first bet was not committed
         await w.start_writer()

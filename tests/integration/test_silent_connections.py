@@ -55,10 +55,10 @@ async def test_a_subscription_that_goes_silent_is_made_anew():
 
 async def heard(w: World, worker: int) -> bool:
     """Whether the worker's subscription is there, as Redis sees it."""
-    channel = keys.confirm_channel(w.workers[worker].wallet._confirmations.worker)
-    ((_, listeners),) = await w.redis.pubsub_numsub(channel)
-    assert listeners <= 2  # Redis does not know that the silent one is over
-    return w.workers[worker].wallet._confirmations.subscription._heard and listeners >= 1
+    ((_, listeners),) = await w.redis.pubsub_numsub(keys.committed_channel(w.ledger.uuid, 0))
+    assert listeners <= len(w.workers) + 1  # Redis does not know that the silent one is over
+    subscription = w.workers[worker].wallet._confirmations.messages.subscription
+    return subscription._heard and listeners >= len(w.workers)
 
 
 async def test_the_writer_hears_requests_again_after_its_subscription_went_silent():

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from seamless_wallet.commands import Answer, Code, Kind
-from seamless_wallet.wallet.confirmations import Confirmations
+from seamless_wallet.wallet.writer_messages import WriterMessages
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
 
@@ -79,7 +79,7 @@ async def test_the_deadline_holds_when_the_ledger_does_not_answer(monkeypatch):
 
 async def test_a_look_up_confirms_when_the_messages_are_lost(monkeypatch):
     """A worker that hears nothing from the writer asks SQL."""
-    monkeypatch.setattr(Confirmations, "_receive", lambda *_: None)
+    monkeypatch.setattr(WriterMessages, "_receive", lambda *_: None)
     async with world() as w:
         user = await w.player("p", 1000)
         answers = await gather(*(w.apply(w.bet(user, f"g{n}", 10)) for n in range(20)))

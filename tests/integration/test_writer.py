@@ -104,7 +104,7 @@ async def test_an_epoch_moved_behind_its_back_is_learnt():
 
         async def move() -> None:
             head = (await w.ledger.heads())[0]
-            await w.store.open_epoch(0, head.epoch, head.epoch + 1, head.run_id, head.replid)
+            await w.store.open_epoch(0, head.epoch, head.epoch + 1, head.run_id, head.replid, "")
 
         def before(name: str):
             nonlocal moved
@@ -160,9 +160,9 @@ async def test_an_entry_that_cannot_be_stored_costs_no_epoch(garbage):
         shard = w.shard(user)
         await w.quiet()
         head = (await w.ledger.heads())[shard]
-        fields: dict[Any, Any] = dict(GARBAGE[garbage])
+        fields: dict[Any, Any] = {"t": "a.1", **GARBAGE[garbage], "b": (await w.head(shard))["last"]}
         await w.redis.xadd(keys.stream(shard, head.epoch), fields, f"{head.epoch}-{head.seq + 1}")
-        await w.redis.hincrby(keys.head(shard), "seq", 1)
+        await w.redis.hset(keys.head(shard), mapping={"seq": head.seq + 1, "last": fields["t"]})
         await gather(*(player.play(4) for player in players))
         await verify_all(w, players)
         assert await w.epochs() == [1, 1]

@@ -96,7 +96,7 @@ async def test_a_worker_that_hears_nothing_asks_redis_before_it_takes_the_writer
     """
     async with world() as w:
         user = await w.player("p", 1_000_000)
-        subscription = w.workers[0].wallet._confirmations.subscription
+        subscription = w.workers[0].wallet._confirmations.messages.subscription
         monkeypatch.setattr(subscription, "_receive", lambda _: None)
         silent, n = connection_errors("SilentConnection"), 0
         with capture_logs() as logs:

@@ -10,7 +10,7 @@ import redis
 
 from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs
+from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, TakeOverArgs
 from seamless_wallet.engine.scripts import Argument, Script, load_scripts
 from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
@@ -24,7 +24,9 @@ NOW = 1_700_000_000_000
 SECOND = 1_000
 HOUR = 3_600_000
 SHARD = 3
+NONCE = "a1"
 LEDGER = "00000000-0000-4000-8000-000000000001"
+CHANNEL = keys.committed_channel(LEDGER, SHARD)
 MAX = 2**53 - 1
 
 
@@ -72,24 +74,31 @@ class Shard:
 
     def open(self, epoch: int = 1, seq: int = 0) -> Run:
         """Open the gate of an epoch."""
-        run = self.run("gate", (keys.head(SHARD), keys.stream(SHARD, epoch)), GateArgs(epoch, seq, LEDGER, self.now_ms))
+        args = GateArgs(epoch, seq, LEDGER, self.now_ms, NONCE, "", f"gate.{epoch}")
+        run = self.run("gate", (keys.head(SHARD), keys.stream(SHARD, epoch)), args)
         self.epoch = epoch
         return run
 
-    def confirm(self, seq: int, tail: int = 1_000) -> Run:
+    def confirm(self, seq: int, tail: int = 1_000, *tokens: str, nonce: str = NONCE) -> Run:
         """What the writer says after a commit."""
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        run = self.run("confirm", names, ConfirmArgs(self.epoch, seq, tail, self.now_ms, self.window_ms))
+        args = ConfirmArgs(self.epoch, seq, tail, self.now_ms, self.window_ms, nonce, CHANNEL, " ".join(tokens))
+        run = self.run("confirm", names, args)
         if run.reply[0] == "OK":
             self.period = int(run.after[keys.head(SHARD)].value["period"])
         return run
+
+    def take_over(self, nonce: str, judged: str = NONCE) -> Run:
+        """What another writer does with a head that it has judged."""
+        return self.run("take_over", (keys.head(SHARD),), TakeOverArgs(self.epoch, nonce, judged))
 
     def end_period(self) -> None:
         """As if a window had passed since the last one ended."""
         before = self.period
         seq = int(self.client.hget(keys.head(SHARD), "committed") or 0)
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        run = self.run("confirm", names, ConfirmArgs(self.epoch, seq, 1_000_000, self.now_ms, 0))
+        args = ConfirmArgs(self.epoch, seq, 1_000_000, self.now_ms, 0, NONCE, CHANNEL, "")
+        run = self.run("confirm", names, args)
         self.period = int(run.after[keys.head(SHARD)].value["period"])
         assert self.period == before + 1
 

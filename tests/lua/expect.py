@@ -77,9 +77,10 @@ class Step:
             "e": text(self.event.payload),
             "d": f"{version} {balance} {debt} {moved} {effects}",
             "t": self.token,
+            "b": head["last"],
         }
         expected = dict(self.before)
-        expected[self.head] = Kept({**head, "seq": seq}, None)
+        expected[self.head] = Kept({**head, "seq": seq, "last": self.token}, None)
         expected[self.wallet] = Kept(new, None)
         expected[self.stream] = Kept([*self.before[self.stream].value, (f"{self.epoch}-{seq}", entry)], None)
         expected[self.events] = self._recorded("R0" + seq)

@@ -46,6 +46,7 @@ BINDINGS = {
     "forget_round": Binding(("head", "round"), (arguments.ForgetRoundArgs,)),
     "evict": Binding(("head", "wallet", "events_now", "events_before"), (arguments.EvictArgs,)),
     "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
+    "take_over": Binding(("head",), (arguments.TakeOverArgs,)),
     "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
 }
 PAIRS = {"install": ("field", "value"), "install_events": ("digest", "record"), "install_round": ("bet_index", "bet")}
@@ -98,12 +99,13 @@ def test_writes_are_what_is_written(scene):
         shard.send(event).ok()
     shard.confirm(1, tail=0)
     shard.open(2)
+    shard.take_over("b2")
     for name in SCRIPTS:
         names, argv, *_ = installs(shard, epoch=2)[name]
         shard.run(name, names, argv)
     head, wallet, *events = scene.event(Kind.LOGIN).keys(2, 0)[:4]
-    shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "dowinn", b""))
-    shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2))
+    shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "b2", "dowinn", b""))
+    shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2, "b2"))
     shard.client.hset(events[1], "x", "y")
-    shard.run("evict", (head, wallet, *events), arguments.EvictArgs(2, 9))
+    shard.run("evict", (head, wallet, *events), arguments.EvictArgs(2, "b2", 9))
     assert shard.written == {name: set(contract(name).writes) for name in load_scripts()}

@@ -1,4 +1,4 @@
-"""gate and confirm: epochs, watermark, trimming, and the idempotency period."""
+"""gate, take_over and confirm: epochs, writers, watermark, trimming, and the idempotency period."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import pytest
 import redis
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import GateArgs
-from tests.lua.driver import HOUR, LEDGER, NOW, SHARD, Player
+from seamless_wallet.engine.arguments import GateArgs, TakeOverArgs
+from tests.lua.driver import CHANNEL, HOUR, LEDGER, NONCE, NOW, SHARD, Player
 from tests.lua.state import Kept, assert_same
 
 HEAD = keys.head(SHARD)
 
 
-def head_of(epoch: int, seq: int, committed: int, period: int = 0, period_at: int = NOW) -> Kept:
-    """A head, whole."""
+def head_of(epoch: int, seq: int, committed: int, period: int = 0, period_at: int = NOW, last: str = "") -> Kept:
+    """A head, whole; `last` is the gate's token unless given."""
     numbers = {"epoch": epoch, "seq": seq, "committed": committed, "period": period, "period_at": period_at}
-    return Kept({**{name: str(number) for name, number in numbers.items()}, "ledger": LEDGER}, None)
+    texts = {"ledger": LEDGER, "nonce": NONCE, "last": last or f"gate.{epoch}"}
+    return Kept({**{name: str(number) for name, number in numbers.items()}, **texts}, None)
 
 
 def mark(epoch: int, seq: int) -> Kept:
@@ -63,7 +64,7 @@ def test_gate_compares_numbers(vacant):
 def test_gate_of_another_ledger(shard):
     """FOREIGN with its UUID, nothing changed, whatever the epoch."""
     names = (HEAD, keys.stream(SHARD, 2))
-    run = shard.run("gate", names, GateArgs(2, 0, "another", NOW))
+    run = shard.run("gate", names, GateArgs(2, 0, "another", NOW, NONCE, "", "gate.2"))
     assert run.reply == ["FOREIGN", LEDGER]
     run.changed_nothing()
 
@@ -76,18 +77,71 @@ def test_gate_over_entries_left_behind(player):
     assert player.shard.open(2, 0).reply == ["OK", "0"]
 
 
-@pytest.mark.parametrize("bad", [GateArgs(1, -1, LEDGER, NOW), ("1e3", 0, LEDGER, NOW), (1, 0, LEDGER, "now")])
+@pytest.mark.parametrize("bad", [(1, -1, LEDGER, NOW), ("1e3", 0, LEDGER, NOW), (1, 0, LEDGER, "now")])
 def test_gate_bad_numbers(vacant, bad):
     """An error, nothing changed."""
     with pytest.raises(redis.ResponseError):
-        vacant.run("gate", (HEAD, keys.stream(SHARD, 1)), bad)
+        vacant.run("gate", (HEAD, keys.stream(SHARD, 1)), (*bad, NONCE, "", "gate.1"))
+
+
+@pytest.mark.parametrize(("ours", "judged"), [("b2", ""), ("b2", "c3")])
+def test_gate_over_the_head_of_a_writer_that_was_not_judged(vacant, ours, judged):
+    """FENCED with epoch and nonce, nothing changed: a writer that came meanwhile is looked at first."""
+    vacant.open(1)
+    names = (HEAD, keys.stream(SHARD, 2))
+    run = vacant.run("gate", names, GateArgs(2, 0, LEDGER, NOW, ours, judged, "gate.2"))
+    assert run.reply == ["FENCED", "1", NONCE]
+    run.changed_nothing()
+    run = vacant.run("gate", names, GateArgs(2, 0, LEDGER, NOW, ours, NONCE, "gate.2"))
+    assert run.reply == ["OK", "0"]
+    assert run.after[HEAD].value["nonce"] == ours
+
+
+def test_a_head_is_taken_over_as_it_is(player):
+    """Nothing but the nonce changes; from then on the writer before confirms nothing."""
+    shard = player.shard
+    run = shard.take_over("b2")
+    assert run.reply == ["OK"]
+    head = run.before[HEAD]
+    assert_same(run.after, {**run.before, HEAD: Kept({**head.value, "nonce": "b2"}, None)})
+    late = shard.confirm(3)
+    assert late.reply == ["FENCED", "1", "b2"]
+    late.changed_nothing()
+    assert shard.confirm(3, nonce="b2").reply == ["OK", "3"]
+
+
+@pytest.mark.parametrize(("epoch", "judged"), [(2, NONCE), (1, "c3"), (1, "")])
+def test_a_head_is_taken_over_only_from_the_writer_that_was_judged(player, epoch, judged):
+    """FENCED with epoch and nonce, nothing changed."""
+    run = player.shard.run("take_over", (HEAD,), TakeOverArgs(epoch, "b2", judged))
+    assert run.reply == ["FENCED", "1", NONCE]
+    run.changed_nothing()
+
+
+def test_each_entry_names_the_one_before_it(player):
+    """By its token; the first one of an epoch names that of the gate."""
+    entries = player.shard.entries()
+    assert [entry.before for entry in entries] == ["gate.1", *(entry.token for entry in entries[:-1])]
+    assert player.shard.client.hget(HEAD, "last").decode() == entries[-1].token
+
+
+def test_confirm_tells_what_is_committed(player):
+    """One message with nonce, epoch, seq and tokens, on the channel of the shard; a fenced writer tells nothing."""
+    with player.shard.client.pubsub() as heard:
+        heard.subscribe(CHANNEL)
+        assert heard.get_message(timeout=5)["type"] == "subscribe"
+        player.shard.confirm(1, 1_000, "w.1", "w.2", nonce="b2")
+        player.shard.confirm(2, 1_000, "w.1", "w.2")
+        assert heard.get_message(timeout=5)["data"] == f"{NONCE} 1 2 w.1 w.2".encode()
+        player.shard.confirm(2)
+        assert heard.get_message(timeout=5)["data"] == f"{NONCE} 1 2 ".encode()
 
 
 def test_confirm_raises_the_watermark(player):
     """Replies with the last seq; nothing else changes."""
     run = player.shard.confirm(2)
     assert run.reply == ["OK", "3"]
-    assert_same(run.after, {**run.before, HEAD: head_of(1, 3, 2)})
+    assert_same(run.after, {**run.before, HEAD: head_of(1, 3, 2, last=run.before[HEAD].value["last"])})
 
 
 @pytest.mark.parametrize("seq", [0, 1, 2])
@@ -116,13 +170,13 @@ def test_confirm_of_another_epoch(player):
     """FENCED with the epoch, nothing changed."""
     player.shard.epoch = 2
     run = player.shard.confirm(3)
-    assert run.reply == ["FENCED", "1"]
+    assert run.reply == ["FENCED", "1", NONCE]
     run.changed_nothing()
 
 
 def test_confirm_without_a_head(vacant):
     """FENCED without one."""
-    assert vacant.confirm(3).reply == ["FENCED", ""]
+    assert vacant.confirm(3).reply == ["FENCED", "", ""]
 
 
 @pytest.mark.parametrize("position", [1, 2, 3, 4])
@@ -131,7 +185,7 @@ def test_confirm_bad_numbers(player, position):
     args: list[int | str] = [1, 3, 0, NOW + HOUR, HOUR]
     args[position] = "1e3"
     with pytest.raises(redis.ResponseError, match="not an integer"):
-        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1)), args)
+        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1)), (*args, NONCE, CHANNEL, ""))
 
 
 def test_period_advances_after_one_window(shard):

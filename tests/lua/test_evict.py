@@ -7,7 +7,7 @@ import pytest
 from seamless_wallet.commands import Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import EvictArgs, ForgetRoundArgs, SuspendArgs
-from tests.lua.driver import SHARD, Player
+from tests.lua.driver import NONCE, SHARD, Player
 from tests.lua.expect import seq_of
 from tests.lua.state import Kept, assert_same
 from tests.lua.test_install import SCRIPTS, installs
@@ -15,12 +15,16 @@ from tests.lua.test_install import SCRIPTS, installs
 
 def suspend(shard, provider: str = "", epoch: int = 1):
     """Take kim's wallet out of use."""
-    return shard.run("suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, provider, b""))
+    return shard.run(
+        "suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, NONCE, provider, b"")
+    )
 
 
 def evict(player, seq: int, epoch: int = 1):
     """Let kim's wallet go."""
-    return player.shard.run("evict", player.event(Kind.LOGIN).keys(1, player.shard.period)[:4], EvictArgs(epoch, seq))
+    return player.shard.run(
+        "evict", player.event(Kind.LOGIN).keys(1, player.shard.period)[:4], EvictArgs(epoch, NONCE, seq)
+    )
 
 
 @pytest.mark.parametrize("name", ["suspend", "evict", "forget_round"])
@@ -32,7 +36,22 @@ def test_of_another_epoch(player, name, epoch):
     run = {
         "suspend": lambda: suspend(player.shard, "", epoch),
         "evict": lambda: evict(player, 9, epoch),
-        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(epoch)),
+        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(epoch, NONCE)),
+    }[name]()
+    assert run.reply == ["FENCED", "1"]
+    run.changed_nothing()
+
+
+@pytest.mark.parametrize("name", ["suspend", "evict", "forget_round"])
+def test_of_a_writer_that_lost_the_shard(player, name):
+    """FENCED, nothing changed: another one may have loaded the wallet since"""
+    step = player.bet(b1=3_000).ok()
+    player.shard.take_over("b2")
+    names = player.event(Kind.LOGIN).keys(1, 0)
+    run = {
+        "suspend": lambda: suspend(player.shard),
+        "evict": lambda: evict(player, 9),
+        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(1, NONCE)),
     }[name]()
     assert run.reply == ["FENCED", "1"]
     run.changed_nothing()
@@ -77,7 +96,7 @@ def test_what_is_to_be_forgotten_stays_known(player):
     """Suspended again, the wallet still names the rounds of the first time: another writer can carry on from it"""
     names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"))
     for digest in (b"a" * 16, b"b" * 16):
-        player.shard.run("suspend", names, SuspendArgs(1, "", digest))
+        player.shard.run("suspend", names, SuspendArgs(1, NONCE, "", digest))
     assert player.shard.client.hget(names[1], "rounds") == b"a" * 16 + b"b" * 16
 
 

@@ -19,7 +19,7 @@ from seamless_wallet.engine.arguments import (
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.fold import Session, Wallet
 from seamless_wallet.wallet.loader import wallet_fields
-from tests.lua.driver import SHARD, Player, Shard
+from tests.lua.driver import NONCE, SHARD, Player, Shard
 from tests.lua.expect import Run
 
 _FIELD = re.compile(r'^(?:([a-z_]+) )?(\S+) = "?(.*?)"?$')
@@ -122,6 +122,12 @@ def test_example_of_gate(vacant):
     holds("gate", vacant.open(1, 0), (keys.head(SHARD), keys.stream(SHARD, 1)))
 
 
+def test_example_of_take_over(vacant):
+    """A writer comes back."""
+    vacant.open(3, 11)
+    holds("take_over", vacant.take_over("b2"), (keys.head(SHARD),))
+
+
 def test_example_of_confirm(vacant):
     """The watermark rises."""
     vacant.open(3, 11)
@@ -163,18 +169,18 @@ def test_example_of_suspend(vacant):
     player = Player(vacant)
     player.create().ok()
     names = keys.head(SHARD), keys.wallet(SHARD, 3, "kim")
-    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, "", b"")), names)
+    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, NONCE, "", b"")), names)
 
 
 def test_example_of_forget_round(player):
     """A round is gone."""
     step = player.bet(b1=3_000).ok()
     names = keys.head(SHARD), step.round
-    holds("forget_round", player.shard.run("forget_round", names, ForgetRoundArgs(1)), names)
+    holds("forget_round", player.shard.run("forget_round", names, ForgetRoundArgs(1, NONCE)), names)
 
 
 def test_example_of_evict(player):
     """A suspended wallet goes, and its events with it."""
     names = player.event(Kind.LOGIN).keys(1, 0)[:4]
-    player.shard.run("suspend", names[:2], SuspendArgs(1, "", b""))
-    holds("evict", player.shard.run("evict", names, EvictArgs(1, 12)), names)
+    player.shard.run("suspend", names[:2], SuspendArgs(1, NONCE, "", b""))
+    holds("evict", player.shard.run("evict", names, EvictArgs(1, NONCE, 12)), names)

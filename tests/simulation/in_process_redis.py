@@ -53,6 +53,8 @@ class InProcessRedis:
         self.server = fakeredis.FakeServer()
         self._client = fakeredis.FakeRedis(server=self.server, protocol=2)
         self._client.response_callbacks.clear()
+        self._published = fakeredis.FakeRedis(server=self.server, protocol=2).pubsub(ignore_subscribe_messages=True)
+        self._published.psubscribe("*")
         self._info = f"run_id:{self._randomness.token(20)}\r\nmaster_replid:{self._randomness.token(20)}\r\n"
         for _, reply in self._waiting:
             settle(reply, _gone())
@@ -91,8 +93,11 @@ class InProcessRedis:
                 self._waiting.append((command, reply))
             case [b"INFO", _]:
                 settle(reply, f"{self._info}role:master\r\nmaxmemory_policy:noeviction\r\n".encode())
-            case [b"PUBLISH", channel, text]:
-                settle(reply, self._publish(Message(channel.decode(), text.decode())))
+            case [b"PUBLISH", channel, _]:
+                self._execute(command)
+                settle(reply, self._listeners(channel.decode()))
+            case [b"PUBSUB", b"NUMSUB", channel]:
+                settle(reply, [channel, self._listeners(channel.decode())])
             case [b"XREAD", b"COUNT", _, b"BLOCK", ms, *streams]:
                 found = self._execute([*command[:3], *streams])
                 if found:
@@ -112,16 +117,23 @@ class InProcessRedis:
 
     def _execute(self, command: Sequence[bytes]) -> Any:
         try:
-            return self._client.execute_command(*command)
+            reply = self._client.execute_command(*command)
         except RedisError as error:
-            return error
+            reply = error
+        self._deliver()
+        return reply
 
-    def _publish(self, message: Message) -> int:
-        self.published.append(message)
-        listeners = [connection for connection in self._connections if message.channel in connection.channels]
-        for connection in listeners:
-            connection.push([b"message", message.channel.encode(), message.text.encode()])
-        return len(listeners)
+    def _deliver(self) -> None:
+        """What was published meanwhile, by a script too."""
+        while message := self._published.get_message():
+            channel, text = message["channel"], message["data"]
+            self.published.append(Message(channel.decode(), text.decode()))
+            for connection in self._connections:
+                if channel.decode() in connection.channels:
+                    connection.push([b"message", channel, text])
+
+    def _listeners(self, channel: str) -> int:
+        return sum(channel in connection.channels for connection in self._connections)
 
 
 class InProcessConnection:

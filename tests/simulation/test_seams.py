@@ -146,7 +146,8 @@ async def play(seed: str, directory: Path) -> Played:
         players = [Player(wallet, f"player-{n}") for n in range(PLAYERS)]
         await asyncio.gather(*(player.play() for player in players), disturb(wallet))
         await check(wallet, players)
-        tokens = [message.text for message in wallet.redis.published if ":confirm:" in message.channel and message.text]
+        told = [each.text for each in wallet.redis.published if "self-test" not in each.channel]
+        tokens = [token for text in told for token in text.split(" ")[3:] if token]
         return Played(wallet.chains(), tokens, wallet.bodies, wallet.clock.monotonic_s())
 
 

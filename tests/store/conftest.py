@@ -14,6 +14,8 @@ from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.store.books import CURRENCIES, Book
 
 SHARDS = 2
+NONCE = "first"
+"""Of the writer of `store`."""
 CONFORM: tuple[type[LedgerStore], ...] = (SqliteLedger,)  # for mypy
 
 
@@ -65,8 +67,9 @@ async def store(backend):
     """The ledger, opened by its writer, every shard in epoch 1."""
     opened = backend.open(SHARDS, CURRENCIES)
     opened.acquire_lease()
+    await opened.take_over(NONCE, range(SHARDS), 0)
     for shard in range(SHARDS):
-        assert await opened.open_epoch(shard, 0, 1, "run", "repl")
+        assert await opened.open_epoch(shard, 0, 1, "run", "repl", "") == 0
     yield opened
     await opened.close()
 

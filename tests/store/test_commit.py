@@ -123,7 +123,7 @@ async def test_a_conflict_of_one_shard_keeps_the_others_out(store, book, other):
 async def test_entries_of_an_old_epoch_are_refused(store, book):
     """Once a newer epoch is open nothing of the old one can commit, not even a redelivery"""
     await store.commit([book.take()])
-    assert await store.open_epoch(0, 1, 2, "run2", "repl2")
+    assert await store.open_epoch(0, 1, 2, "run2", "repl2", "") == 2
     for entries in (book.entries, [book.bet("g1", a=5)]):
         with pytest.raises(EpochMoved):
             await store.commit([entries])
@@ -133,7 +133,7 @@ async def test_entries_of_an_old_epoch_are_refused(store, book):
 async def test_entries_of_a_new_epoch_follow_those_of_the_old(store, book):
     """Seq goes on without a gap"""
     await store.commit([book.take()])
-    assert await store.open_epoch(0, 1, 7, "run2", "repl2")
+    assert await store.open_epoch(0, 1, 7, "run2", "repl2", "") == 2
     book.epoch = 7
     book.bet("g1", a=5)
     await store.commit([book.take()])
@@ -142,12 +142,12 @@ async def test_entries_of_a_new_epoch_follow_those_of_the_old(store, book):
 
 async def test_open_epoch_compares_and_swaps(store):
     """Only one of two writers that saw the same epoch opens the next"""
-    assert await store.open_epoch(1, 1, 2, "a", "b")
-    assert not await store.open_epoch(1, 1, 2, "c", "d")
+    assert await store.open_epoch(1, 1, 2, "a", "b", "") == 0
+    assert await store.open_epoch(1, 1, 2, "c", "d", "") is None
     head = (await store.heads())[1]
     assert (head.epoch, head.seq, head.run_id, head.replid) == (2, 0, "a", "b")
     with pytest.raises(ValueError, match="grows"):
-        await store.open_epoch(1, 2, 2, "a", "b")
+        await store.open_epoch(1, 2, 2, "a", "b", "")
 
 
 async def test_without_the_lease_nothing_is_written(store, book, backend):
@@ -157,7 +157,7 @@ async def test_without_the_lease_nothing_is_written(store, book, backend):
         with pytest.raises(StoreError, match="lease"):
             await stranger.commit([book.entries])
         with pytest.raises(StoreError, match="lease"):
-            await stranger.open_epoch(0, 1, 2, "a", "b")
+            await stranger.open_epoch(0, 1, 2, "a", "b", "")
     finally:
         await stranger.close()
 

@@ -70,7 +70,8 @@ async def made(path: Path, crashed: Path | None = None) -> None:
     init(path, SHARDS, CURRENCIES)
     async with SqliteLedger.open(path) as store:
         store.acquire_lease()
-        await store.open_epoch(0, 0, 1, "run", "repl")
+        await store.take_over("nonce-1", range(SHARDS), 0)
+        await store.open_epoch(0, 0, 1, "run", "repl", "")
         book = Book(0, SHARDS)
         book.create()
         book.deposit(10_000)

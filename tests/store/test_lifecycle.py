@@ -60,9 +60,10 @@ async def test_one_writer_at_a_time(backend, store):
         second.acquire_lease()
     await store.close()
     with second.acquire_lease():
-        assert await second.open_epoch(0, 1, 2, "a", "b")
+        await second.take_over("second", range(2), 0)
+        assert await second.open_epoch(0, 1, 2, "a", "b", "") == 0
     with pytest.raises(StoreError, match="lease"):
-        await second.open_epoch(0, 2, 3, "a", "b")
+        await second.open_epoch(0, 2, 3, "a", "b", "")
     second.acquire_lease()
     await second.close()
     third = backend.open()
@@ -75,7 +76,8 @@ async def test_after_close_no_thread_remains_and_calls_are_refused(backend, book
     before = set(threading.enumerate())
     async with backend.open() as store:
         store.acquire_lease()
-        await store.open_epoch(0, 0, 1, "r", "p")
+        await store.take_over("n", range(2), 0)
+        await store.open_epoch(0, 0, 1, "r", "p", "")
         commit = asyncio.create_task(store.commit([book.take()]))
         reads = [asyncio.create_task(store.heads()) for _ in range(20)]
         await asyncio.sleep(0)

@@ -74,7 +74,8 @@ async def test_a_backup_takes_the_place_of_the_ledger_under_another_uuid(saved, 
     assert ledger.stat().st_mode & 0o777 == 0o600
     async with SqliteLedger.open(ledger, SHARDS, CURRENCIES) as store:
         store.acquire_lease()
-        assert await store.open_epoch(0, 1, 2, "run", "repl")
+        await store.take_over("nonce-2", range(SHARDS), 0)
+        assert await store.open_epoch(0, 1, 2, "run", "repl", "") is not None
 
 
 def test_where_there_is_no_ledger_one_is_made(saved, tmp_path):
@@ -297,6 +298,7 @@ async def crashed(backend, store, book, saved, tmp_path):
     """A copy of the ledger as a crash leaves it: its last entries are in the log only. And what it holds"""
     async with SqliteLedger.open(backend.path) as again:
         again.acquire_lease()
+        await again.take_over("again", range(SHARDS), 0)
         book.deposit(1)
         await again.commit([book.take()])
         place = tmp_path / "crashed"

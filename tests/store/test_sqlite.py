@@ -40,7 +40,7 @@ def test_the_migrations_make_the_schema():
     """schema.sql is what all migrations in a row lead to"""
     schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
     assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
-    assert len(schema) == 18
+    assert len(schema) == 19
 
 
 def test_every_statement_has_a_name_and_a_description():
@@ -133,7 +133,8 @@ async def test_a_ledger_s_files_are_its_owner_s_alone(tmp_path, book):
         init(path, 2, CURRENCIES)
         async with SqliteLedger.open(path) as store:
             store.acquire_lease()
-            await store.open_epoch(0, 0, 1, "run", "repl")
+            await store.take_over("n", range(2), 0)
+            await store.open_epoch(0, 0, 1, "run", "repl", "")
             await store.commit([book.take()])
             modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
     finally:

@@ -60,7 +60,8 @@ async def test_a_locked_ledger_is_a_store_error_and_passes(tmp_path, book):
     init(path, 2, CURRENCIES)
     async with SqliteLedger.open(path, busy_timeout_ms=50) as store:
         store.acquire_lease()
-        await store.open_epoch(0, 0, 1, "r", "p")
+        await store.take_over("n", range(2), 0)
+        await store.open_epoch(0, 0, 1, "r", "p", "")
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):
@@ -91,6 +92,7 @@ async def test_a_commit_of_unknown_outcome_is_safe_to_send_again(backend, store,
     async with backend.open() as second:
         await store.close()
         second.acquire_lease()
+        await second.take_over("second", range(2), 0)
         monkeypatch.setattr(_LosesTheAnswer, "lose", True)
         with pytest.raises(StoreError, match="disk I/O"):
             await second.commit([book.entries])
@@ -108,9 +110,10 @@ from tests.store.books import Book
 async def main():
     store = SqliteLedger.open(sys.argv[1])
     store.acquire_lease()
+    await store.take_over("n", range(2), 0)
     books = [Book(0, 2), Book(1, 2)]
     for shard, book in enumerate(books):
-        await store.open_epoch(shard, 0, 1, "r", "p")
+        await store.open_epoch(shard, 0, 1, "r", "p", "")
         book.create()
         book.deposit(10**9)
     round_no = 0

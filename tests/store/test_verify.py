@@ -186,7 +186,7 @@ async def test_finds_a_cut_tail(store, story, backend):
         "INSERT INTO signpost VALUES (999, 1, 1, 1)",
         "INSERT INTO signpost SELECT player, seq, 1, last FROM wallet LIMIT 1",
         "INSERT INTO wallet VALUES (999, 'ghost', 'KRW', 'active', 1, 1, 0, 0, 1, '{}')",
-        "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '')",
+        "INSERT INTO shard VALUES (2, 1, 0, zeroblob(16), '', '', '', '')",
     ],
 )
 async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert):

@@ -125,9 +125,11 @@ async def test_what_is_remembered_of_the_last_commit_gives_way_to_what_sql_has(s
     store._lease.release()
     async with backend.open() as second:
         second.acquire_lease()
+        await second.take_over("second", range(book.shards), 0)
         book.result("g", a=(10, 5))
         await second.commit([book.take()])
     store.acquire_lease()
+    await store.take_over("third", range(book.shards), 0)
     book.change("g", a=(10, 5, -5))
     await store.commit([book.take()])
     assert await store.wallet(book.user) == book.wallets[book.user]

@@ -100,6 +100,7 @@ class SuspendArgs(NamedTuple):
     """ARGV of `suspend`; `cold_provider` is "" if no id was used again, `rounds` are digests in a row."""
 
     epoch: int
+    nonce: str
     cold_provider: str
     rounds: bytes
 
@@ -108,12 +109,14 @@ class ForgetRoundArgs(NamedTuple):
     """ARGV of `forget_round`."""
 
     epoch: int
+    nonce: str
 
 
 class EvictArgs(NamedTuple):
     """ARGV of `evict`."""
 
     epoch: int
+    nonce: str
     seq: int
 
 
@@ -145,19 +148,36 @@ class InstallRoundArgs(NamedTuple):
 
 
 class GateArgs(NamedTuple):
-    """ARGV of `gate`."""
+    """ARGV of `gate`; `nonce_before` is that of the head that it may replace, `token` what the first entry follows."""
 
     epoch: int
     seq: int
     ledger_uuid: str
     now_ms: int
+    nonce: str
+    nonce_before: str
+    token: str
+
+
+class TakeOverArgs(NamedTuple):
+    """ARGV of `take_over`; `nonce_before` is "" if the head has none."""
+
+    epoch: int
+    nonce: str
+    nonce_before: str
 
 
 class ConfirmArgs(NamedTuple):
-    """ARGV of `confirm`; `tail` is the number of committed entries that stay in the stream."""
+    """ARGV of `confirm`; `tail` is the number of committed entries that stay in the stream.
+
+    `tokens`, separated by spaces, are those of the attempts whose entries were committed just now.
+    """
 
     epoch: int
     seq: int
     tail: int
     now_ms: int
     window_ms: int
+    nonce: str
+    channel: str
+    tokens: str

@@ -2,18 +2,19 @@
 
 | key                      | type          | holds                                                              |
 |--------------------------|---------------|--------------------------------------------------------------------|
-| `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID |
+| `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID, |
+|                          |               | nonce (of the writer), last (token of the last entry)              |
 | `{s}:w:g:<user>`         | hash          | a wallet; written last by `install`: present = completely loaded   |
 | `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
 | `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
 | `{s}:l:g`                | stream        | ledger entries, id `<epoch>-<seq>`                                 |
-| `wallet:<ledger>:writer` | string, exp.  | the writer's heartbeat                                             |
+| `wallet:<ledger>:writer` | string, exp.  | the writer's heartbeat: its nonce and a number                      |
 
 All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
 last but one part at the most, and what follows it is a number: no two users share a key.
 
-Channels: `wallet:confirm:<worker>` (entries of this worker were committed), `wallet:<ledger>:committed` (watermarks, to
-all, at least four times a second), `wallet:<ledger>:recover` (a worker asks the writer to look at a shard again).
+Channels: `wallet:<ledger>:{s}:committed` (what SQL has committed of a shard, at least four times a second) and
+`wallet:<ledger>:recover` (a worker asks the writer to look at a shard again).
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ takes over faster.
 """
 
 
-def committed_channel(ledger_uuid: str) -> str:
-    """Where the writer tells all processes how far SQL has got. Channels are shared by all databases of a server."""
-    return f"wallet:{ledger_uuid}:committed"
+def committed_channel(ledger_uuid: str, tag: int | str) -> str:
+    """Where the writer tells all processes what SQL has committed of a shard.
+
+    Channels are shared by all databases of a server.
+    """
+    return f"wallet:{ledger_uuid}:{{{tag}}}:committed"
 
 
 def recover_channel(ledger_uuid: str) -> str:
@@ -37,14 +41,19 @@ def recover_channel(ledger_uuid: str) -> str:
     return f"wallet:{ledger_uuid}:recover"
 
 
-def confirm_channel(worker: str) -> str:
-    """Where the writer tells `worker` which of its attempts are committed."""
-    return f"wallet:confirm:{worker}"
-
-
 def heartbeat(ledger_uuid: str) -> str:
-    """There as long as the writer has just done a whole cycle."""
+    """The nonce of the writer and a number that grows, as long as it has just done a whole cycle."""
     return f"wallet:{ledger_uuid}:writer"
+
+
+def beat(nonce: str, number: int) -> str:
+    """What a heartbeat holds."""
+    return f"{nonce} {number}"
+
+
+def beating(value: bytes) -> str:
+    """The nonce of the writer whose heartbeat this is."""
+    return value.decode(errors="replace").partition(" ")[0]
 
 
 @lru_cache(maxsize=1024)

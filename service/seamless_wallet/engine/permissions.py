@@ -82,22 +82,21 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "SCRIPT", "EXISTS", sha
     yield "SCRIPT", "LOAD", _SCRIPT
     yield "EVAL", _SCRIPT, 0
-    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", 0)
+    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", 0, "", "", "")
     for name in (head, stream, keys.wallet(shard, _EPOCH, "x"), keys.round_(shard, _EPOCH, bytes(16))):
         yield "EXISTS", name
     yield "EXISTS", keys.events(shard, _EPOCH, "x", 0)
     yield "HGET", head, "epoch"
     yield "HMGET", head, "epoch", "seq"
-    yield "XRANGE", stream, "-", "+"
     yield "XREAD", "COUNT", 1, "STREAMS", stream, "0"
     yield "UNLINK", head, stream
     yield "SCAN", 0, "MATCH", keys.epoch_pattern(shard), "COUNT", 1
     yield "SET", heartbeat, "", "NX", "PX", 1  # changes nothing if there is a heartbeat
-    yield "EXISTS", heartbeat
+    yield "GET", heartbeat
     for channel in _channels(ledger_uuid, shard):
         yield "PUBLISH", channel, ""  # nobody takes it for a message
-    yield "PUBSUB", "NUMSUB", keys.committed_channel(ledger_uuid)
+    yield "PUBSUB", "NUMSUB", keys.committed_channel(ledger_uuid, shard)
 
 
 def _channels(ledger_uuid: str, shard: int) -> tuple[str, ...]:
-    return keys.recover_channel(ledger_uuid), keys.committed_channel(ledger_uuid), keys.confirm_channel(f"test{shard}")
+    return keys.recover_channel(ledger_uuid), keys.committed_channel(ledger_uuid, shard)

@@ -20,7 +20,7 @@ class ReplyStatus(StrEnum):
     DECLINED = "DECLINED"
     BUSY = "BUSY"  # too many entries are waiting for the writer
     NOSCRIPT = "NOSCRIPT"  # in place of a reply: the server does not have the script
-    FENCED = "FENCED"  # the caller's epoch or period is not the current one
+    FENCED = "FENCED"  # the caller's epoch or period is not the current one, or its nonce not that of the writer
     MISS = "MISS"  # the wallet has to be loaded first
     COLD = "COLD"  # the bets have to be looked up in SQL first
     EXISTS = "EXISTS"  # the wallet is there already

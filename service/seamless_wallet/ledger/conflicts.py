@@ -17,6 +17,8 @@ class EpochCause(StrEnum):
     HEAD = "head"  # Redis has no head, or one of another epoch
     SERVER = "server"  # another Redis server than the one recorded
     NOSCRIPT = "noscript"  # a registered script is gone
+    SET_BACK = "set_back"  # the head names a writer before this one, which had taken it over
+    FOREIGN = "foreign"  # the head names a writer that SQL never named, and that is gone
     FORK = "fork"  # Redis and SQL have different entries at one seq
     GAP = "gap"  # entries are missing between SQL and the stream
 
@@ -64,6 +66,10 @@ class LedgerConflict(WalletError):
         self.cause = cause
         self.shard = shard
         self.seq = seq
+
+
+class Displaced(WalletError):
+    """SQL names another writer of the shard. What this one still does there can never be committed."""
 
 
 class EpochMoved(WalletError):

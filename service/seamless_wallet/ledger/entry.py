@@ -66,6 +66,7 @@ class Entry:
     decision: Decision
 
     __slots__ = (
+        "before",
         "command",
         "decided",
         "decision",
@@ -89,6 +90,7 @@ class Entry:
         payload: bytes,
         decided: bytes,
         token: str = "",
+        before: str = "",
     ) -> None:
         self.shard = shard
         self.epoch = epoch
@@ -98,6 +100,7 @@ class Entry:
         self.payload = payload
         self.decided = decided
         self.token = token  # the attempt that waits for the commit; not part of the ledger
+        self.before = before  # the token of the entry before, by which the commit knows that it follows
         self.void = ""  # why it moves nothing and counts for nothing; "" for almost every entry
 
     def __getattr__(self, name: str) -> Any:

@@ -56,19 +56,40 @@ class LedgerReader(Protocol):
     async def registered_scripts(self) -> Mapping[str, str]:
         """SHA → text of every script that some process has registered."""
 
+    async def has_named(self, nonce: str) -> bool:
+        """Whether this was ever the nonce of a writer of this ledger."""
+
 
 class LedgerStore(LedgerReader, Protocol):
-    """The whole ledger. Only the writer calls `commit` and `open_epoch`."""
+    """The whole ledger. Only a shard's present writer calls `commit` and `open_epoch` for it.
+
+    A writer is known by its nonce, a random text that is used once. It is named here before it stands in Redis. So who
+    meets a nonce in Redis can ask whether it is of this ledger.
+    """
+
+    async def take_over(self, nonce: str, shards: Collection[int], now_ms: int) -> None:
+        """Name a nonce, for ever, and make it that of these shards' writer. Needs the right to write them.
+
+        From now on this object commits and opens epochs under it, and no other writer of these shards can. Draw a new
+        one whenever that may have changed: after a failure of this call, a loss of the right, or a promotion of another
+        database server. Raises StoreError, also for a nonce that was named before.
+        """
 
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless in seq order, in one transaction.
 
-        Rows that are committed already are recognised and skipped. An entry that is marked as void is kept, and moves
-        nothing. Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed.
+        Each entry names the one before it by its token, and the first one that which was committed last. Rows that are
+        committed already are recognised and skipped. An entry that is marked as void is kept, and moves nothing. Raises
+        EntriesRefused, LedgerConflict, EpochMoved or Displaced, and then nothing was committed.
         """
 
-    async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
-        """Compare-and-swap the epoch of a shard; False if it is not `expected` any more."""
+    async def open_epoch(
+        self, shard: int, expected: int, epoch: int, run_id: str, replid: str, token: str
+    ) -> int | None:
+        """Compare-and-swap the epoch of a shard; None if it is not `expected` any more. Raises Displaced.
+
+        Returns the seq after which the epoch begins. The first entry of it will follow `token`.
+        """
 
     async def register_scripts(self, scripts: Mapping[str, str], now_ms: int) -> None:
         """Make these scripts (SHA → text) part of what every Redis of this ledger must hold.

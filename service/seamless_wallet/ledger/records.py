@@ -17,6 +17,8 @@ class ShardHead(msgspec.Struct, frozen=True):
     seq: int
     run_id: str
     replid: str
+    nonce: str = ""
+    """Of the shard's present writer; "" if it never had one."""
 
 
 class EventRecord(msgspec.Struct, frozen=True):

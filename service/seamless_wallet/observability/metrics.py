@@ -156,6 +156,17 @@ REDIS_RECOVERIES: Final = Counter(
     "start, restart or fail-over of Redis behind each of them. Investigate `fork` and `gap` if there was none.",
     ["cause"],
 )
+MESSAGES_DISBELIEVED: Final = Counter(
+    "wallet_messages_disbelieved_total",
+    "Messages of a writer that the ledger does not name. No answer rests on them. Remedy: look for another writer on "
+    "this Redis, one of a copy of the ledger most likely, and stop it.",
+)
+FOREIGN_WRITER: Final = Gauge(
+    "wallet_foreign_writer",
+    "1 while a writer that the ledger does not name works on this Redis. What has to be committed is R1 then. Remedy: "
+    "stop that writer, or give it a Redis of its own (`wallet docs operations`).",
+    merge="max",
+)
 UNEXPECTED_ERRORS: Final = Counter(
     "wallet_unexpected_errors_total",
     "Unexpected errors that a process survived, by component. Remedy: read the log of that time. Report it, unless "

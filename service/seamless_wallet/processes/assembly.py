@@ -97,6 +97,7 @@ async def assembled_wallet(
     confirmations = Confirmations(
         ledger=ledger,
         ledger_uuid=ledger.uuid,
+        shards=shards,
         redis=redis,
         randomness=randomness,
         ask_recovery=ask_recovery,
@@ -119,7 +120,7 @@ async def assembled_wallet(
         tasks = [
             group.create_task(pipeline.run()),
             group.create_task(confirmations.run()),
-            group.create_task(writer.watch_for_ever(confirmations.subscription.renew)),
+            group.create_task(writer.watch_for_ever(confirmations.messages.subscription.renew)),
         ]
         try:
             yield AssembledWallet(wallet, pipeline, ledger, clock, randomness, checks.passed)

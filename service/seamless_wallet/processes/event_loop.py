@@ -10,7 +10,7 @@ from typing import Final
 import uvloop
 
 from seamless_wallet.errors import SettingsError, WalletError
-from seamless_wallet.exit_status import EXIT_CONFIG
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_TEMPFAIL
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import logs
 from seamless_wallet.processes.generations import Generations, Main
@@ -24,6 +24,14 @@ GC_THRESHOLD: Final = 20_000
 
 class Unstartable(WalletError):
     """This process cannot do its work as it is set up. One line that says what to change."""
+
+    exit_status = EXIT_CONFIG
+
+
+class Superseded(Unstartable):
+    """Another process does the work of this one. One line that says which, and what to do if that is wrong."""
+
+    exit_status = EXIT_TEMPFAIL
 
 
 def run_process(
@@ -40,8 +48,8 @@ def run_process(
     Returns the exit status.
 
     SIGHUP replaces what runs: see `generations`, also for `standby` and `needs_only_turn`. The status is 0, or 78 after
-    one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or in a group. Whatever
-    else `main` raises is a bug, and is raised.
+    one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or in a group; 75 if it
+    is Superseded. Whatever else `main` raises is a bug, and is raised.
     """
     logs.configure_logging(settings.log_level, name)
 
@@ -58,8 +66,9 @@ def run_process(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run())
     except* (SettingsError, StoreError, Unstartable) as group:
-        sys.stderr.write(f"wallet: {first_error(group)}\n")
-        status = EXIT_CONFIG
+        error = first_error(group)
+        sys.stderr.write(f"wallet: {error}\n")
+        status = error.exit_status if isinstance(error, Unstartable) else EXIT_CONFIG
     return status
 
 

@@ -16,6 +16,7 @@ from seamless_wallet.backoffice.health import OK
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.observability import metrics
 from seamless_wallet.processes.lifetime import Lifetime
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.supervisor.kinds import WORKER, WRITER
@@ -31,6 +32,7 @@ LAG_MAX_S: Final = 1.0
 """An event loop that is later than that does not do its work in time."""
 
 NO_REDIS: Final = "no connection to the server that the ledger has recorded"
+OTHER_WRITER: Final = "another writer, of a copy of the ledger, works on this Redis"
 NO_WORKER: Final = "no worker is connected to Redis"
 
 
@@ -104,15 +106,20 @@ class Readiness:
     async def _ask_writer(self) -> str:
         """The writer sets its heartbeat after a whole cycle: read, committed, confirmed."""
         try:
-            alive = await self._pipeline.execute("EXISTS", keys.heartbeat(self._ledger.uuid))
-        except RedisUnavailable:
+            beat: bytes = await self._pipeline.execute("GET", keys.heartbeat(self._ledger.uuid)) or b""
+            foreign = bool(beat) and not await self._ledger.has_named(keys.beating(beat))
+        except (RedisUnavailable, StoreError):
             return "unknown"
-        return OK if alive else f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
+        metrics.FOREIGN_WRITER.set(int(foreign))
+        if foreign:
+            return OTHER_WRITER
+        return OK if beat else f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
 
     async def _ask_workers(self) -> str:
-        """This process subscribes to the watermarks of commits, and so does every worker that is connected to Redis."""
+        """This process listens to the writer, and so does every worker that is connected to Redis."""
         try:
-            _, listeners = await self._pipeline.execute("PUBSUB", "NUMSUB", keys.committed_channel(self._ledger.uuid))
+            channel = keys.committed_channel(self._ledger.uuid, 0)
+            _, listeners = await self._pipeline.execute("PUBSUB", "NUMSUB", channel)
         except RedisUnavailable:
             return "unknown"
         return OK if listeners > 1 else NO_WORKER
@@ -130,7 +137,7 @@ class Readiness:
         children: dict[str, Any] = json.loads(self._lifetime.parent_message or "{}")
         states = {"parent": OK}
         for name, child in children.items():
-            if child["kind"] == WRITER and not child["turns"]:
+            if child["kind"] == WRITER and not child["turns"] and self._answer("writer") != OTHER_WRITER:
                 states["writer"] = f"{name} {child['state']}"
         workers = {name: child["state"] for name, child in children.items() if child["kind"] == WORKER}
         ready = sum(state == OK for state in workers.values())

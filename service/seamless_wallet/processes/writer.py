@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import structlog
+
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.permissions import MissingPermission
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
+from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.ports import LeaseHeld
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.ports import Clock, Randomness
-from seamless_wallet.processes.event_loop import Unstartable, first_error, run_process
+from seamless_wallet.processes.event_loop import Superseded, Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
-from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
@@ -33,9 +36,14 @@ IN_FLIGHT_MAX: Final = 100_000
 READS_MAX: Final = 2
 """Commands that may be under way on the connection of its reads: a read, and a PING."""
 
+log = structlog.get_logger(__name__)
+
 
 def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
-    """Commit to the ledger until told to stop. Returns the exit status: 78 if this Redis is that of another ledger."""
+    """Commit to the ledger until told to stop.
+
+    Returns the exit status: 78 if this Redis is that of another ledger, 75 if another writer works on it.
+    """
 
     async def main(settings: Settings, generation: Generation, _: ProcessCounters) -> None:
         async with open_ledger(settings) as ledger:
@@ -47,6 +55,10 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
                     writing = group.create_task(_write(ledger, writer))
                     await generation.run_until_ended(writer.ready.wait())
                     writing.cancel()
+            except* (ForeignWriter, Displaced) as ended:
+                line = str(first_error(ended))
+                log.error("writer_superseded", error=line, remedy="stop the other writer; then this one returns")
+                raise Superseded(line) from None
             except* (ForeignRedis, MissingPermission) as ended:
                 raise Unstartable(str(first_error(ended))) from None
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE, EXIT_TEMPFAIL
 from seamless_wallet.observability import metrics
 from seamless_wallet.settings.handover import settings_file
 from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, READY, TAKE_OVER, socket_pair
@@ -201,7 +201,8 @@ class Child:
             if self._ready_at_s is not None and time.monotonic() - self._ready_at_s >= HEALTHY_S:
                 exits = 0
             exits += 1
-            failed = not self.ready.is_set() and (status == EXIT_CONFIG or exits >= EXITS_BEFORE_READY_MAX)
+            too_often = exits >= EXITS_BEFORE_READY_MAX and status != EXIT_TEMPFAIL
+            failed = not self.ready.is_set() and (status == EXIT_CONFIG or too_often)
             if self._on_trial:
                 self._report(status, "keep the one that it should replace")
                 self.failed.set()

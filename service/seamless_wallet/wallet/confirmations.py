@@ -1,23 +1,20 @@
 """Waiting until an entry is committed in SQL.
 
-Each attempt has a token of its own that travels with its entry; after a commit the writer sends the tokens back to
-their worker. A watermark alone is not enough: an entry of an older epoch would look committed. What stays
+Each attempt has a token of its own that travels with its entry; after a commit the writer sends the tokens back. A
+watermark alone is not enough: an entry of an older epoch would look committed. What stays
 unconfirmed, for whatever reason, is looked up in SQL by event digest and fingerprint.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count, islice
 from typing import Final
 
-from seamless_wallet.engine import keys
-from seamless_wallet.engine.ports import Message, RedisAddress
+from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.replies import REFUSED_MARK
-from seamless_wallet.engine.subscription import Subscription
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
@@ -25,18 +22,18 @@ from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Randomness
 from seamless_wallet.wallet.attempts import COMMIT_LOOKUP_S, Attempt, AttemptOutcome
 from seamless_wallet.wallet.prepared_event import PreparedEvent
+from seamless_wallet.wallet.shard_epochs import ShardEpochs
 from seamless_wallet.wallet.watermarks import Watermarks
+from seamless_wallet.wallet.writer_messages import Told, WriterMessages
 
 WORKER_BYTES: Final = 8
-"""Of a worker's random name: no two workers may share a channel."""
+"""Of a worker's random name: no two workers may have attempts of the same token."""
 
 COMMIT_LOOKUP_MAX: Final = 500
 """Attempts looked up in SQL at a time, oldest first."""
 
 COMMIT_LOOKUP_LIMIT_S: Final = 2.0
 """How long one look-up may take before the next one asks again."""
-
-_WATERMARK: Final = re.compile(r"(?a:(\d{1,9}):(\d{1,18}):(\d{1,18}))")
 
 
 AskRecovery = Callable[[int, EpochCause], Awaitable[None]]
@@ -53,6 +50,7 @@ class Confirmations:
         *,
         ledger: LedgerReader,
         ledger_uuid: str,
+        shards: ShardEpochs,
         redis: RedisAddress,
         randomness: Randomness,
         ask_recovery: AskRecovery,
@@ -61,9 +59,15 @@ class Confirmations:
         self.worker: Final = randomness.token(WORKER_BYTES)
         self._ledger = ledger
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
-        self._own_channel = keys.confirm_channel(self.worker)
-        committed_channel = keys.committed_channel(ledger_uuid)
-        self.subscription: Final = Subscription(redis, self._own_channel, committed_channel, receive=self._receive)
+        self._shards = shards
+        self.messages: Final = WriterMessages(
+            redis=redis,
+            ledger_uuid=ledger_uuid,
+            shards=len(shards),
+            names=shards.names_writer,
+            ask=shards.ask_writers,
+            take=self._take,
+        )
         self._ask_recovery = ask_recovery
         self._writer_heard = writer_heard
         self._numbers = count(1)
@@ -129,29 +133,19 @@ class Confirmations:
     async def run(self) -> None:
         """Listen to the writer, and ask SQL for what it did not confirm. Runs for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.subscription.run())
+            group.create_task(self.messages.run())
             group.create_task(self._look_up_for_ever())
 
-    def _receive(self, message: Message) -> None:
-        """What is published while the subscription is broken the look-up finds in SQL."""
-        if message.channel == self._own_channel:
-            self._confirm(message.text)
-        else:
-            self._observe(message.text)
-
-    def _confirm(self, tokens: str) -> None:
-        for token in tokens.split():
+    def _take(self, told: Told) -> None:
+        """The writer tells. What it tells while the subscription is broken the look-up finds in SQL."""
+        self._writer_heard()
+        for token in told.tokens.split():
             attempt = self._attempts.get(token.removeprefix(REFUSED_MARK))
             if attempt is not None:
                 refused = token.startswith(REFUSED_MARK)
                 attempt.resolve(AttemptOutcome.LOST if refused else AttemptOutcome.COMMITTED)
-
-    def _observe(self, text: str) -> None:
-        if _WATERMARK.match(text):  # anybody who may publish in Redis is heard
-            self._writer_heard()
         if self._watermarks:
-            for shard, epoch, seq in _WATERMARK.findall(text):
-                self._watermarks.observe(int(shard), int(epoch), int(seq))
+            self._watermarks.observe(told.shard, told.epoch, told.seq)
 
     async def _look_up_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -173,6 +167,7 @@ class Confirmations:
 
     async def _look_up_commits(self, waiting: Sequence[Attempt]) -> None:
         found = await self._ledger.find_events([attempt.event.key for attempt in waiting])
+        self._shards.learn_writers(found.heads)
         for shard, head in enumerate(found.heads):
             self._watermarks.observe(shard, head.epoch, head.seq)
         unknown: dict[int, list[Attempt]] = defaultdict(list)

@@ -23,6 +23,7 @@ from seamless_wallet.engine.arguments import (
     InstallEventsArgs,
     InstallRoundArgs,
     SuspendArgs,
+    TakeOverArgs,
 )
 from seamless_wallet.engine.permissions import NUMBERS
 from seamless_wallet.engine.pipeline import Pipeline
@@ -89,7 +90,8 @@ Step = tuple[str, Sequence[str], Sequence[Argument], Sequence[str]]
 def _steps(shard: int) -> Iterator[Step]:
     head, stream, loaded = keys.head(shard), keys.stream(shard, EPOCH), keys.wallet(shard, EPOCH, _LOADED)
     events, round_ = keys.events(shard, EPOCH, _LOADED, 0), keys.round_(shard, EPOCH, _ROUND)
-    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS), ("OK",)
+    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS, "1", "", "self.0"), ("OK",)
+    yield "take_over", (head,), TakeOverArgs(EPOCH, "2", "1"), ("OK",)
     yield (
         "install_events",
         (head, loaded, events),
@@ -110,11 +112,13 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
-    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "self-test", _ROUND), ("OK",)
-    yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH), ("OK",)
+    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "2", "self-test", _ROUND), ("OK",)
+    yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)
-    yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, 1), ("OK",)
-    yield "confirm", (head, stream), ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS), ("OK",)
+    yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, "2", 1), ("OK",)
+    channel = keys.committed_channel("self-test", shard)
+    confirm = ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS, "2", channel, _ATTEMPT)
+    yield "confirm", (head, stream), confirm, ("OK",)
 
 
 def _commands() -> Iterator[tuple[Command, int]]:

@@ -37,6 +37,7 @@ class ShardEpochs:
         self._ledger = ledger
         self._recover_channel = keys.recover_channel(ledger_uuid)
         self._heads = list(heads)
+        self._nonces = [head.nonce for head in heads]
         self._periods = [0] * len(heads)
         self._refreshes: SharedCalls[None, None] = SharedCalls("heads", HEADS_LIMIT_S)
         self._refused: Server | None = None
@@ -70,8 +71,35 @@ class ShardEpochs:
         """End what is under way."""
         await self._refreshes.close()
 
+    def __len__(self) -> int:
+        """How many shards there are."""
+        return len(self._heads)
+
+    def names_writer(self, shard: int, nonce: str) -> bool:
+        """Whether SQL was seen to name this as the nonce of the shard's present writer."""
+        return self._nonces[shard] == nonce
+
+    async def is_writer(self, nonce: str) -> bool:
+        """Whether SQL names this as the nonce of some shard's present writer. Raises StoreError."""
+        if nonce not in self._nonces:
+            await self.ask_writers()
+        return nonce in self._nonces
+
+    async def ask_writers(self) -> None:
+        """Read who writes. Never from a read under way, which may be older than the nonce that is asked about.
+
+        Raises StoreError, or TimeoutError.
+        """
+        async with asyncio.timeout(HEADS_LIMIT_S):
+            self.learn_writers(await self._ledger.heads())
+
+    def learn_writers(self, heads: Sequence[ShardHead]) -> None:
+        """SQL was asked for something else, and has told these heads with it."""
+        self._nonces = [head.nonce for head in heads]
+
     async def _read_heads(self) -> None:
         self._heads = list(await self._ledger.heads())
+        self.learn_writers(self._heads)
 
     async def follow_fence(self, pipeline: Pipeline, shard: int, epoch: int, reply: list[Any]) -> None:
         """A script was called with `epoch` and answered `FENCED epoch period`: learn what it names.

@@ -26,8 +26,8 @@ class WriterPresence:
 
     The writer tells its watermarks at least four times a second, on a channel that this process listens to anyway.
     If it was not heard for as long as a take-over takes, the subscription may be at fault. So Redis is asked for the
-    writer's heartbeat. Only if Redis says that there is none is the writer absent. Without an answer nothing changes:
-    then nothing can be executed either.
+    writer's heartbeat. Only if Redis says that there is none, or that of a writer that SQL does not name, is the writer
+    absent. Without an answer nothing changes: then nothing can be executed either.
     """
 
     def __init__(self, pipeline: Pipeline, shards: ShardEpochs, ledger_uuid: str) -> None:
@@ -59,7 +59,8 @@ class WriterPresence:
         return self._loop.time() - self._heard_s > keys.HEARTBEAT_MS / 1000
 
     async def _ask(self, renew_subscription: Callable[[OSError], None]) -> None:
-        alive = await self._pipeline.execute("EXISTS", self._heartbeat)
+        beat: bytes = await self._pipeline.execute("GET", self._heartbeat) or b""
+        alive = bool(beat) and await self._shards.is_writer(keys.beating(beat))
         if not self._is_overdue():
             return  # it was heard meanwhile
         if alive:

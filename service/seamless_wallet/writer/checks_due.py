@@ -7,7 +7,7 @@ import msgspec
 from seamless_wallet.engine.pipeline import NotSent
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerReader
-from seamless_wallet.recovery import check_owner
+from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.shard_states import ShardStates
@@ -20,8 +20,8 @@ class ChecksDue(msgspec.Struct):
     """The server may be another one, although no connection broke: a first replica gives it a new replication id."""
     heads: bool = True
     """SQL's heads may be others than those in ShardStates: the outcome of a commit or of an epoch is unknown."""
-    owner: bool = True
-    """The server may hold the data of another ledger."""
+    owners: bool = True
+    """The server may hold the data of another ledger, or heads of another writer."""
     scripts: bool = True
     """The server may have lost a script."""
 
@@ -33,11 +33,12 @@ async def run_due_checks(
     shard_states: ShardStates,
     scripts: ScriptLoader,
     ledger: LedgerReader,
-    ledger_uuid: str,
+    owners: HeadOwners,
 ) -> None:
     """Make the checks that are due. What is found wrong makes an epoch due.
 
-    Raises ForeignRedis, RedisUnavailable or StoreError. A check stays due until it came to an end.
+    Raises ForeignRedis, ForeignWriter, Displaced, RedisUnavailable or StoreError. A check stays due until it came to an
+    end.
     """
     if checks_due.server:
         shard_states.compare_server(await pipelines.commands.identify())
@@ -48,10 +49,10 @@ async def run_due_checks(
         raise NotSent("the connections lead to different servers: connecting again")
     if checks_due.heads:
         shard_states.adopt(await ledger.heads())
+        shard_states.check_writer()
         checks_due.heads = False
-    if checks_due.owner:
-        await check_owner(pipelines.commands, len(shard_states.heads), ledger_uuid)
-        checks_due.owner = False
+    if checks_due.owners:
+        checks_due.owners = not await owners.take_heads()
     if checks_due.scripts:
         if not await scripts.all_present():
             shard_states.require_epochs(EpochCause.NOSCRIPT)

@@ -28,7 +28,7 @@ class CommitStage:
     async def commit(self, batches: Collection[Batch]) -> None:
         """Commit; afterwards each batch holds just what was committed.
 
-        Raises EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
+        Raises Displaced; EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
         """
         metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
         if not batches:
@@ -48,7 +48,7 @@ class CommitStage:
         """Commit all, with what SQL refuses as void entries. Each refusal makes at least one more of them void."""
         while True:
             try:
-                await self._ledger.commit([batch.to_commit() for batch in batches])
+                await self._ledger.commit([batch.entries for batch in batches])
             except EntriesRefused as refused:
                 self._evictions.refuse(refused.refusals, batches)
                 if not _are_void(refused, batches):

@@ -1,11 +1,11 @@
-"""After the commit: raise the watermarks in Redis, then tell the workers. Answers leave only after this."""
+"""After the commit: raise the watermarks in Redis and tell the workers. Answers leave only after this."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, Final, NamedTuple
 
 from redis.exceptions import NoScriptError, ResponseError
@@ -15,7 +15,6 @@ from seamless_wallet.engine.arguments import ConfirmArgs
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import REFUSED_MARK, ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
-from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ports import Clock
 from seamless_wallet.writer.checks_due import ChecksDue
@@ -47,37 +46,38 @@ class ConfirmStage:
         checks_due: ChecksDue,
     ) -> None:
         self._pipeline = pipeline
-        self._committed_channel = keys.committed_channel(ledger_uuid)
+        self._ledger_uuid = ledger_uuid
         self._heartbeat = keys.heartbeat(ledger_uuid)
         self._clock = clock
         self._retention = retention
         self._shard_states = shard_states
         self._checks_due = checks_due
         self._all_due_s = 0.0
+        self._beats = count(1)
 
     async def confirm(self, batches: Mapping[int, Batch]) -> None:
         """Confirm what was committed of each shard. Raises RedisUnavailable.
 
-        A shard whose head is of another epoch, or knows less than SQL, needs a new epoch. A heartbeat that a full
-        server refuses is left out: then this is no whole cycle.
+        One message a shard: it is a sign of life, too, and so all shards have theirs from time to time. A shard whose
+        head is not ours, or of another epoch, is looked at. One that knows less than SQL needs a new epoch. A heartbeat
+        that a full server refuses is left out: then this is no whole cycle.
         """
         committed: dict[int, Sequence[Entry]] = {shard: batch.entries for shard, batch in batches.items()}
         all_due = self._clock.monotonic_s() >= self._all_due_s
         if all_due:
             self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
             committed = {shard: committed.get(shard, ()) for shard in range(len(self._shard_states.heads))}
-        await self._confirm(committed, tell_all=all_due)
-        if all_due and not self._shard_states.epochs_due:
+        await self._confirm(committed)
+        if all_due and not (self._shard_states.epochs_due or self._checks_due.owners):
             with contextlib.suppress(ResponseError):
-                await self._pipeline.execute("SET", self._heartbeat, "1", "PX", keys.HEARTBEAT_MS)
+                beat = keys.beat(self._shard_states.nonce, next(self._beats))
+                await self._pipeline.execute("SET", self._heartbeat, beat, "PX", keys.HEARTBEAT_MS)
 
-    async def _confirm(self, committed: Mapping[int, Sequence[Entry]], *, tell_all: bool) -> None:
-        """Confirm the shards named, also those with no new entry. `tell_all`: tell the watermarks even of those."""
+    async def _confirm(self, committed: Mapping[int, Sequence[Entry]]) -> None:
+        """Confirm the shards named, also those with no new entry."""
         now_ms = self._clock.now_ms()
-        watermarks = [self._raise_watermark(shard, now_ms) for shard in committed]
-        messages = self._tell_workers(committed, tell_all=tell_all)
-        replies = await asyncio.gather(*watermarks, return_exceptions=True)
-        await asyncio.gather(*messages)
+        confirmed = (self._confirm_shard(shard, entries, now_ms) for shard, entries in committed.items())
+        replies = await asyncio.gather(*confirmed, return_exceptions=True)
         lost_script = False
         for shard, reply in zip(committed, replies, strict=True):
             if isinstance(reply, NoScriptError):
@@ -85,31 +85,22 @@ class ConfirmStage:
             elif isinstance(reply, BaseException):
                 raise reply
             elif reply[0].decode() == ReplyStatus.FENCED:
-                self._shard_states.require_epoch(shard, EpochCause.HEAD)
+                self._checks_due.owners = True
             else:
                 self._shard_states.record_written(shard, int(reply[1]))
         self._checks_due.scripts |= lost_script
 
-    def _raise_watermark(self, shard: int, now_ms: int) -> asyncio.Future[Any]:
+    def _confirm_shard(self, shard: int, entries: Sequence[Entry], now_ms: int) -> asyncio.Future[Any]:
         head, retention = self._shard_states.heads[shard], self._retention
-        args = ConfirmArgs(head.epoch, head.seq, retention.stream_tail, now_ms, retention.hot_window_ms)
+        args = ConfirmArgs(
+            head.epoch,
+            head.seq,
+            retention.stream_tail,
+            now_ms,
+            retention.hot_window_ms,
+            self._shard_states.nonce,
+            keys.committed_channel(self._ledger_uuid, shard),
+            " ".join(f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries),
+        )
         names = (keys.head(shard), keys.stream(shard, head.epoch))
         return self._pipeline.execute(*load_scripts()["confirm"].command(names, args))
-
-    def _tell_workers(self, committed: Mapping[int, Sequence[Entry]], *, tell_all: bool) -> list[asyncio.Future[Any]]:
-        """One message a worker with the tokens of its attempts, and one for all with the watermarks.
-
-        The watermarks are a sign of life, too.
-        """
-        tokens: dict[str, list[str]] = defaultdict(list)
-        for entry in (entry for entries in committed.values() for entry in entries):
-            tokens[entry.token.partition(".")[0]].append(f"{REFUSED_MARK if entry.void else ''}{entry.token}")
-        if not tokens and not tell_all:
-            return []
-        heads = self._shard_states.heads
-        watermarks = " ".join(f"{shard}:{heads[shard].epoch}:{heads[shard].seq}" for shard in committed)
-        execute = self._pipeline.execute
-        return [
-            *(execute("PUBLISH", keys.confirm_channel(worker), " ".join(theirs)) for worker, theirs in tokens.items()),
-            execute("PUBLISH", self._committed_channel, watermarks),
-        ]

@@ -12,17 +12,18 @@ from seamless_wallet.engine.permissions import NUMBERS, MissingPermission, check
 from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
-from seamless_wallet.ledger.conflicts import EpochMoved
+from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
-from seamless_wallet.recovery import ForeignRedis
+from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.writer.checks_due import ChecksDue, run_due_checks
 from seamless_wallet.writer.commit_stage import CommitStage
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
 from seamless_wallet.writer.epoch_opener import EpochOpener
 from seamless_wallet.writer.evictions import Evictions
+from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
@@ -30,6 +31,9 @@ from seamless_wallet.writer.recovery_requests import RecoveryRequests
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.server_probe import probe_for_ever
 from seamless_wallet.writer.shard_states import ShardStates
+
+FATAL: Final = (ForeignRedis, ForeignWriter, Displaced, MissingPermission)
+"""What ends a writer. Whoever has started it decides whether another one is tried."""
 
 PAUSE_S: Final = 0.2
 """After a fault, before the next cycle."""
@@ -46,7 +50,7 @@ class WriterLimits(NamedTuple):
 
 
 class Writer:
-    """Commits the ledger. `run` ends only by cancellation, ForeignRedis or MissingPermission."""
+    """Commits the ledger. `run` ends only by cancellation, or by one of FATAL."""
 
     def __init__(
         self,
@@ -70,12 +74,22 @@ class Writer:
         self._checks_due = ChecksDue()
         self._evictions = Evictions(pipelines.commands, self._shard_states, self._checks_due, clock)
         self._scripts = ScriptLoader(ledger, pipelines.commands, clock)
+        self._owners = HeadOwners(
+            ledger=ledger,
+            ledger_uuid=ledger_uuid,
+            pipeline=pipelines.commands,
+            clock=clock,
+            randomness=randomness,
+            shard_states=self._shard_states,
+        )
         self._epochs = EpochOpener(
             ledger=ledger,
             ledger_uuid=ledger_uuid,
             pipeline=pipelines.commands,
             clock=clock,
+            randomness=randomness,
             shard_states=self._shard_states,
+            owners=self._owners,
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
@@ -103,7 +117,8 @@ class Writer:
         if self._server not in {None, server}:
             self._requests.subscription.renew(ConnectionResetError("the commands go to another server"))
         self._server = server
-        self._checks_due.owner = True
+        self._checks_due.owners = True
+        self._checks_due.heads = True
         self._shard_states.adopt(await self._ledger.heads())
         self._shard_states.compare_server(server)
         return True
@@ -126,8 +141,9 @@ class Writer:
             await self.pipelines.usable()
             try:
                 await self._check_permissions()
+                await self._owners.name_writer()
                 await self._cycle()
-            except (ForeignRedis, MissingPermission):
+            except FATAL:
                 raise
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
@@ -159,7 +175,7 @@ class Writer:
             shard_states=self._shard_states,
             scripts=self._scripts,
             ledger=self._ledger,
-            ledger_uuid=self._ledger_uuid,
+            owners=self._owners,
         )
         await self._scripts.load_new()
         await self._epochs.open_due()
@@ -167,5 +183,5 @@ class Writer:
         await self._committing.commit(batches.values())
         await self._evictions.proceed()
         await self._confirming.confirm(batches)
-        if not self._shard_states.epochs_due:
+        if not (self._shard_states.epochs_due or self._checks_due.owners):
             self.ready.set()

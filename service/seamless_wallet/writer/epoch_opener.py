@@ -13,8 +13,9 @@ from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock
+from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.recovery import open_epoch, unlink_older_epochs
+from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.shard_states import ShardStates
 
@@ -34,14 +35,18 @@ class EpochOpener:
         ledger_uuid: str,
         pipeline: Pipeline,
         clock: Clock,
+        randomness: Randomness,
         shard_states: ShardStates,
+        owners: HeadOwners,
         scripts: ScriptLoader,
     ) -> None:
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._pipeline = pipeline
         self._clock = clock
+        self._randomness = randomness
         self._shard_states = shard_states
+        self._owners = owners
         self._scripts = scripts
         self._opened: Counter[EpochCause] = Counter()
         self._clean_up: asyncio.Task[None] | None = None
@@ -50,7 +55,10 @@ class EpochOpener:
             metrics.REDIS_RECOVERIES.labels(cause)
 
     async def open_due(self) -> None:
-        """Open the epochs that are due; what fails stays due. Raises ForeignRedis, RedisUnavailable, StoreError."""
+        """Open the epochs that are due; what fails stays due.
+
+        Raises ForeignRedis, ForeignWriter, Displaced, RedisUnavailable, StoreError.
+        """
         due = self._shard_states.epochs_due
         while due:
             await self._open(*due.popitem())
@@ -78,11 +86,15 @@ class EpochOpener:
                 pipeline=self._pipeline,
                 server=server,
                 clock=self._clock,
+                randomness=self._randomness,
+                nonce=self._shard_states.nonce,
+                judge=self._owners.is_foreign,
             )
         except BaseException:
             self._shard_states.require_epoch(shard, cause)
             raise
         self._shard_states.record_epoch(shard, head)
+        self._owners.taken(shard)
         self._opened[cause] += 1
 
     def _report(self) -> None:

@@ -105,6 +105,9 @@ class Evictions:
         if self._met_suspended:
             met, self._met_suspended = self._met_suspended, {}
             await asyncio.gather(*(self._resume(shard, user_id) for user_id, shard in met.items()))
+        heads = self._shard_states.heads
+        for user_id in [user for user, each in self._under_way.items() if each.epoch != heads[each.shard].epoch]:
+            del self._under_way[user_id]  # Redis has a new generation of its shard
         if self._under_way:
             steps = [self._step(user_id, eviction) for user_id, eviction in self._under_way.items()]
             await asyncio.gather(*steps)
@@ -125,38 +128,41 @@ class Evictions:
             self._under_way[user_id] = eviction
 
     async def _suspend(self, user_id: str, eviction: _Eviction) -> None:
+        nonce = self._shard_states.nonce
         names = (keys.head(eviction.shard), keys.wallet(eviction.shard, eviction.epoch, user_id))
-        arguments = SuspendArgs(eviction.epoch, eviction.cold_provider, b"".join(eviction.rounds))
+        arguments = SuspendArgs(eviction.epoch, nonce, eviction.cold_provider, b"".join(eviction.rounds))
         reply = await self._run("suspend", names, arguments)
         if reply[0] == ReplyStatus.OK.encode():
             eviction.until_seq = int(reply[1])
-        elif reply[0] == ReplyStatus.FENCED.encode():
-            del self._under_way[user_id]
 
     async def _evict(self, user_id: str, eviction: _Eviction) -> None:
         """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
-        shard, epoch = eviction.shard, eviction.epoch
+        shard, epoch, nonce = eviction.shard, eviction.epoch, self._shard_states.nonce
         head = self._shard_states.heads[shard]
-        if head.epoch == epoch and head.seq < eviction.until_seq:
+        if head.seq < eviction.until_seq:
             return
         for digest in eviction.rounds:
             await self._run(
-                "forget_round", (keys.head(shard), keys.round_(shard, epoch, digest)), ForgetRoundArgs(epoch)
+                "forget_round",
+                (keys.head(shard), keys.round_(shard, epoch, digest)),
+                ForgetRoundArgs(epoch, nonce),
             )
         head_key, wallet_key = keys.head(shard), keys.wallet(shard, epoch, user_id)
         period = int(await self._pipeline.execute("HGET", head_key, "period") or 0)
         events = (keys.events(shard, epoch, user_id, period), keys.events(shard, epoch, user_id, period - 1))
-        reply = await self._run("evict", (head_key, wallet_key, *events), EvictArgs(epoch, head.seq))
-        if reply[0] != ReplyStatus.NOSCRIPT.encode():
+        reply = await self._run("evict", (head_key, wallet_key, *events), EvictArgs(epoch, nonce, head.seq))
+        if reply[0] == ReplyStatus.OK.encode():
             del self._under_way[user_id]
 
     async def _run(self, name: str, names: Sequence[str], arguments: Sequence[Argument]) -> Sequence[bytes]:
-        """Run a script. A server that lacks it is looked at before the next cycle."""
+        """Run a script. A server that lacks it, or a head that is not ours, is looked at before the next cycle."""
         try:
             reply: Sequence[bytes] = await self._pipeline.execute(*self._scripts[name].command(names, arguments))
         except NoScriptError:
             self._checks_due.scripts = True
             return (ReplyStatus.NOSCRIPT.encode(),)
+        if reply[0] == ReplyStatus.FENCED.encode():
+            self._checks_due.owners = True
         return reply
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import structs
+
 from seamless_wallet.engine.server import Server
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.conflicts import Displaced, EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead
 
 
 class ShardStates:
-    """Heads as SQL has them, the entries committed last, how far Redis has written, and the epochs that are due."""
+    """Our nonce, heads as SQL has them, how far Redis has written, and the epochs that are due."""
 
     def __init__(self) -> None:
+        self.nonce = ""
+        """Of this writer, once SQL has named it."""
         self.heads: list[ShardHead] = []
         self.epochs_due: dict[int, EpochCause] = {}
         """Shard → why it needs a new epoch before anything else happens to it."""
         self.stopped: set[int] = set()
         """Shards with an entry that only a newer version of this program can read."""
-        self._last_committed: dict[int, Entry] = {}
         self._written: dict[int, int] = {}
 
     def adopt(self, heads: Iterable[ShardHead]) -> None:
         """SQL was asked: go by its heads, and forget the rest."""
         self.heads = list(heads)
-        self._last_committed.clear()
         self._written.clear()
+
+    def check_writer(self) -> None:
+        """Raises Displaced if SQL names another writer."""
+        if any(head.nonce != self.nonce for head in self.heads):
+            raise Displaced("the ledger names another writer, which has taken over from this one")
 
     def compare_server(self, server: Server) -> None:
         """Shards whose epoch runs on another server need a new one."""
@@ -45,19 +52,7 @@ class ShardStates:
     def record_commit(self, entries: Sequence[Entry]) -> None:
         """SQL has taken these entries of one shard."""
         last = entries[-1]
-        head = self.heads[last.shard]
-        self.heads[last.shard] = ShardHead(head.epoch, last.seq, head.run_id, head.replid)
-        self._last_committed[last.shard] = last
-
-    def is_last_committed(self, entry: Entry) -> bool:
-        """Whether this is, to the byte, the entry that was committed last in its shard."""
-        last = self._last_committed.get(entry.shard)
-        return last is not None and (last.epoch, last.seq, last.payload, last.decided) == (
-            entry.epoch,
-            entry.seq,
-            entry.payload,
-            entry.decided,
-        )
+        self.heads[last.shard] = structs.replace(self.heads[last.shard], seq=last.seq)
 
     def record_written(self, shard: int, seq: int) -> None:
         """Redis has written up to `seq`. It must not know less than SQL."""
@@ -73,7 +68,6 @@ class ShardStates:
     def record_epoch(self, shard: int, head: ShardHead) -> None:
         """A new epoch begins where SQL ends."""
         self.heads[shard] = head
-        self._last_committed.pop(shard, None)
         self._written.pop(shard, None)
         self.stopped.discard(shard)
         if self.epochs_due.get(shard) is EpochCause.FORK:  # asked for meanwhile, of the epoch that is over

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, EpochMoved, LedgerConflict
+from seamless_wallet.ledger.conflicts import Displaced, EntriesRefused, EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.known import KnownState
@@ -18,11 +18,11 @@ from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 
 
 def commit_batches(
-    connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState
+    connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]], known: KnownState
 ) -> None:
-    """Commit gapless batches, at most one a shard. `known` is what the commits before left.
+    """Commit gapless batches, at most one a shard, as the writer of this nonce. `known` is what the last commits left.
 
-    Raises EntriesRefused, LedgerConflict, EpochMoved or sqlite3.Error.
+    Raises EntriesRefused, LedgerConflict, EpochMoved, Displaced or sqlite3.Error.
     """
     batches = [batch for batch in batches if batch]
     if len({batch[0].shard for batch in batches}) != len(batches):
@@ -31,9 +31,9 @@ def commit_batches(
         _check_gapless(batch)
     try:
         try:
-            _commit(connection, shards, batches, known)
+            _commit(connection, shards, nonce, batches, known)
         except REFUSALS:
-            _commit(connection, shards, batches, known)  # by what SQL has: it may have gone on without us
+            _commit(connection, shards, nonce, batches, known)  # by what SQL has: it may have gone on without us
     except REFUSALS as error:
         refusals = find_refusals(connection, shards, batches)
         if refusals:
@@ -43,10 +43,12 @@ def commit_batches(
         ) from error
 
 
-def _commit(connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState) -> None:
+def _commit(
+    connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]], known: KnownState
+) -> None:
     try:
         with transaction(connection, "IMMEDIATE"):
-            plan = _store(connection, shards, batches, known)
+            plan = _store(connection, shards, nonce, batches, known)
     except BaseException:
         known.forget()
         raise
@@ -64,11 +66,11 @@ def _check_gapless(batch: Sequence[Entry]) -> None:
 
 
 def _store(
-    connection: sqlite3.Connection, shards: int, batches: Sequence[Sequence[Entry]], known: KnownState
+    connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]], known: KnownState
 ) -> Plan | None:
     fresh: list[Chained] = []
     for batch in batches:
-        fresh += _advance_head(connection, batch)
+        fresh += _advance_head(connection, nonce, batch)
     if not fresh:
         return None
     plan = plan_on(connection, shards, fresh, known)
@@ -76,13 +78,15 @@ def _store(
     return plan
 
 
-def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> list[Chained]:
+def _advance_head(connection: sqlite3.Connection, nonce: str, batch: Sequence[Entry]) -> list[Chained]:
     """Move the shard's head over the batch; returns what of it is not stored yet."""
     first, last = batch[0], batch[-1]
     found = connection.execute(WRITE_SQL["chain_end"], (first.shard,)).fetchone()
     if found is None:
         raise StoreError(f"the ledger has no shard {first.shard}")
-    epoch, seq, chain = found
+    epoch, seq, chain, token, present = found
+    if present != nonce:
+        raise Displaced(f"the ledger names another writer of shard {first.shard}")
     if any(entry.epoch != epoch for entry in batch):
         raise EpochMoved(f"shard {first.shard} is in epoch {epoch}; entries are of {first.epoch}")
     if seq < first.seq - 1:
@@ -91,12 +95,15 @@ def _advance_head(connection: sqlite3.Connection, batch: Sequence[Entry]) -> lis
     if known:
         _check_redelivered(connection, batch[:known])
         batch = batch[known:]
-    chained = []
+    chained, before = [], token
     for entry in batch:
-        chain = entry.chained_to(chain)
+        if entry.before != before:
+            raise LedgerConflict(EpochCause.FORK, entry.shard, entry.seq, "does not follow the entry before it")
+        chain, before = entry.chained_to(chain), entry.token
         chained.append((entry, chain))
     if chained:
-        swapped = connection.execute(WRITE_SQL["advance_head"], (last.seq, chain, last.shard, epoch, seq)).rowcount
+        swap = (last.seq, chain, last.token, last.shard, epoch, seq, token, nonce)
+        swapped = connection.execute(WRITE_SQL["advance_head"], swap).rowcount
         if swapped != 1:
             raise StoreError(f"the head of shard {last.shard} moved within the transaction")
     return chained

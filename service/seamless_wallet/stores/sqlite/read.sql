@@ -8,7 +8,7 @@ SELECT name, scale, EXISTS (SELECT 1 FROM wallet WHERE wallet.currency = currenc
 
 -- name: heads
 -- The heads of all shards, by shard number.
-SELECT epoch, seq, run_id, replid FROM shard ORDER BY shard;
+SELECT epoch, seq, run_id, replid, nonce FROM shard ORDER BY shard;
 
 -- name: head
 -- Where one shard stands.
@@ -64,6 +64,10 @@ SELECT seq FROM entry INDEXED BY entry_void WHERE kind = 'void' AND shard = ? AN
 -- What every provider and the back office moved, per currency.
 SELECT wallet.currency, entry.provider, sum(entry.balance_delta), sum(entry.debt_delta)
 FROM entry JOIN wallet ON wallet.player = entry.player GROUP BY wallet.currency, entry.provider;
+
+-- name: writer
+-- Whether a writer of this nonce was named.
+SELECT 1 FROM writer WHERE nonce = ?;
 
 -- name: scripts
 -- Every registered script.

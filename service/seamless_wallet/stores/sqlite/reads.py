@@ -152,6 +152,11 @@ def trial_balance(connection: sqlite3.Connection) -> Mapping[str, Mapping[str, i
     return balances
 
 
+def has_named(connection: sqlite3.Connection, nonce: str) -> bool:
+    """Whether a writer of this nonce was named."""
+    return connection.execute(READ_SQL["writer"], (nonce,)).fetchone() is not None
+
+
 def registered_scripts(connection: sqlite3.Connection) -> Mapping[str, str]:
     """SHA → text."""
     return dict(connection.execute(READ_SQL["scripts"]).fetchall())

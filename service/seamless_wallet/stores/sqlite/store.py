@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from seamless_wallet.commands import Command
+from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import StoreError
@@ -54,6 +55,7 @@ class SqliteLedger:
         self.scales: Mapping[str, int] = info.scales
         self._lease: WriterLease | None = None
         self._known = KnownState()
+        self._nonce = ""
         self._make_executor = make_executor
         self._threads = DatabaseThreads(path, readers, busy_timeout_ms, make_executor)
 
@@ -137,6 +139,10 @@ class SqliteLedger:
         """SHA → text of every registered script."""
         return await self._threads.read(reads.registered_scripts)
 
+    async def has_named(self, nonce: str) -> bool:
+        """Whether this was ever the nonce of a writer of this ledger."""
+        return await self._threads.read(reads.has_named, nonce)
+
     async def verify(self, progress: Progress = lambda _done, _total: None) -> AsyncGenerator[Finding]:
         """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.
 
@@ -163,24 +169,39 @@ class SqliteLedger:
 
     # ------------------------------------------------------------------ writes
 
+    async def take_over(self, nonce: str, shards: Collection[int], now_ms: int) -> None:
+        """Name a nonce, and write these shards under it from now on; needs the lease.
+
+        Raises StoreError, also for a nonce that was named before.
+        """
+        self._check_lease()
+        await self._threads.write(_take_over, nonce, shards, now_ms)
+        self._known.forget()
+        self._nonce = nonce
+
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless, in one transaction; needs the lease.
 
-        Raises EntriesRefused, LedgerConflict or EpochMoved, and then nothing was committed; or StoreError, and then
-        the outcome is unknown: send the same again.
+        Raises EntriesRefused, LedgerConflict, EpochMoved or Displaced, and then nothing was committed; or StoreError,
+        and then the outcome is unknown: send the same again.
         """
         self._check_lease()
-        await self._threads.write(commit_batches, self.shards, batches, self._known)
+        self._check_taken_over()
+        await self._threads.write(commit_batches, self.shards, self._nonce, batches, self._known)
 
-    async def open_epoch(self, shard: int, expected: int, epoch: int, run_id: str, replid: str) -> bool:
-        """Compare-and-swap the epoch of a shard; False if it is not `expected` any more. Needs the lease.
+    async def open_epoch(
+        self, shard: int, expected: int, epoch: int, run_id: str, replid: str, token: str
+    ) -> int | None:
+        """Compare-and-swap the epoch of a shard, which its first entry follows by `token`; needs the lease.
 
-        Raises StoreError, and ValueError for an epoch that is not a later one.
+        Returns the shard's seq, or None if its epoch is not `expected` any more. Raises Displaced, StoreError, and
+        ValueError for an epoch that is not a later one.
         """
         self._check_lease()
+        self._check_taken_over()
         if epoch <= expected:
             raise ValueError("an epoch only grows")
-        return await self._threads.write(_open_epoch, shard, expected, epoch, run_id, replid)
+        return await self._threads.write(_open_epoch, self._nonce, shard, expected, (epoch, run_id, replid, token))
 
     async def register_scripts(self, scripts: Mapping[str, str], now_ms: int) -> None:
         """Register SHA → text; any process may. Raises ValueError for a text that is not of its SHA."""
@@ -196,6 +217,10 @@ class SqliteLedger:
         if not (self._lease and self._lease.held):
             raise StoreError("only the holder of the writer's lease may write entries and epochs")
 
+    def _check_taken_over(self) -> None:
+        if not self._nonce:
+            raise StoreError("a writer has to take its shards over before it writes entries and epochs")
+
 
 def _checkpoint(connection: sqlite3.Connection) -> None:
     """Leave all in the one file, where readers allow it: what a stopped service leaves can be copied so."""
@@ -203,11 +228,22 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _open_epoch(
-    connection: sqlite3.Connection, shard: int, expected: int, epoch: int, run_id: str, replid: str
-) -> bool:
+def _take_over(connection: sqlite3.Connection, nonce: str, shards: Collection[int], now_ms: int) -> None:
     with transaction(connection, "IMMEDIATE"):
-        return connection.execute(WRITE_SQL["open_epoch"], (epoch, run_id, replid, shard, expected)).rowcount == 1
+        connection.execute(WRITE_SQL["insert_writer"], (nonce, now_ms))
+        connection.executemany(WRITE_SQL["take_shard"], [(nonce, shard) for shard in shards])
+
+
+def _open_epoch(
+    connection: sqlite3.Connection, nonce: str, shard: int, expected: int, after: tuple[int, str, str, str]
+) -> int | None:
+    with transaction(connection, "IMMEDIATE"):
+        swapped = connection.execute(WRITE_SQL["open_epoch"], (*after, shard, expected, nonce)).fetchone()
+        if swapped is not None:
+            return int(swapped[0])
+        if connection.execute(WRITE_SQL["present_writer"], (shard,)).fetchone() != (nonce,):
+            raise Displaced(f"the ledger names another writer of shard {shard}")
+        return None
 
 
 def _register_scripts(connection: sqlite3.Connection, scripts: Mapping[str, str], now_ms: int) -> None:

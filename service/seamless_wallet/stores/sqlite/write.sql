@@ -8,7 +8,7 @@ UPDATE ledger SET schema_version = ?;
 
 -- name: insert_shard
 -- A shard that has no entries and never had an epoch.
-INSERT INTO shard (shard, epoch, seq, chain, run_id, replid) VALUES (?, 0, 0, ?, '', '');
+INSERT INTO shard (shard, epoch, seq, chain, run_id, replid, token, nonce) VALUES (?, 0, 0, ?, '', '', '', '');
 
 -- name: insert_currency
 -- A currency of the settings.
@@ -24,19 +24,32 @@ DELETE FROM currency WHERE name = ?;
 
 -- name: open_epoch
 -- Compare-and-swap the epoch of a shard.
-UPDATE shard SET epoch = ?, run_id = ?, replid = ? WHERE shard = ? AND epoch = ?;
+UPDATE shard SET epoch = ?, run_id = ?, replid = ?, token = ? WHERE shard = ? AND epoch = ? AND nonce = ?
+RETURNING seq;
+
+-- name: insert_writer
+-- Name a writer, once.
+INSERT INTO writer (nonce, named_ms) VALUES (?, ?);
+
+-- name: take_shard
+-- Make it the present writer of a shard.
+UPDATE shard SET nonce = ? WHERE shard = ?;
+
+-- name: present_writer
+-- The nonce of a shard's writer.
+SELECT nonce FROM shard WHERE shard = ?;
 
 -- name: insert_script
 -- Register one script.
 INSERT INTO script (sha, text, registered_ms) VALUES (?, ?, ?);
 
 -- name: chain_end
--- Where a shard stands, with the chain link of its last entry.
-SELECT epoch, seq, chain FROM shard WHERE shard = ?;
+-- Where a shard stands, with chain link and token of its last entry, and its writer.
+SELECT epoch, seq, chain, token, nonce FROM shard WHERE shard = ?;
 
 -- name: advance_head
 -- Compare-and-swap a shard's head over new entries.
-UPDATE shard SET seq = ?, chain = ? WHERE shard = ? AND epoch = ? AND seq = ?;
+UPDATE shard SET seq = ?, chain = ?, token = ? WHERE shard = ? AND epoch = ? AND seq = ? AND token = ? AND nonce = ?;
 
 -- name: last_id
 -- The id of the newest entry.

@@ -17,14 +17,23 @@ CREATE TABLE currency (
   scale INTEGER NOT NULL CHECK (scale BETWEEN 0 AND 8)
 ) STRICT, WITHOUT ROWID;
 
--- The head of each shard: its epoch and the Redis server it runs on, its last entry and that entry's chain link.
+-- Every writer that was ever named. Another nonce that stands in Redis is not of this ledger.
+CREATE TABLE writer (
+  nonce TEXT PRIMARY KEY CHECK (nonce <> ''),
+  named_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The head of each shard: its epoch and the Redis server it runs on, its last entry, that entry's chain link and token,
+-- and the nonce of its present writer.
 CREATE TABLE shard (
   shard INTEGER PRIMARY KEY CHECK (shard >= 0),
   epoch INTEGER NOT NULL CHECK (epoch >= 0),
   seq INTEGER NOT NULL CHECK (seq >= 0),
   chain BLOB NOT NULL CHECK (length(chain) = 16),
   run_id TEXT NOT NULL,
-  replid TEXT NOT NULL
+  replid TEXT NOT NULL,
+  token TEXT NOT NULL,
+  nonce TEXT NOT NULL
 ) STRICT;
 
 -- Every Lua script that some process of this ledger may call.

@@ -173,6 +173,8 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         ("providers = 1", {}, ["providers in", "table"]),
         ("providers = {a = 1}", {}, ["providers.a in"]),
         ("x = ", {}, ["WALLET_CONFIG:", "is not TOML"]),
+        ("x = " + "[" * 20_000, {}, ["WALLET_CONFIG:", "is not TOML"]),
+        ("x = " + "9" * 5_000, {}, ["WALLET_CONFIG:", "is not TOML"]),
         (None, {"WALLET_CONFIG": "/nowhere.toml"}, ["WALLET_CONFIG: cannot read /nowhere.toml"]),
         (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: is a table", "TOML"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d"}, ["WALLET_LEDGER_URL:", "only SQLite"]),

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -137,6 +138,28 @@ def test_no_secret_is_shown_by_the_system(service: RunningService) -> None:
             assert KEY.encode() not in content
             assert b"WALLET_" not in content
         assert not [fd for fd in (process / "fd").iterdir() if "settings" in str(fd.readlink())]
+
+
+def test_a_reload_that_is_asked_for_during_the_start_ends_nothing(tmp_path: Path) -> None:
+    """Whoever manages the configuration may be faster than the start: the lock file has told them the process."""
+    log, lock = tmp_path / "up.log", tmp_path / "var" / "up.lock"
+    (tmp_path / "wallet.toml").write_text(CONFIG)
+    with log.open("w") as output:
+        process = subprocess.Popen([*WALLET, "up"], env=environment(tmp_path), stderr=output)
+
+    def is_ready() -> bool:
+        if lock.exists():
+            process.send_signal(signal.SIGHUP)
+        return process.poll() is not None or '"ready"' in log.read_text()
+
+    try:
+        wait_until(is_ready, LIMIT_S, "ready")
+        wait_until(lambda: '"reloaded"' in log.read_text(), LIMIT_S, "reloaded")
+        process.terminate()
+        assert process.wait(LIMIT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_closed_terminal_stops_the_service_in_order(tmp_path: Path) -> None:

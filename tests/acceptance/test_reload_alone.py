@@ -116,6 +116,17 @@ def test_a_typo_is_one_line_and_changes_nothing(alone: SingleProcesses) -> None:
     assert [login(alone.webhook_url, key) for key in (KEY, NEW_KEY)] == [Code.R0, Code.R0]
 
 
+def test_settings_that_no_parser_takes_stop_nothing(alone: SingleProcesses) -> None:
+    """Nested deeper than Python can follow, or with a number of too many digits: refused in a line like a typo."""
+    alone.write_config(BOTH_KEYS)
+    alone.reload("serve", "reloaded")
+    for wrong in ("x = " + "[" * 20_000, f"workers = {'9' * 5_000}"):
+        alone.write_config(wrong)
+        for role in ROLES:
+            assert "is not TOML" in alone.reload(role, "reload_refused")["error"]
+    assert login(alone.webhook_url, NEW_KEY) is Code.R0
+
+
 def test_what_needs_a_restart_is_named(alone: SingleProcesses) -> None:
     """The port stays as it is, and the rest is taken into use."""
     alone.write_config("deadline_ms = 1500\n" + BOTH_KEYS, webhook_port="1")

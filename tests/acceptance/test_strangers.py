@@ -20,6 +20,7 @@ import pytest
 import seamless_wallet.stores.sqlite
 import seamless_wallet.supervisor.supervisor  # noqa: F401 - so that a fork has it
 from seamless_wallet.cli.root import app
+from seamless_wallet.supervisor import roles
 from seamless_wallet.supervisor.pid_files import identify
 from tests.acceptance.service_process import CONFIG, KEY, START_LIMIT_S, RunningService, environment
 
@@ -245,3 +246,20 @@ def test_a_name_that_messages_cannot_show_is_refused_in_one_line(tmp_path: Path,
         assert line.endswith("choose another name")
         assert line.isprintable()
     assert list(directory.iterdir()) == []
+
+
+def test_a_child_runs_no_code_of_the_working_directory(tmp_path: Path) -> None:
+    """Whoever may write where the service was started, as in /tmp, decides about nothing."""
+    planted = tmp_path / "seamless_wallet"
+    planted.mkdir()
+    for module in (planted / "__init__.py", tmp_path / "orjson.py", tmp_path / "json.py"):
+        module.write_text("raise SystemExit('planted')\n")
+    checked = subprocess.run(
+        [*roles.WALLET, "config", "check"],
+        env=environment(tmp_path, WALLET_CONFIG=""),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr

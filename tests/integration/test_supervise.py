@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.settings import load_settings
 from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
+from seamless_wallet.supervisor.data_directory import locked
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping
 from seamless_wallet.supervisor.kinds import VALKEY
 from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file
@@ -349,6 +351,25 @@ async def test_an_address_of_another_machine_is_refused(environ):
     settings = load_settings({**environ, "WALLET_WEBHOOK_HOST": "192.0.2.1"})
     with pytest.raises(SettingsError, match=r"^WALLET_WEBHOOK_HOST: cannot listen on 192\.0\.2\.1"):
         await Supervisor(settings, environ=environ, roles=dummy_roles).run()
+
+
+def test_a_lock_is_held_on_a_full_disk_too(tmp_path, monkeypatch):
+    """The pid in it is for people: a service that comes back on a full disk says what is wrong."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        patch.setattr(os, "write", full)
+        with (
+            locked(tmp_path / "up.lock"),
+            pytest.raises(SettingsError, match="is in use"),
+            locked(tmp_path / "up.lock"),
+        ):
+            pass
+    with locked(tmp_path / "up.lock"):
+        assert (tmp_path / "up.lock").read_text() == f"{os.getpid()}\n"
 
 
 async def test_a_data_directory_that_cannot_be_made_is_refused(environ, tmp_path):

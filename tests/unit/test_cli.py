@@ -231,7 +231,7 @@ class TestUp:
         started = []
 
         class Double:
-            def __init__(self, settings, on_ready, prepare, load, on_reload):
+            def __init__(self, settings, on_ready, prepare, load, on_reload, in_terminal):
                 self.settings = settings
                 self.prepare = prepare
 

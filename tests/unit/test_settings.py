@@ -11,6 +11,7 @@ from seamless_wallet.ciphers import decode_key
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.settings_reference import reference
 from seamless_wallet.settings import ProviderSettings, Settings, admin_token, ensure_demo, load_settings
+from seamless_wallet.settings.changes import without_restart
 
 KEY = "0123456789abcdef0123456789abcdef"
 PROVIDER = f"""
@@ -173,6 +174,8 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         ("providers = 1", {}, ["providers in", "table"]),
         ("providers = {a = 1}", {}, ["providers.a in"]),
         ("x = ", {}, ["WALLET_CONFIG:", "is not TOML"]),
+        ("x = " + "[" * 20_000, {}, ["WALLET_CONFIG:", "is not TOML"]),
+        ("x = " + "9" * 5_000, {}, ["WALLET_CONFIG:", "is not TOML"]),
         (None, {"WALLET_CONFIG": "/nowhere.toml"}, ["WALLET_CONFIG: cannot read /nowhere.toml"]),
         (None, {"WALLET_PROVIDERS": "{}"}, ["WALLET_PROVIDERS: is a table", "TOML"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d"}, ["WALLET_LEDGER_URL:", "only SQLite"]),
@@ -326,6 +329,17 @@ def test_the_demo_is_written_once_private_and_valid(tmp_path):
     (tmp_path / "var" / "wallet.toml").unlink()
     assert ensure_demo(environ) is not None
     assert files == {path.name: path.read_text() for path in (tmp_path / "var").iterdir()}
+
+
+def test_a_settings_file_that_is_gone_is_no_change(tmp_path):
+    """An editor or a deployment may be about to put it back. Without it, a reload would take every provider off."""
+    environ = {"WALLET_DATA_DIR": str(tmp_path)}
+    (tmp_path / "wallet.toml").write_text(PROVIDER)
+    in_force = load_settings(environ)
+    (tmp_path / "wallet.toml").unlink()
+    with pytest.raises(SettingsError, match=f"WALLET_CONFIG: {tmp_path}/wallet.toml is gone"):
+        without_restart(in_force, load_settings(environ))
+    assert without_restart(load_settings(environ), in_force).providers == in_force.providers
 
 
 def test_the_demo_leaves_a_configured_wallet_alone(tmp_path):

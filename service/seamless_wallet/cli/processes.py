@@ -15,6 +15,7 @@ from seamless_wallet.observability import logs
 from seamless_wallet.observability.structlog_import import structlog
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings, admin_token, ensure_demo
+from seamless_wallet.supervisor.terminal import has_terminal, hold_hang_up
 
 if TYPE_CHECKING:
     from seamless_wallet.supervisor.supervisor import ServiceUrls
@@ -37,6 +38,8 @@ def up(
     ] = False,
 ) -> None:
     """Start the service and keep it running: Valkey (unless WALLET_REDIS_URL is set), writer, workers, back office."""
+    in_terminal = has_terminal()
+    hold_hang_up()
     from seamless_wallet.cli.demo import set_up_demo
     from seamless_wallet.supervisor.supervisor import Supervisor
 
@@ -65,12 +68,15 @@ def up(
     def on_reload(settings: Settings) -> None:
         logs.configure_logging(settings.log_level)
 
-    supervisor = Supervisor(settings, on_ready, prepare=prepare, load=load, on_reload=on_reload)
+    supervisor = Supervisor(
+        settings, on_ready, prepare=prepare, load=load, on_reload=on_reload, in_terminal=in_terminal
+    )
     raise typer.Exit(asyncio.run(supervisor.run()))
 
 
 def serve(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:
     """Start one worker, which answers webhooks on a port of its own. With `up`, several workers share a port."""
+    hold_hang_up()
     from seamless_wallet.processes.worker import run_worker
 
     logs.redirect_output()
@@ -79,6 +85,7 @@ def serve(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = Fals
 
 def write(settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:  # noqa: ARG001 - every writer stands by until it has the lease
     """Start the writer, which commits to the ledger what the workers decide. Run exactly one for each ledger."""
+    hold_hang_up()
     from seamless_wallet.processes.writer import run_writer
 
     logs.redirect_output()
@@ -87,6 +94,7 @@ def write(settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: P
 
 def admin(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:
     """Start the back office: players and their money, health, metrics."""
+    hold_hang_up()
     from seamless_wallet.processes.admin import run_admin
 
     logs.redirect_output()

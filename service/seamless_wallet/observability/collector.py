@@ -60,6 +60,7 @@ class Collector:
         self._lock: int | None = None  # the file descriptor by which the totals are ours
         self._saving: asyncio.Task[None] | None = None
         self._collecting = asyncio.Lock()
+        self._scrape: asyncio.Task[bytes] | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -85,7 +86,12 @@ class Collector:
                 _log.exception("counters_not_collected", remedy="Report it. Nothing else is affected.")
 
     async def exposition(self) -> bytes:
-        """All together in the text format of Prometheus. One at a time, however many scrapers there are."""
+        """All together in the text format of Prometheus. Whoever asks during a scrape gets what it finds."""
+        if self._scrape is None or self._scrape.done():
+            self._scrape = asyncio.create_task(self._collected_text())
+        return await asyncio.shield(self._scrape)
+
+    async def _collected_text(self) -> bytes:
         async with self._collecting:
             found = await self._collect(save=True)
             return await asyncio.to_thread(self._render, found)
@@ -96,7 +102,10 @@ class Collector:
         With `save`, totals are written to the file in any case: what a scraper has seen must not be lost.
         """
         own = await self._own.snapshot()
-        found = await asyncio.to_thread(run_directory.sockets, self._run_dir)
+        try:
+            found = await asyncio.to_thread(run_directory.sockets, self._run_dir)
+        except OSError:
+            return await asyncio.to_thread(self._take_own, own)
         others = [file for file in found if (file.role, file.pid) != (own.role, own.pid)]
         answers = await asyncio.gather(*(_ask(file.path) for file in others))
         taken = await asyncio.to_thread(self._take, own, dict(zip(others, answers, strict=True)))
@@ -120,13 +129,22 @@ class Collector:
             else:
                 answered.append(snapshot)
         running = {(file.role, file.pid) for file, answer in answers.items() if answer != _ENDED}
-        farewells = self._farewells() if self._is_owner else {}
+        try:
+            farewells = self._farewells() if self._is_owner else {}
+        except OSError:
+            return self._take_own(own)
         self._totals.keep_farewells(farewells.values(), running)
         for farewell in farewells.values():
             self._totals.end(farewell)
         ended = self._totals.update(answered, unanswered) or bool(farewells)
         done = [path for path, farewell in farewells.items() if (farewell.role, farewell.pid) not in running]
         return _Round(answered, unanswered, ended, done, self._totals.to_json())
+
+    def _take_own(self, own: Snapshot) -> _Round:
+        """Without the directory, as when no more files can be opened, nobody knows who has ended: nobody has."""
+        others = self._totals.processes() - {(own.role, own.pid)}
+        self._totals.update([own], others)
+        return _Round([own], others, ended=False, farewells=[], totals=self._totals.to_json())
 
     async def _save(self, taken: _Round) -> None:
         """Write the totals, then remove the farewells in them. A disk that hangs must not hide the counters."""
@@ -135,7 +153,7 @@ class Collector:
             await asyncio.wait({self._saving}, timeout=SAVE_LIMIT_S)
 
     def _farewells(self) -> dict[Path, Snapshot]:
-        """What processes have left behind at their end."""
+        """What processes have left behind at their end. Raises OSError."""
         found = {}
         for file in run_directory.farewells(self._run_dir):
             with suppress(OSError):

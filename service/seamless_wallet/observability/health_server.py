@@ -15,7 +15,8 @@ from typing import Final, NamedTuple
 
 HEAD_BYTES_MAX: Final = 8_192
 CONNECTIONS_MAX: Final = 64
-"""Further connections are closed at once: no stranger may use up the files of a process."""
+"""One more, and the connection that has been silent for longest is closed, or the new one if all wait for answers: no
+stranger may use up the files of a process, or hide it from a probe."""
 
 REQUEST_LIMIT_S: Final = 10.0
 """From the connection until its answer is taken."""
@@ -41,6 +42,7 @@ class HealthServer:
         self._handlers = handlers
         self._servers: list[asyncio.Server] = []
         self._open = 0
+        self._silent: dict[asyncio.StreamWriter, None] = {}  # the oldest of those without a whole request comes first
 
     async def listen(self, listener: socket.socket) -> None:
         """Serve on a listening socket, too."""
@@ -55,20 +57,31 @@ class HealthServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
         try:
-            if self._open <= CONNECTIONS_MAX:
+            if self._open <= CONNECTIONS_MAX or self._make_room():
+                self._silent[writer] = None
                 with suppress(OSError, TimeoutError):
                     async with asyncio.timeout(REQUEST_LIMIT_S):
-                        writer.write(await self._respond(reader))
+                        writer.write(await self._respond(reader, writer))
                         await writer.drain()
                         writer.close()
                         await writer.wait_closed()
         finally:
             self._open -= 1
+            self._silent.pop(writer, None)
             writer.transport.abort()
 
-    async def _respond(self, reader: asyncio.StreamReader) -> bytes:
+    def _make_room(self) -> bool:
+        """Close the connection that has been silent for longest. False if there is none."""
+        for oldest in self._silent:
+            del self._silent[oldest]
+            oldest.transport.abort()
+            return True
+        return False
+
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
+            self._silent.pop(writer, None)
             method, target, version = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             return _response(_plain(HTTPStatus.BAD_REQUEST))

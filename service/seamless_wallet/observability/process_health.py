@@ -124,9 +124,9 @@ class ProcessHealth:
     def _say_farewell(self) -> None:
         """Leave what was counted for an admin process, if another one than this is there to take it."""
         last = self.counters.snapshot_now()
-        files = run_directory.sockets(self._directory.path)
-        if any(file.role == "admin" and file.pid != last.pid for file in files):
-            with suppress(OSError):
+        with suppress(OSError):
+            files = run_directory.sockets(self._directory.path)
+            if any(file.role == "admin" and file.pid != last.pid for file in files):
                 run_directory.write_file(self._directory.path / f"{last.role}-{last.pid}.json", last.to_json())
 
     async def _live(self) -> HealthAnswer:

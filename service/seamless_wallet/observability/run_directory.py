@@ -32,12 +32,12 @@ class RunFile(NamedTuple):
 
 
 def sockets(directory: Path) -> list[RunFile]:
-    """All sockets, also those whose process has ended without removing it."""
+    """All sockets, also those whose process has ended without removing it. Raises OSError."""
     return _files(directory, ".sock")
 
 
 def farewells(directory: Path) -> list[RunFile]:
-    """What processes have left behind."""
+    """What processes have left behind. Raises OSError."""
     return _files(directory, ".json")
 
 
@@ -84,7 +84,7 @@ def remove_stale_files(directory: Path) -> None:
 def _files(directory: Path, suffix: str) -> list[RunFile]:
     try:
         paths = sorted(directory.iterdir())
-    except OSError:
+    except FileNotFoundError:
         return []
     found = [(path, _NAME.fullmatch(path.stem)) for path in paths if path.suffix == suffix]
     return [RunFile(match[1], int(match[2]), path) for path, match in found if match]

@@ -66,6 +66,10 @@ class Totals:
         self._last |= present
         return bool(ended)
 
+    def processes(self) -> set[tuple[str, int]]:
+        """Role and pid of all that have not ended, as far as is known."""
+        return {(snapshot.role, snapshot.pid) for snapshot in self._last.values()}
+
     def end(self, farewell: Snapshot) -> None:
         """Take the last snapshot of a process, which it made at its end. Taking it again changes nothing."""
         if farewell.identity not in self._farewells:

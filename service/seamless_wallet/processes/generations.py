@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 
-from seamless_wallet.errors import WalletError
 from seamless_wallet.observability import logs
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.lifetime import Generation, Lifetime
@@ -94,10 +93,10 @@ class Generations:
         """What is in force afterwards. Whatever is wrong with the new settings is one line in the log."""
         try:
             read = await asyncio.to_thread(load_checked_settings)
-        except WalletError as error:
+            wanted = without_restart(settings, read)
+        except Exception as error:  # noqa: BLE001 - logged; nothing that goes wrong with new settings stops what runs
             log_refused(error)
             return settings, generation, task
-        wanted = without_restart(settings, read)
         logs.configure_logging(wanted.log_level)
         successor, next_task = self._begin(wanted, asyncio.Event())
         if not await self._is_fit(successor, next_task, generation, stop):

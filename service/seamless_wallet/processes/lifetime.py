@@ -13,6 +13,7 @@ import structlog
 
 from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, TAKE_OVER, ParentSocket
 from seamless_wallet.supervisor.service_manager import ServiceManager
+from seamless_wallet.supervisor.terminal import deliver_hang_up
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ class Lifetime:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._on_hang_up)
+        deliver_hang_up()
         if self._parent is not None:
             self.parent_message_s = loop.time()
             self._parent.watch(on_message=partial(self._pass_on, loop))

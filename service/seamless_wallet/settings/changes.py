@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from seamless_wallet.errors import SettingsError
+
 if TYPE_CHECKING:
     from seamless_wallet.settings.model import Settings
 
@@ -31,5 +33,10 @@ def changed_names(old: Settings, new: Settings) -> list[str]:
 
 
 def without_restart(old: Settings, new: Settings) -> Settings:
-    """The new settings, with the old values of what needs a restart."""
+    """The new settings, with the old values of what needs a restart.
+
+    Raises SettingsError if there was a settings file and there is none now: that would take every provider off.
+    """
+    if old.config is not None and new.config is None:
+        raise SettingsError(f"WALLET_CONFIG: {old.config} is gone; put it back, or restart to do without it")
     return new.model_copy(update={name: getattr(old, name) for name in NEEDS_RESTART})

@@ -97,7 +97,7 @@ def _toml(path: Path) -> dict[str, Any]:
         raise SettingsError(f"WALLET_CONFIG: {error}") from None
     except OSError as error:
         raise SettingsError(f"WALLET_CONFIG: cannot read {path} ({error.strerror}); correct its path or mode") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number of too many digits; too deep
         raise SettingsError(f"WALLET_CONFIG: {path} is not TOML ({error}); correct the file") from None
     for key in written:
         if key not in KEYS | TABLES:

@@ -49,8 +49,9 @@ def locked(path: Path) -> Iterator[None]:
                 f"WALLET_DATA_DIR: {path.parent} is in use by `wallet up` (pid {holder}); "
                 "stop that service, or name another directory"
             ) from None
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
+        text = f"{os.getpid()}\n".encode()
+        with suppress(OSError):  # a full disk: the lock holds without it
+            os.ftruncate(handle, os.pwrite(handle, text, 0))
         yield
     finally:
         os.close(handle)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from seamless_wallet.settings import Settings
 
-WALLET: Final = (sys.executable, "-m", "seamless_wallet")
+WALLET: Final = (sys.executable, "-P", "-m", "seamless_wallet")
+"""`-P`: without it, Python would look for modules in the working directory first, whoever may write there."""
+
 WORKER_STOP_LIMIT_S: Final = 10.0
 WRITER_STOP_LIMIT_S: Final = 6.0
 VALKEY_STOP_LIMIT_S: Final = 3.0

@@ -31,7 +31,7 @@ from seamless_wallet.supervisor.passed_sockets import PassedSockets
 from seamless_wallet.supervisor.reload import reload
 from seamless_wallet.supervisor.roles import default_roles
 from seamless_wallet.supervisor.service_manager import OWN_VARIABLES, ServiceManager
-from seamless_wallet.supervisor.terminal import has_terminal
+from seamless_wallet.supervisor.terminal import deliver_hang_up, has_terminal
 
 if TYPE_CHECKING:
     import socket
@@ -58,7 +58,8 @@ class Supervisor:
     held, before any child starts: what it makes is only made if the service can start. It returns the settings of the
     children, who read none themselves. On SIGHUP, `load` reads and checks the settings again, and `on_reload` gets
     those that are in force then. `environ` is the environment of the children, without the variables of settings.
-    `roles` gives the children for the settings and the file descriptors of both listening sockets.
+    `roles` gives the children for the settings and the file descriptors of both listening sockets. `in_terminal`:
+    whether the process was started in a terminal, if the caller has looked before.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Supervisor:
         on_reload: Callable[[Settings], None] = lambda _: None,
         environ: Mapping[str, str] = os.environ,
         roles: Callable[[Settings, int, int], Sequence[Role]] = default_roles,
+        in_terminal: bool | None = None,
     ) -> None:
         self._settings = settings
         self._on_ready = on_ready
@@ -80,7 +82,7 @@ class Supervisor:
         self._environ = environ
         self._roles = roles
         self._manager = ServiceManager(environ)
-        self._has_terminal = has_terminal()
+        self._has_terminal = has_terminal() if in_terminal is None else in_terminal
         self._family = Family()
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -228,6 +230,7 @@ class Supervisor:
         handlers = {signal.SIGTERM: self._on_stop, signal.SIGINT: self._on_stop, signal.SIGHUP: self._on_hang_up}
         for number, handler in handlers.items():
             loop.add_signal_handler(number, handler, number)
+        deliver_hang_up()
         try:
             yield
         finally:

@@ -1,8 +1,19 @@
-"""Tells a closed terminal from a request to reload: both send SIGHUP."""
+"""SIGHUP: held until somebody handles it, and told apart, as a closed terminal sends it, too."""
 
 from __future__ import annotations
 
 import os
+import signal
+
+
+def hold_hang_up() -> None:
+    """Have a SIGHUP wait for `deliver_hang_up`: before there is a handler, it would end the process without a line."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+
+
+def deliver_hang_up() -> None:
+    """There is a handler now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def has_terminal() -> bool:

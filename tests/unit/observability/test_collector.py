@@ -151,6 +151,38 @@ async def test_a_process_that_hangs_is_shown_and_does_not_hold_up_the_scrape(dir
     assert (seen[COMMITTED], seen[up("worker")]) == (before + 13, 1)
 
 
+async def test_many_scrapes_at_once_wait_no_longer_than_one(directory, start, monkeypatch):
+    """Just when a process hangs somebody may ask again and again: a scrape is for all who wait for it."""
+    monkeypatch.setattr(collector, "ANSWER_LIMIT_S", 0.2)
+    one = await start("worker", 1)
+    one.hangs = True
+    collecting = Collector(directory, ProcessCounters("admin"))
+    async with asyncio.timeout(3):
+        gone, *others = [asyncio.create_task(scrape(collecting)) for _ in range(40)]
+        await asyncio.sleep(0.05)
+        gone.cancel()  # a client that goes away takes nothing from the others
+        seen = await asyncio.gather(*others)
+    assert {each[up("worker")] for each in seen} == {0}
+
+
+async def test_a_directory_that_cannot_be_read_for_a_moment_doubles_nothing(directory, start, before, monkeypatch):
+    """As without a file descriptor to be had: nobody knows whether a process has ended."""
+    one = await start("worker", 1)
+    one.committed(5)
+    collecting = Collector(directory, ProcessCounters("admin"))
+    assert (await scrape(collecting))[COMMITTED] == before + 5
+
+    def refuse(_: Path) -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", refuse)
+        seen = await scrape(collecting)
+        assert (seen[COMMITTED], seen[up("worker")]) == (before + 5, 0)
+    seen = await scrape(collecting)
+    assert (seen[COMMITTED], seen[up("worker")]) == (before + 5, 1)
+
+
 async def test_totals_survive_the_admin_process(directory, start, before):
     """What it had collected of processes that are gone, and of itself."""
     one = await start("worker", 1)

@@ -13,15 +13,17 @@ import pytest
 from seamless_wallet.observability import health_server
 from seamless_wallet.observability.health_server import CONNECTIONS_MAX, HealthAnswer, HealthServer
 
+FINE = b"GET /fine HTTP/1.1\r\n\r\n"
+
 
 async def _fine() -> HealthAnswer:
     return HealthAnswer(HTTPStatus.OK, "text/x-test", b"fine")
 
 
 @asynccontextmanager
-async def served(*listeners):
+async def served(*listeners, handler=_fine):
     """A server with one path."""
-    server = HealthServer({"/fine": _fine})
+    server = HealthServer({"/fine": handler})
     for listener in listeners:
         await server.listen(listener)
     try:
@@ -100,22 +102,35 @@ async def test_a_caller_who_sends_nothing_is_let_go(monkeypatch):
         assert await exchange(port, b"GET /fine HTTP/1.1\r\n") == b""
 
 
-async def test_more_connections_than_allowed_are_closed_at_once_and_the_next_one_is_served():
-    """When the others are gone."""
+async def test_who_holds_all_connections_and_asks_nothing_hides_no_process():
+    """The one that has been silent for longest makes room for the next."""
     async with on_tcp() as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS_MAX)]
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        with suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
-        for _, each in [*held, (reader, writer)]:
+        for _ in range(3):
+            assert (await exchange(port, FINE)).endswith(b"fine")
+        for _, each in held:
             each.close()
 
-        async def served_again() -> None:
-            while True:
-                try:
-                    if (await exchange(port, b"GET /fine HTTP/1.1\r\n\r\n")).endswith(b"fine"):
-                        return
-                except ConnectionResetError:
-                    pass
 
-        await asyncio.wait_for(served_again(), 20)
+async def test_more_callers_than_allowed_are_closed_at_once_and_the_next_one_is_served():
+    """When the others have their answers."""
+    answering, waiting = asyncio.Event(), []
+
+    async def slow() -> HealthAnswer:
+        waiting.append(1)
+        await answering.wait()
+        return await _fine()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    port = listener.getsockname()[1]
+    async with served(listener, handler=slow):
+        asking = [asyncio.create_task(exchange(port, FINE)) for _ in range(CONNECTIONS_MAX)]
+        async with asyncio.timeout(10):
+            while len(waiting) < CONNECTIONS_MAX:  # noqa: ASYNC110 - each call adds one
+                await asyncio.sleep(0.01)
+        with suppress(ConnectionResetError):
+            assert await exchange(port, FINE) == b""
+        answering.set()
+        assert all(answer.endswith(b"fine") for answer in await asyncio.gather(*asking))
+        assert (await exchange(port, FINE)).endswith(b"fine")

@@ -206,6 +206,14 @@ def test_a_newer_ledger_is_refused(backend):
             act()
 
 
+def test_a_ledger_with_entries_of_a_newer_form_is_refused(backend):
+    """By open and by init, also where the tables are the same"""
+    backend.tamper("UPDATE ledger SET payload_version = payload_version + 1")
+    for act in (backend.open, backend.init):
+        with pytest.raises(StoreError, match="install that version or a later one"):
+            act()
+
+
 async def test_a_reader_alone_opens_a_ledger_that_nobody_has_open(backend):
     """Without -wal and -shm beside it, as after a clean shutdown"""
     assert list(backend.path.parent.iterdir()) == [backend.path]

@@ -2,6 +2,10 @@
 -- Which ledger this is.
 SELECT uuid, shards, schema_version FROM ledger;
 
+-- name: payload_version
+-- The newest form of payload that the entries of this ledger may have.
+SELECT payload_version FROM ledger;
+
 -- name: currencies
 -- Every currency's scale, and whether a wallet uses it.
 SELECT name, scale, EXISTS (SELECT 1 FROM wallet WHERE wallet.currency = currency.name) FROM currency ORDER BY name;

@@ -77,7 +77,9 @@ def _init(
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
         raise StoreError(f"{path} is a database, but not a ledger: choose another path")
     migrate(connection, version)
-    if version == 0:
+    if version:
+        check_payloads(connection, path)
+    else:
         connection.execute(
             WRITE_SQL["insert_ledger"], (new_uuid or str(uuid.uuid4()), shards, SCHEMA_VERSION, PAYLOAD_VERSION)
         )
@@ -117,6 +119,13 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
         return read_info_row(connection)[2]
     except sqlite3.Error as error:
         raise StoreError(f"cannot read the ledger {path}: {error}") from error
+
+
+def check_payloads(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError if entries may have a form that this program cannot read."""
+    (version,) = connection.execute(READ_SQL["payload_version"]).fetchone()
+    if version > PAYLOAD_VERSION:
+        raise StoreError(f"the ledger {path} {NEWER}")
 
 
 def read_info_row(connection: sqlite3.Connection) -> tuple[str, int, int]:
@@ -175,6 +184,7 @@ def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] |
                 newer = version > SCHEMA_VERSION
                 old = f"has schema {version}, not {SCHEMA_VERSION}; run `wallet init`"
                 raise StoreError(f"the ledger {path} {NEWER if newer else old}")
+            check_payloads(connection, path)
             info = read_info(connection)
     except sqlite3.Error as error:
         raise StoreError(f"cannot read the ledger {path}: {error}") from error

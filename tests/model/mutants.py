@@ -210,6 +210,8 @@ MUTANTS = {
     "an event is not recorded": Mutant(
         "include/conclude.lua", "redis.call('HSET', events_now_key, digest, record)\n", ""
     ),
+    "an entry follows itself": Mutant("include/conclude.lua", "'b', last_token)", "'b', token)"),
+    "the last entry is not remembered": Mutant("include/conclude.lua", "'seq', seq, 'last', token)", "'seq', seq)"),
     "the round is not written": Mutant("include/round.lua", "#written > 0", "#written > 99"),
     # ---------------------------------------------------------------- sessions, back office
     "blocked players log in": Mutant("login.lua", "status ~= 'active'", "false"),

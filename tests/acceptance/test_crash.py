@@ -75,9 +75,11 @@ def _assert_acknowledged_once(acks: Path, ledger: Path) -> None:
         for ack in map(json.loads, acks.read_text().splitlines())
     }
     with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
-        payloads = connection.execute("SELECT payload FROM entry WHERE provider = 'acme'").fetchall()
+        events = connection.execute(
+            "SELECT user_id, transaction_id FROM entry JOIN wallet USING (player) WHERE provider = 'acme'"
+        ).fetchall()
     connection.close()
-    entries = Counter((event["user_id"], event["transaction_id"]) for (raw,) in payloads for event in [json.loads(raw)])
+    entries = Counter(events)
     assert acknowledged
     missing = acknowledged.keys() - entries.keys()
     assert not missing, f"acknowledged and not in the ledger: {sorted(missing)[:5]}"

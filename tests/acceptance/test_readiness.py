@@ -78,7 +78,7 @@ def fill(ledger: Path) -> None:
     """Copies of one entry, in a shard that the service does not have: only the trial balance reads them."""
     with closing(sqlite3.connect(ledger, timeout=LIMIT_S, isolation_level=None)) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(entry)")]
-        changed = {"shard": "99", "seq": "n", "event_digest": "randomblob(16)"}
+        changed = {"id": "1000000 + n", "shard": "99", "seq": "n"}
         values = ", ".join(changed.get(column, column) for column in columns)
         numbers = "WITH number(n) AS (VALUES (?) UNION ALL SELECT n + 1 FROM number WHERE n < ?)"
         for first in range(1, ROWS, CHUNK):  # the writer has its turn in between

@@ -25,6 +25,7 @@ class Ledger:
     def __init__(self, shard: Shard) -> None:
         self.shard = shard
         self.seq = 0
+        self.token = f"gate.{shard.epoch}"
         self.wallets: dict[str, Wallet] = {}
         self.rounds: defaultdict[bytes, dict[str, Bet]] = defaultdict(dict)
         self.owners: dict[bytes, str] = {}
@@ -35,6 +36,8 @@ class Ledger:
         new = self.shard.entries(self.seq)
         for entry in new:
             assert entry.seq == self.seq + 1, "a hole in the stream"
+            assert entry.before == self.token, "an entry that follows another one"
+            self.token = entry.token
             self._fold(entry)
         return new
 
@@ -81,6 +84,7 @@ class Ledger:
     def reload(self) -> None:
         """A new epoch, into which every player is brought from the entries."""
         self.shard.open(self.shard.epoch + 1, self.seq)
+        self.token = f"gate.{self.shard.epoch}"
         for user in self.wallets:
             for command in self.installation(user):
                 reply: list[bytes] = self.shard.client.execute_command(*command)

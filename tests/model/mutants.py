@@ -215,6 +215,8 @@ MUTANTS = {
         "include/conclude.lua", "redis.call('HSET', events_now_key, digest, record)\n", ""
     ),
     "a new debt is told and not kept": Mutant("include/conclude.lua", "if debt_delta ~= 0 then", "if false then"),
+    "an entry follows itself": Mutant("include/conclude.lua", "'b', last_token)", "'b', token)"),
+    "the last entry is not remembered": Mutant("include/conclude.lua", "'seq', seq, 'last', token)", "'seq', seq)"),
     "the round is not written": Mutant("include/round.lua", "#written > 0", "#written > 99"),
     # ---------------------------------------------------------------- sessions, back office
     "blocked players log in": Mutant("login.lua", "status ~= 'active'", "false"),

@@ -1,0 +1,50 @@
+"""The tests of who writes can fail: each rule, broken, is found by the test that is named for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.writer_mutants import MUTANTS
+
+ROOT = Path(__file__).parents[2]
+FAILED = 1
+"""Exit status of pytest if a test has failed. It is another one if there is no such test."""
+
+
+def run(copy: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """These tests, in a process of its own, on a copy of the package."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+    environ = {**os.environ, "PYTHONPATH": str(copy / "service"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environ.pop("PYTEST_XDIST_WORKER", None)
+    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Of lua/ and service/."""
+    for folder in ("lua", "service"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_mutant_is_found(name: str, copy: Path) -> None:
+    """By its test."""
+    mutant = MUTANTS[name]
+    mutant.write_into(copy)
+    found = run(copy, mutant.test)
+    assert found.returncode == FAILED, found.stdout[-2000:] + found.stderr[-2000:]
+
+
+@pytest.mark.timeout(180)
+def test_without_a_mutant_they_all_pass(copy: Path) -> None:
+    """So it is the rule that is missed, and not the copy."""
+    passed = run(copy, *sorted({mutant.test for mutant in MUTANTS.values()}))
+    assert passed.returncode == 0, passed.stdout[-2000:] + passed.stderr[-2000:]

@@ -15,7 +15,7 @@ if head_epoch ~= epoch or head_nonce ~= nonce then
   return {'FENCED', head_epoch or ''}
 end
 if integer(seq) > integer(evicted or '0') then
-  redis.call('HSET', head_key, 'evicted', seq)
+  redis.call('HSET', head_key, 'evicted', text_of(integer(seq)))
 end
 redis.call('UNLINK', wallet_key, events_now_key, events_before_key)
 return {'OK'}

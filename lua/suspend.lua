@@ -1,6 +1,6 @@
--- suspend: take a wallet out of use, because SQL refused an entry of it. Nothing is decided for it any more, and no load
--- may bring it back, until `evict`. What stands in its place says which rounds have to go with it, so that another writer
--- can carry on. A provider that used an id again is cold for a while: SQL is asked first.
+-- suspend: take a wallet out of use, because SQL refused an entry of it. Nothing is decided for it any more, and no
+-- load may bring it back, until `evict`. What stands in its place says which rounds have to go with it, so that
+-- another writer can carry on. A provider that used an id again is cold for a while: SQL is asked first.
 --
 -- KEYS     head wallet
 -- ARGV     epoch nonce cold_provider rounds

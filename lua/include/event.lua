@@ -3,8 +3,8 @@
 -- `rests_on` of a reply is the seq that must be committed in SQL before anybody may be told: where nothing is written,
 -- that of the wallet's last entry, on which the balance of now rests. It is no older than the entry of an event seen.
 --
--- What is not here must be asked of SQL until a period: for a wallet that was too much for one load (`ask_until`), and for
--- a provider that has used an id again (`cold`: ' <provider>:<period>' for each).
+-- What is not here must be asked of SQL until a period: for a wallet that was too much for one load (`ask_until`), and
+-- for a provider that has used an id again (`cold`: ' <provider>:<period>' for each).
 --
 -- NEEDS    head_key wallet_key events_now_key events_before_key epoch period digest fingerprint provider currency
 --          snapshot_seq

@@ -1,12 +1,12 @@
--- vacant: installing is only for a wallet that is not there, in the epoch that the snapshot was taken in, from a snapshot
--- that is no older than the last wallet that had to go.
+-- vacant: installing is only for a wallet that is not there, in the epoch that the snapshot was taken in, from a
+-- snapshot that is no older than the last wallet that had to go.
 --
--- NEEDS    head_key wallet_key epoch period snapshot_seq integer
+-- NEEDS    head_key wallet_key epoch period snapshot_seq integer text_of
 -- RETURNS  FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
 -- @include fence
 local evicted = redis.call('HGET', head_key, 'evicted')
 if evicted and integer(snapshot_seq) < integer(evicted) then
-  return {'OUTDATED', evicted}
+  return {'OUTDATED', text_of(integer(evicted))}
 end
 if redis.call('HGET', wallet_key, 'suspended') then
   return {'SUSPENDED'}

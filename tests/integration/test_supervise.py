@@ -311,17 +311,18 @@ async def test_a_reload_under_which_the_service_is_stopped_leaves_nothing_behind
         assert gone(pid)
 
 
-async def test_a_child_that_falls_silent_is_reported_and_then_killed(environ, monkeypatch):
-    """It is started again; the others are left alone."""
+@pytest.mark.parametrize("name", ["worker-0", "valkey"])
+async def test_a_child_that_falls_silent_is_reported_and_then_killed(environ, monkeypatch, name):
+    """It is started again; the others are left alone. A Valkey, which says nothing by itself, is asked."""
     monkeypatch.setattr("seamless_wallet.supervisor.child.KILLED_BEATS", 8)
-    async with running(environ) as supervisor:
-        worker, writer = child(supervisor, "worker-0"), child(supervisor, "writer").pid
-        before = worker.pid
+    async with running(environ, valkey=True) as supervisor:
+        silent, writer = child(supervisor, name), child(supervisor, "writer").pid
+        before = silent.pid
         with capture_logs() as logs:
             os.kill(before, signal.SIGSTOP)
-            await until(lambda: not worker.turns, "the report")
-            assert worker.state == "has not responded for 3 s"
-            await until(lambda: worker.is_ready and worker.pid != before, "the restart")
+            await until(lambda: not silent.turns, "the report")
+            assert silent.state == "has not responded for 3 s"
+            await until(lambda: silent.is_ready and silent.pid != before, "the restart")
         assert [line["event"] for line in logs] == ["process_silent", "process_silent", "process_exited"]
         assert child(supervisor, "writer").pid == writer
 

@@ -54,7 +54,8 @@ class Role:
     """File descriptors that the child inherits."""
     stop_limit_s: float = 5.0
     ready_check: Callable[[], bool] | None = None
-    """Called in a thread until it is true. None: the child gets `--parent-fd` and says itself when it is ready."""
+    """Called in a thread, again and again: whether it responds. It is ready once it has. None: the child gets
+    `--parent-fd`, and tells both by itself."""
     settings: Settings | None = None
     """What the child gets by `--settings-fd`, whenever it starts."""
 
@@ -142,7 +143,7 @@ class Child:
 
         A process that has been silent for too long is killed. That leads to its restart.
         """
-        if self.role.ready_check is not None or not self._last_beat or self.pid is None:
+        if not self._last_beat or self.pid is None:
             return
         self._silent_beats += 1
         if self._silent_beats in {SILENT_BEATS, KILLED_BEATS}:
@@ -268,10 +269,10 @@ class Child:
     async def _listen(self, child_socket: socket.socket) -> None:
         """Note what the process tells of itself, or ask it, as its role says."""
         if self.role.ready_check is not None:
-            while not await asyncio.to_thread(self.role.ready_check):  # noqa: ASYNC110 - a server that sets no event
-                await asyncio.sleep(READY_POLL_S)
-            self._note(READY)
-            return
+            while True:
+                if await asyncio.to_thread(self.role.ready_check):
+                    self._note(READY)
+                await asyncio.sleep(HEARTBEAT_S if self._last_beat else READY_POLL_S)
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while beat := await loop.sock_recv(child_socket, 1):

@@ -18,6 +18,7 @@ from seamless_wallet.processes.lifetime import Generation, Lifetime
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings
 from seamless_wallet.settings.changes import without_restart
+from seamless_wallet.settings.loading import load_in_time
 from seamless_wallet.supervisor.reload_log import NEVER_READY, log_refused, log_reloaded
 
 READY_LIMIT_S: Final = 30.0
@@ -92,7 +93,7 @@ class Generations:
     ) -> tuple[Settings, Generation, asyncio.Task[None]]:
         """What is in force afterwards. Whatever is wrong with the new settings is one line in the log."""
         try:
-            read = await asyncio.to_thread(load_checked_settings)
+            read = await load_in_time(load_checked_settings)
             wanted = without_restart(settings, read)
         except Exception as error:  # noqa: BLE001 - logged; nothing that goes wrong with new settings stops what runs
             log_refused(error)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from seamless_wallet.errors import WalletError
 from seamless_wallet.settings.changes import without_restart
+from seamless_wallet.settings.loading import load_in_time
 from seamless_wallet.supervisor.kinds import WRITER
 from seamless_wallet.supervisor.reload_log import log_refused, log_reloaded
 from seamless_wallet.supervisor.roles import RELOAD_ORDER
@@ -40,7 +41,7 @@ async def reload(
 ) -> Settings:
     """The settings that are in force afterwards. Whatever is wrong with the new ones is one line in the log."""
     try:
-        read = await asyncio.to_thread(load)
+        read = await load_in_time(load)
         wanted = without_restart(current, read)
         new_roles = roles(wanted)
         await Replacement(family, make_child).of_all(new_roles, roles(current))

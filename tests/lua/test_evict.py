@@ -176,3 +176,13 @@ def test_a_wallet_that_is_not_there_is_suspended_and_goes_on_a_full_server(real,
     player.shard.client.config_set("maxmemory", 1)
     assert evict(player, 9).reply == ["OK"]
     assert suspend(player.shard).reply[0] == "OK"
+
+
+def test_a_new_epoch_loads_whatever_its_ledger_has(player):
+    """A restored ledger may end before the eviction: its players would never come back"""
+    suspend(player.shard)
+    evict(player, 9)
+    player.shard.open(2, seq=4)
+    for name in SCRIPTS:
+        names, argv, *_ = installs(player.shard, epoch=2, seq=4)[name]
+        assert player.shard.run(name, names, argv).reply == ["OK"]

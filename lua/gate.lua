@@ -1,5 +1,6 @@
 -- gate: open a new epoch of a shard, over a lower one only. From here on scripts of older epochs change nothing.
 -- It goes over a head of this writer, or of that whose nonce it has judged, and over no other.
+-- What was evicted in the epochs before has no say any more: a restored ledger may end before that.
 -- The empty mark at `<epoch>-<seq>` makes Redis itself refuse any entry that is not newer.
 --
 -- KEYS     head stream
@@ -28,5 +29,5 @@ end
 redis.call('XTRIM', stream_key, 'MINID', '0')
 redis.call('XADD', stream_key, text_of(new_epoch) .. '-' .. new_seq, 'gate', '1')
 redis.call('HSET', head_key, 'epoch', text_of(new_epoch), 'seq', new_seq, 'committed', new_seq,
-  'ledger', ledger_uuid, 'period', period, 'period_at', now, 'nonce', nonce, 'last', token)
+  'ledger', ledger_uuid, 'period', period, 'period_at', now, 'nonce', nonce, 'last', token, 'evicted', '0')
 return {'OK', period}

@@ -16,16 +16,19 @@ local head_epoch, head_nonce, last_shard_seq, period, cold =
 if head_epoch ~= epoch or head_nonce ~= nonce then
   return {'FENCED', head_epoch or ''}
 end
+local now_cold = ''
 if cold_provider ~= '' then
-  local now_cold = ' ' .. cold_provider .. ':' .. text_of(integer(period) + 2)
+  now_cold = ' ' .. cold_provider .. ':' .. text_of(integer(period) + 2)
   for provider, cold_until in string.gmatch(cold or '', ' (%S+):(%d+)') do
     if provider ~= cold_provider and integer(cold_until) > integer(period) then
       now_cold = now_cold .. ' ' .. provider .. ':' .. cold_until
     end
   end
-  redis.call('HSET', head_key, 'cold', now_cold)
 end
 local all_rounds = (redis.call('HGET', wallet_key, 'rounds') or '') .. rounds -- digests of 16 bytes
-redis.call('UNLINK', wallet_key)
+redis.call('UNLINK', wallet_key) -- first, as it needs no memory: a full server refuses no write after it
+if now_cold ~= '' then
+  redis.call('HSET', head_key, 'cold', now_cold)
+end
 redis.call('HSET', wallet_key, 'seq', last_shard_seq, 'suspended', last_shard_seq, 'rounds', all_rounds)
 return {'OK', last_shard_seq}

@@ -16,7 +16,7 @@ HEAD = keys.head(SHARD)
 def head_of(epoch: int, seq: int, committed: int, period: int = 0, period_at: int = NOW, last: str = "") -> Kept:
     """A head, whole; `last` is the gate's token unless given."""
     numbers = {"epoch": epoch, "seq": seq, "committed": committed, "period": period, "period_at": period_at}
-    texts = {"ledger": LEDGER, "nonce": NONCE, "last": last or f"gate.{epoch}"}
+    texts = {"ledger": LEDGER, "nonce": NONCE, "last": last or f"gate.{epoch}", "evicted": "0"}
     return Kept({**{name: str(number) for name, number in numbers.items()}, **texts}, None)
 
 

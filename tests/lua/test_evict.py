@@ -152,3 +152,37 @@ def test_a_provider_whose_name_is_a_part_of_another_is_not_cold(player):
     suspend(player.shard, "dowinn-2")
     suspend(player.shard, "my-dowinn")
     Player(player.shard, "lee").opened().bet(b1=5).ok()
+
+
+@pytest.fixture
+def full(real, player):
+    """A player on a server that has no memory left."""
+    player.shard.client.config_set("maxmemory", 1)
+    return player
+
+
+def test_a_full_server_lets_a_wallet_go(full):
+    """A writer that stopped here would never confirm anything again, and so free nothing"""
+    assert suspend(full.shard, "dowinn").reply[0] == "OK"
+    assert full.shard.client.hget(keys.head(SHARD), "cold") == b" dowinn:2"
+    assert evict(full, 9).reply == ["OK"]
+    assert full.shard.client.hget(keys.head(SHARD), "evicted") == b"9"
+
+
+def test_a_wallet_that_is_not_there_is_suspended_and_goes_on_a_full_server(real, player):
+    """Nothing is freed, and nothing is refused"""
+    names = player.event(Kind.LOGIN).keys(1, 0)
+    player.shard.client.delete(*names[1:4])
+    player.shard.client.config_set("maxmemory", 1)
+    assert evict(player, 9).reply == ["OK"]
+    assert suspend(player.shard).reply[0] == "OK"
+
+
+def test_a_new_epoch_loads_whatever_its_ledger_has(player):
+    """A restored ledger may end before the eviction: its players would never come back"""
+    suspend(player.shard)
+    evict(player, 9)
+    player.shard.open(2, seq=4)
+    for name in SCRIPTS:
+        names, argv, *_ = installs(player.shard, epoch=2, seq=4)[name]
+        assert player.shard.run(name, names, argv).reply == ["OK"]

@@ -95,6 +95,12 @@ def test_a_full_server_can_be_recovered(full):
     assert full.open(2, seq=seq_of(full)).reply[0] == "OK"
 
 
+def test_a_full_server_is_taken_over(full):
+    """A writer that starts now has to confirm, and to free memory by that."""
+    assert full.take_over("b2").reply == ["OK"]
+    assert full.client.hget(keys.head(SHARD), "nonce") == b"b2"
+
+
 def test_epochs_have_streams_of_their_own(scene):
     """A new epoch's entries begin above its mark, wherever the old stream has got to."""
     scene.shard.open(2, seq=2)

@@ -3,7 +3,7 @@
 -- KEYS     head wallet
 -- ARGV     epoch period snapshot_seq
 -- ITEMS    field value
--- RETURNS  OK | FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
+-- RETURNS  OK | FENCED epoch period | EXISTS | FROZEN | SUSPENDED | OUTDATED seq
 -- WRITES   wallet
 -- EXAMPLE  version 3, balance 10000 … → OK, wallet balance = 10000
 local head_key, wallet_key = unpack(KEYS)

@@ -3,7 +3,7 @@
 -- KEYS     head wallet events_now
 -- ARGV     epoch period snapshot_seq window_ms
 -- ITEMS    digest record
--- RETURNS  OK | FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
+-- RETURNS  OK | FENCED epoch period | EXISTS | FROZEN | SUSPENDED | OUTDATED seq
 -- WRITES   events_now
 -- EXAMPLE  one event → OK, events_now digest = record
 local head_key, wallet_key, events_now_key = unpack(KEYS)

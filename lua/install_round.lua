@@ -3,7 +3,7 @@
 -- KEYS     head wallet round
 -- ARGV     epoch period snapshot_seq window_ms open_bets
 -- ITEMS    bet_index bet
--- RETURNS  OK | FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
+-- RETURNS  OK | FENCED epoch period | EXISTS | FROZEN | SUSPENDED | OUTDATED seq
 -- WRITES   round
 -- EXAMPLE  one open bet → OK, round 1 = "O 3000", "" = 1
 local head_key, wallet_key, round_key = unpack(KEYS)

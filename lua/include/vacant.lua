@@ -2,13 +2,16 @@
 -- snapshot that is no older than the last wallet that had to go.
 --
 -- NEEDS    head_key wallet_key epoch period snapshot_seq integer text_of
--- RETURNS  FENCED epoch period | EXISTS | SUSPENDED | OUTDATED seq
+-- RETURNS  FENCED epoch period | EXISTS | FROZEN | SUSPENDED | OUTDATED seq
 -- @include fence
 local evicted = redis.call('HGET', head_key, 'evicted')
 if evicted and integer(snapshot_seq) < integer(evicted) then
   return {'OUTDATED', text_of(integer(evicted))}
 end
-if redis.call('HGET', wallet_key, 'suspended') then
+local frozen = redis.call('HGET', wallet_key, 'frozen')
+if frozen == '1' then
+  return {'FROZEN'}
+elseif frozen then
   return {'SUSPENDED'}
 elseif redis.call('EXISTS', wallet_key) == 1 then
   return {'EXISTS'}

@@ -11,6 +11,7 @@ from seamless_wallet.commands import Code, Item, Kind, round_digest
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.observability import metrics
+from seamless_wallet.writer import evictions
 from seamless_wallet.writer.evictions import Evictions
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
@@ -169,3 +170,31 @@ async def test_a_payload_of_a_newer_version_stops_its_shard_and_no_other():
         assert await w.epochs() == [1, 1]
         assert await voids(w) == 0
         assert (await w.ledger.heads())[0].seq == head.seq
+
+
+async def test_a_wallet_that_conflicts_again_and_again_is_frozen(monkeypatch):
+    """Something changes Redis behind the service's back: R1 at once, other players go on; after a while it is tried"""
+    monkeypatch.setattr(evictions, "FREEZE_S", 3.0)
+    async with world(shards=1, deadline_ms=2000) as w:
+        user, other = await w.player("p", 1000), await w.player("q", 1000)
+        epoch = (await w.epochs())[0]
+
+        async def frozen() -> bool:
+            await w.redis.hincrby(keys.wallet(0, epoch, user), "version", 1)  # wrong, as often as it is loaded
+            return (await w.apply(w.command(Kind.LOGIN, user))).reason == "frozen"
+
+        await until(frozen)
+        assert (await w.apply(w.bet(other, "g", 10))).code is Code.R0
+        assert await w.epochs() == [epoch]
+        answer = await w.settle(w.command(Kind.LOGIN, user))
+        assert (answer.code, answer.balance) == (Code.R0, 1000)
+        assert (await w.check([user, other]))[user].balance == 1000
+
+
+async def test_a_provider_that_uses_ids_again_freezes_nobody(monkeypatch):
+    """However often"""
+    monkeypatch.setattr(evictions, "FREEZE_AFTER", 1)
+    async with world(shards=1, deadline_ms=5000) as w:
+        user = await w.player("p", 1000)
+        (game,) = await old_bets(w, user, 1)
+        assert (await w.apply(w.bet(user, game, 10))).code is Code.R0

@@ -104,7 +104,7 @@ def test_writes_are_what_is_written(scene):
         names, argv, *_ = installs(shard, epoch=2)[name]
         shard.run(name, names, argv)
     head, wallet, *events = scene.event(Kind.LOGIN).keys(2, 0)[:4]
-    shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "b2", "dowinn", b""))
+    shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "b2", "dowinn", b"", 0))
     shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2, "b2"))
     shard.client.hset(events[1], "x", "y")
     shard.run("evict", (head, wallet, *events), arguments.EvictArgs(2, "b2", 9))

@@ -16,7 +16,7 @@ from tests.lua.test_install import SCRIPTS, installs
 def suspend(shard, provider: str = "", epoch: int = 1):
     """Take kim's wallet out of use."""
     return shard.run(
-        "suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, NONCE, provider, b"")
+        "suspend", (keys.head(SHARD), keys.wallet(SHARD, 1, "kim")), SuspendArgs(epoch, NONCE, provider, b"", 0)
     )
 
 
@@ -96,7 +96,7 @@ def test_what_is_to_be_forgotten_stays_known(player):
     """Suspended again, the wallet still names the rounds of the first time: another writer can carry on from it"""
     names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"))
     for digest in (b"a" * 16, b"b" * 16):
-        player.shard.run("suspend", names, SuspendArgs(1, NONCE, "", digest))
+        player.shard.run("suspend", names, SuspendArgs(1, NONCE, "", digest, 0))
     assert player.shard.client.hget(names[1], "rounds") == b"a" * 16 + b"b" * 16
 
 
@@ -186,3 +186,17 @@ def test_a_new_epoch_loads_whatever_its_ledger_has(player):
     for name in SCRIPTS:
         names, argv, *_ = installs(player.shard, epoch=2, seq=4)[name]
         assert player.shard.run(name, names, argv).reply == ["OK"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_frozen_wallet_is_not_loaded(player, name):
+    """FROZEN, so that its events are answered at once; until it is evicted"""
+    names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"))
+    player.shard.run("suspend", names, SuspendArgs(1, NONCE, "", b"", 1))
+    player.login().answered("MISS")
+    names, argv, *_ = installs(player.shard, seq=1_000)[name]
+    run = player.shard.run(name, names, argv)
+    assert run.reply == ["FROZEN"]
+    run.changed_nothing()
+    evict(player, 9)
+    assert player.shard.run(name, names, argv).reply == ["OK"]

@@ -169,7 +169,7 @@ def test_example_of_suspend(vacant):
     player = Player(vacant)
     player.create().ok()
     names = keys.head(SHARD), keys.wallet(SHARD, 3, "kim")
-    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, NONCE, "", b"")), names)
+    holds("suspend", vacant.run("suspend", names, SuspendArgs(3, NONCE, "", b"", 0)), names)
 
 
 def test_example_of_forget_round(player):
@@ -182,5 +182,5 @@ def test_example_of_forget_round(player):
 def test_example_of_evict(player):
     """A suspended wallet goes, and its events with it."""
     names = player.event(Kind.LOGIN).keys(1, 0)[:4]
-    player.shard.run("suspend", names[:2], SuspendArgs(1, NONCE, "", b""))
+    player.shard.run("suspend", names[:2], SuspendArgs(1, NONCE, "", b"", 0))
     holds("evict", player.shard.run("evict", names, EvictArgs(1, NONCE, 12)), names)

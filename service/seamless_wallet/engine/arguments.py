@@ -103,6 +103,7 @@ class SuspendArgs(NamedTuple):
     nonce: str
     cold_provider: str
     rounds: bytes
+    frozen: int
 
 
 class ForgetRoundArgs(NamedTuple):

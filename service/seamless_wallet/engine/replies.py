@@ -24,6 +24,7 @@ class ReplyStatus(StrEnum):
     MISS = "MISS"  # the wallet has to be loaded first
     COLD = "COLD"  # the bets have to be looked up in SQL first
     EXISTS = "EXISTS"  # the wallet is there already
+    FROZEN = "FROZEN"  # the same, but for long: that has happened to it again and again
     SUSPENDED = "SUSPENDED"  # SQL has refused an entry of the wallet, which is on its way out
     OUTDATED = "OUTDATED"  # what would be installed was read before a wallet had to go
     OK = "OK"

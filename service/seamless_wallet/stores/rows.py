@@ -11,6 +11,7 @@ from seamless_wallet.commands import Kind, PlayerStatus, shard_of
 from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.fold import Session, Wallet, fold_wallet, net_effect
+from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.money import AMOUNT_MAX
 
 VOID: Final = "void"
@@ -158,7 +159,7 @@ def void_row(entry: Entry, place: Place) -> EntryRow:
     """The columns of a void entry: no more than that it was there, why it counts for nothing, and its bytes."""
     try:
         received_ms = min(max(entry.command.received_ms, 0), AMOUNT_MAX)
-    except INVALID_ENTRY_ERRORS:
+    except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
         received_ms = 0
     kept = _encode_void((entry.user_id, entry.payload, entry.decided))
     return EntryRow(

@@ -13,6 +13,7 @@ from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock
+from seamless_wallet.wallet.loader import WalletFrozen
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 
 
@@ -31,6 +32,7 @@ class Failure(NamedTuple):
 
 FAILURES: Final[dict[type[Exception], Failure]] = {
     TimeoutError: Failure(Code.R1, "deadline"),
+    WalletFrozen: Failure(Code.R1, "frozen"),
     RedisUnavailable: Failure(Code.R1, "redis"),
     StoreError: Failure(
         Code.R1,

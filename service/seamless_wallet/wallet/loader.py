@@ -15,6 +15,7 @@ from seamless_wallet.engine.arguments import InstallArgs, InstallEventsArgs, Ins
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.errors import WalletError
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import LedgerReader
@@ -40,6 +41,10 @@ SUSPENDED_PAUSE_S: Final = 0.005
 
 MARGIN_MS: Final = 10 * 60 * 1000
 """How much longer than the hot window is loaded: clocks of workers differ."""
+
+
+class WalletFrozen(WalletError):
+    """Nothing is decided for this wallet for a while."""
 
 
 class Loader:
@@ -92,8 +97,11 @@ class Loader:
             outcome, *rest = await self._pipeline.execute(*command)
             if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
                 self._shards.learn_period(shard, int(rest[1]))
-            if outcome.decode() == ReplyStatus.SUSPENDED:
+            if outcome.decode() in {ReplyStatus.SUSPENDED, ReplyStatus.FROZEN}:
                 await self._shards.ask_eviction(self._pipeline, shard, wallet.user_id)
+                if outcome.decode() == ReplyStatus.FROZEN:
+                    metrics.PLAYER_LOADS.labels("frozen").inc()
+                    raise WalletFrozen("SQL has refused entries of this wallet again and again")
                 await asyncio.sleep(SUSPENDED_PAUSE_S)
             if outcome.decode() != ReplyStatus.OK:
                 return "refused"

@@ -112,7 +112,7 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
-    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "2", "self-test", _ROUND), ("OK",)
+    yield "suspend", (head, loaded), SuspendArgs(EPOCH, "2", "self-test", _ROUND, 0), ("OK",)
     yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)
     yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, "2", 1), ("OK",)

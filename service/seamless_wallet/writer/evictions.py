@@ -11,9 +11,11 @@ the wallet is suspended already: then what stands in its place says the rest, an
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from redis.exceptions import NoScriptError
 
 from seamless_wallet.commands import BET_KINDS, DIGEST_BYTES, round_digest
@@ -24,12 +26,22 @@ from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
+from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
+
+log = structlog.get_logger(__name__)
+
+FREEZE_AFTER: Final = 5
+"""So many refusals of one wallet within FREEZE_S freeze it. Ids that a provider uses again do not count: the player did
+nothing wrong, and they are asked for from then on."""
+
+FREEZE_S: Final = 600.0
+"""For how long a frozen wallet stays out of use."""
 
 
 class _Eviction:
@@ -43,6 +55,7 @@ class _Eviction:
         self.cause = cause
         self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
+        self.not_before_s = 0.0  # 0: at once
 
     def covers(self, entry: Entry) -> bool:
         """Whether an entry of the wallet was decided before the wallet was suspended, and after what was refused."""
@@ -57,7 +70,9 @@ class Evictions:
         self._pipeline = pipeline
         self._shard_states = shard_states
         self._checks_due = checks_due
+        self._clock = clock
         self._rate_limited_log = RateLimitedLog(monotonic_s=clock.monotonic_s)
+        self._refused_s: dict[str, deque[float]] = {}
         self._scripts = load_scripts()
         self._under_way: dict[str, _Eviction] = {}
         self._met_suspended: dict[str, int] = {}
@@ -82,6 +97,8 @@ class Evictions:
             if before is not None and before.epoch == epoch:
                 eviction.rounds.update(before.rounds)
             self._under_way[refusal.user_id] = eviction
+            if refusal.cause is not RefusalCause.REUSED:
+                self._freeze_if_it_repeats(refusal, eviction)
             self._rate_limited_log.error(
                 "entry_refused",
                 cause=refusal.cause,
@@ -94,6 +111,24 @@ class Evictions:
                 "see `wallet docs operations`",
             )
         self.mark(batches)
+
+    def _freeze_if_it_repeats(self, refusal: Refusal, eviction: _Eviction) -> None:
+        """A wallet that conflicts again and again is loaded in vain: something is wrong that a load does not mend."""
+        now_s = self._clock.monotonic_s()
+        for user_id in [user for user, times in self._refused_s.items() if times[-1] < now_s - FREEZE_S]:
+            del self._refused_s[user_id]
+        times = self._refused_s.setdefault(refusal.user_id, deque(maxlen=FREEZE_AFTER))
+        times.append(now_s)
+        if len(times) == FREEZE_AFTER and times[0] >= now_s - FREEZE_S:
+            eviction.not_before_s = now_s + FREEZE_S
+            log.error(
+                "player_frozen",
+                shard=refusal.shard,
+                user_id=refusal.user_id,
+                frozen_s=FREEZE_S,
+                detail=refusal.detail,
+                remedy="find what changes Redis behind the service's back; a restart of the writer ends it at once",
+            )
 
     def resume(self, shard: int, user_id: str) -> None:
         """A worker has met this wallet suspended."""
@@ -130,7 +165,8 @@ class Evictions:
     async def _suspend(self, user_id: str, eviction: _Eviction) -> None:
         nonce = self._shard_states.nonce
         names = (keys.head(eviction.shard), keys.wallet(eviction.shard, eviction.epoch, user_id))
-        arguments = SuspendArgs(eviction.epoch, nonce, eviction.cold_provider, b"".join(eviction.rounds))
+        rounds, frozen = b"".join(eviction.rounds), int(eviction.not_before_s > 0)
+        arguments = SuspendArgs(eviction.epoch, nonce, eviction.cold_provider, rounds, frozen)
         reply = await self._run("suspend", names, arguments)
         if reply[0] == ReplyStatus.OK.encode():
             eviction.until_seq = int(reply[1])
@@ -139,7 +175,7 @@ class Evictions:
         """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
         shard, epoch, nonce = eviction.shard, eviction.epoch, self._shard_states.nonce
         head = self._shard_states.heads[shard]
-        if head.seq < eviction.until_seq:
+        if head.seq < eviction.until_seq or self._clock.monotonic_s() < eviction.not_before_s:
             return
         for digest in eviction.rounds:
             await self._run(
@@ -171,5 +207,5 @@ class Evictions:
         try:
             if entry.command.kind in BET_KINDS:
                 eviction.rounds[round_digest(entry.command)] = None
-        except INVALID_ENTRY_ERRORS:
+        except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
             return  # what it names nobody knows

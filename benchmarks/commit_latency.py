@@ -3,8 +3,8 @@
     python -m benchmarks.commit_latency [--against DIR ...] [--rounds 10] [--bets 200] [--rate 300] [--players 200]
 
 `--against` is a checkout of another version, the first one for instance: `git worktree add /tmp/first 626a578`, then
-`--against /tmp/first`. A complete service (`wallet up`) of each runs beside the others, each on a ledger of its own, and
-they are loaded in turn, round by round: first one bet at a time, the next one when the answer is there, then bets that
+`--against /tmp/first`. A complete service (`wallet up`) of each runs beside the others, each on a ledger of its own.
+They are loaded in turn, round by round: first one bet at a time, the next one when the answer is there, then bets that
 come at a fixed rate, answered or not. A bet that could not be sent in time waits, and that counts. Every answer is
 checked. What the disk takes for an fsync is measured in between, as no bet is told before one.
 """

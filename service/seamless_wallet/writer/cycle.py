@@ -97,7 +97,7 @@ class Writer:
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
-        self._committing = CommitStage(ledger, self._shard_states, self._evictions)
+        self._committing = CommitStage(ledger, self._shard_states, self._checks_due, self._evictions)
         self._confirming = ConfirmStage(
             pipeline=pipelines.commands,
             ledger_uuid=ledger_uuid,

@@ -47,9 +47,7 @@ class _Reading:
         self.epochs_due: dict[int, EpochCause] = {}
         self.names = {keys.stream(shard, epoch).encode(): shard for shard, (epoch, _) in positions.items()}
         self.reply: asyncio.Future[Any] | None = None
-        """Of the last read that was sent."""
-        self.is_under_way = False
-        """Whether that read was not taken in yet. Two at once would give the same entries."""
+        """Of the read that is under way. Two at once would give the same entries."""
         self.fault: Exception | None = None
 
     @property
@@ -103,49 +101,54 @@ class StreamReader:
         reading = self._reading
         if reading is None or not reading.follows(self._shard_states):
             reading = self._reading = _Reading(self._shard_states.nonce, self._shard_states.positions())
-            if reading.names:
-                self._read_on(reading)
-        if reading.reply is None:
+        if not reading.names:
             await asyncio.sleep(BLOCK_MS / 1000)
             return {}
         if reading.is_waiting:
-            await reading.reply
+            reply = reading.reply or self._read(reading)
+            await (asyncio.sleep(0) if reply.done() else reply)  # it is taken in before this goes on
         if reading.fault:
             raise reading.fault
         for shard, cause in reading.epochs_due.items():
             self._shard_states.require_epoch(shard, cause)
         batches = reading.take()
-        if not reading.is_under_way:
-            self._read_on(reading)
+        self._read_soon(reading)
         return batches
 
     def drop(self) -> None:
         """Forget what was read ahead: nobody knows whether it follows."""
         self._reading = None
 
-    def _read_on(self, reading: _Reading) -> None:
+    def _read_soon(self, reading: _Reading) -> None:
+        """In the next turn: the commit of what is there goes first."""
+        asyncio.get_running_loop().call_soon(self._read_ahead, reading)
+
+    def _read_ahead(self, reading: _Reading) -> None:
+        """Unless a read is under way, or there is too much already."""
+        has_room = reading.count < self._batch_max and not reading.epochs_due
+        if reading is self._reading and not reading.reply and has_room:
+            self._read(reading)
+
+    def _read(self, reading: _Reading) -> asyncio.Future[Any]:
         per_stream = max(PER_STREAM_MIN, self._batch_max // len(reading.names))
         expected = self._shard_states.written_beyond(reading.read)
         positions = (f"{epoch}-{seq}" for epoch, seq in reading.read.values())
         reading.reply = self._pipelines.reads.execute(
             "XREAD", "COUNT", per_stream, "BLOCK", BLOCK_MS, "STREAMS", *reading.names, *positions
         )
-        reading.is_under_way = True
         reading.reply.add_done_callback(lambda reply: self._take_in(reading, expected, reply))
+        return reading.reply
 
     def _take_in(self, reading: _Reading, expected: Collection[int], reply: asyncio.Future[Any]) -> None:
-        """Keep what was read, and read on, unless it is too much already."""
         if reading is not self._reading or reply.cancelled():
             return
-        reading.is_under_way = False
+        reading.reply = None
         try:
             reading.add(reply.result() or (), expected)
         except Exception as error:  # noqa: BLE001 - raised where the entries are asked for
             reading.fault = error
         else:
-            if reading.count < self._batch_max and not reading.epochs_due:
-                reading.is_under_way = True
-                asyncio.get_running_loop().call_soon(self._read_on, reading)  # after the commit of these has begun
+            self._read_soon(reading)
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:

@@ -63,7 +63,7 @@ async def drive(targets: Sequence[Target], in_flight: int) -> list[Sample]:
 async def _client(ports: Sequence[int], turns: Iterator[tuple[bytes, ...]]) -> list[list[bytes]]:
     connections = [await asyncio.open_connection("127.0.0.1", port) for port in ports]
     answers = [
-        [await _ask(*connection, request) for connection, request in zip(connections, turn, strict=True)]
+        [await ask(*connection, request) for connection, request in zip(connections, turn, strict=True)]
         for turn in turns
     ]
     for _, writer in connections:
@@ -72,7 +72,8 @@ async def _client(ports: Sequence[int], turns: Iterator[tuple[bytes, ...]]) -> l
     return answers
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """One request on a connection, and the body of the answer."""
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):

@@ -1,6 +1,8 @@
 -- gate: open a new epoch of a shard, over a lower one only. From here on scripts of older epochs change nothing.
 -- It goes over a head of this writer, or of that whose nonce it has judged, and over no other.
 -- What was evicted in the epochs before has no say any more: a restored ledger may end before that.
+-- What Redis calls committed was acknowledged. If SQL lacks some of it, the old epoch is kept, by its number in the
+-- head, until an operator takes it out of there.
 -- The empty mark at `<epoch>-<seq>` makes Redis itself refuse any entry that is not newer.
 --
 -- KEYS     head stream
@@ -13,7 +15,7 @@ local epoch, seq, ledger_uuid, now_ms, nonce, nonce_before, token = unpack(ARGV,
 
 -- @include numbers
 local new_epoch, new_seq, now = integer(epoch), text_of(integer(seq)), text_of(integer(now_ms))
-local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period', 'nonce')
+local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period', 'nonce', 'committed', 'kept')
 local old_epoch, owner, period, old_nonce = head[1], head[2], head[3] or '0', head[4] or ''
 if owner and owner ~= ledger_uuid then
   return {'FOREIGN', owner}
@@ -24,10 +26,17 @@ end
 if old_epoch and integer(old_epoch) >= new_epoch then
   return {'STALE', old_epoch}
 end
+local kept = head[6]
+if old_epoch and integer(head[5] or '0') > integer(seq) then
+  kept = (kept and kept .. ' ' or '') .. old_epoch
+end
 -- It must open on a full server, too, as what it leaves behind is then freed. Trimming nothing is a write that needs no
 -- memory, and a full server does not refuse what follows a write.
 redis.call('XTRIM', stream_key, 'MINID', '0')
 redis.call('XADD', stream_key, text_of(new_epoch) .. '-' .. new_seq, 'gate', '1')
 redis.call('HSET', head_key, 'epoch', text_of(new_epoch), 'seq', new_seq, 'committed', new_seq,
   'ledger', ledger_uuid, 'period', period, 'period_at', now, 'nonce', nonce, 'last', token, 'evicted', '0')
+if kept then
+  redis.call('HSET', head_key, 'kept', kept)
+end
 return {'OK', period}

@@ -72,7 +72,7 @@ async def open_epoch(
     gate = load_scripts()["gate"]
     while True:
         in_sql = (await ledger.heads())[shard].epoch
-        in_redis, before = await pipeline.execute("HMGET", keys.head(shard), "epoch", "nonce")
+        in_redis, before, committed = await pipeline.execute("HMGET", keys.head(shard), "epoch", "nonce", "committed")
         await judge(before)
         epoch = await _next_epoch(pipeline, shard, max(in_sql, int(in_redis or 0)))
         token = f"gate.{randomness.token(GATE_BYTES)}"
@@ -86,9 +86,25 @@ async def open_epoch(
         match ReplyStatus(outcome.decode()):
             case ReplyStatus.OK:
                 metrics.EPOCHS_OPENED.labels(cause).inc()
+                _report_missing(shard, seq, int(committed or 0), int(in_redis or 0))
                 return ShardHead(epoch, seq, server.run_id, server.replid, nonce)
             case ReplyStatus.FOREIGN:
                 raise _foreign(detail, ledger_uuid)
+
+
+def _report_missing(shard: int, seq: int, committed: int, epoch: int) -> None:
+    """What Redis called committed was acknowledged. An alarm if SQL does not have it."""
+    if committed > seq:
+        metrics.LEDGER_ENTRIES_MISSING.inc(committed - seq)
+        log.error(
+            "acknowledged_entries_missing",
+            shard=shard,
+            seq=seq,
+            committed=committed,
+            kept_epoch=epoch,
+            remedy="the ledger was set back, and the stream lacks some of what it had; what Redis has of that epoch is "
+            "kept: see `wallet docs operations`",
+        )
 
 
 async def check_owner(pipeline: Pipeline, shards: int, ledger_uuid: str) -> None:
@@ -127,8 +143,12 @@ async def load_scripts_into(pipeline: Pipeline, registered: Mapping[str, str]) -
 
 
 async def unlink_older_epochs(pipeline: Pipeline, heads: Iterable[ShardHead]) -> int:
-    """Free the keys of epochs that are over, in small steps. Returns how many keys went."""
+    """Free the keys of epochs that are over, in small steps. Returns how many keys went.
+
+    Those that the gate has kept stay: they have what SQL lacks, and it was acknowledged.
+    """
     current = {str(shard): head.epoch for shard, head in enumerate(heads)}
+    kept = {shard: await _kept_epochs(pipeline, shard) for shard in current}
     cursor: Any = b"0"
     unlinked = 0
     while True:
@@ -137,10 +157,15 @@ async def unlink_older_epochs(pipeline: Pipeline, heads: Iterable[ShardHead]) ->
         for name in found:
             with contextlib.suppress(ValueError, IndexError, UnicodeDecodeError):
                 shard, epoch = keys.epoch_of(name.decode())
-                if epoch < current.get(shard, 0):
+                if epoch < current.get(shard, 0) and epoch not in kept[shard]:
                     old.append(name)
         if old:
             with contextlib.suppress(ResponseError):
                 unlinked += await pipeline.execute("UNLINK", *old)
         if cursor == b"0":
             return unlinked
+
+
+async def _kept_epochs(pipeline: Pipeline, shard: str) -> set[int]:
+    kept: bytes | None = await pipeline.execute("HGET", keys.head(shard), "kept")
+    return {int(epoch) for epoch in (kept or b"").split()}

@@ -73,6 +73,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.forward_requests = True
         self.forward_replies = True
+        self.delay_s = 0.0  # of replies
         self.on_request: Callable[[bytes], None] = lambda _: None
 
     @property
@@ -107,6 +108,8 @@ class Proxy:
                 if to_server:
                     link.asked.update(data.split())
                     self.on_request(data)
+                elif self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 if not link.silent and (self.forward_requests if to_server else self.forward_replies):
                     writer.write(data)
                     await writer.drain()

@@ -97,6 +97,22 @@ def test_gate_over_the_head_of_a_writer_that_was_not_judged(vacant, ours, judged
     assert run.after[HEAD].value["nonce"] == ours
 
 
+def test_gate_keeps_an_epoch_that_has_what_sql_lacks(player):
+    """Its number stays in the head, whatever comes later, and no other number: what it has was acknowledged."""
+    shard = player.shard
+    assert "kept" not in shard.confirm(2).after[HEAD].value
+    assert shard.open(3, 1).after[HEAD].value["kept"] == "1"
+    assert shard.open(4, 1).after[HEAD].value["kept"] == "1"
+    assert shard.open(5, 0).after[HEAD].value["kept"] == "1 4"
+
+
+def test_gate_keeps_no_epoch_of_which_sql_has_all(player):
+    """What is more was never acknowledged."""
+    shard = player.shard
+    shard.confirm(1)
+    assert "kept" not in shard.open(2, 1).after[HEAD].value
+
+
 def test_a_head_is_taken_over_as_it_is(player):
     """Nothing but the nonce changes; from then on the writer before confirms nothing."""
     shard = player.shard

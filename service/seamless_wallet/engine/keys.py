@@ -4,7 +4,8 @@
 |--------------------------|---------------|--------------------------------------------------------------------|
 | `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID, |
 |                          |               | nonce (of the writer), last (token of the last entry), evicted (a  |
-|                          |               | load from before that seq is refused), cold (providers)            |
+|                          |               | load from before that seq is refused), cold (providers), kept (old |
+|                          |               | epochs that have what SQL lacks, if there are any)                 |
 | `{s}:w:g:<user>`         | hash          | a wallet; written last by `install`: present = completely loaded   |
 | `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
 | `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |

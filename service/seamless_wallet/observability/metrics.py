@@ -150,6 +150,11 @@ EPOCHS_OPENED: Final = Counter(
     "wallet_redis_recoveries_total.",
     ["cause"],
 )
+LEDGER_ENTRIES_MISSING: Final = Counter(
+    "wallet_ledger_entries_missing_total",
+    "Entries that Redis called committed, so that they were acknowledged, and that neither ledger nor stream has. "
+    "Remedy: find out who has set the ledger back, and see `acknowledged_entries_missing` in the log.",
+)
 REDIS_RECOVERIES: Final = Counter(
     "wallet_redis_recoveries_total",
     "Occasions on which shards needed new epochs, by cause, each counted once for all of its shards. Remedy: find the "

@@ -33,8 +33,8 @@ LEASE_POLL_S: Final = 0.02
 IN_FLIGHT_MAX: Final = 100_000
 """Commands that the writer may have under way in Redis."""
 
-READS_MAX: Final = 2
-"""Commands that may be under way on the connection of its reads: a read, and a PING."""
+READS_MAX: Final = 4
+"""Commands that may be under way on the connection of its reads: a read, some that were given up, and a PING."""
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,11 @@ from collections.abc import Collection
 
 import structlog
 
-from seamless_wallet.ledger.conflicts import EntriesRefused, LedgerConflict
+from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, LedgerConflict
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
+from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
@@ -20,9 +21,12 @@ log = structlog.get_logger(__name__)
 class CommitStage:
     """Commits batches. What SQL refuses costs its wallet; what contradicts SQL's history costs its shard an epoch."""
 
-    def __init__(self, ledger: LedgerStore, shard_states: ShardStates, evictions: Evictions) -> None:
+    def __init__(
+        self, ledger: LedgerStore, shard_states: ShardStates, checks_due: ChecksDue, evictions: Evictions
+    ) -> None:
         self._ledger = ledger
         self._shard_states = shard_states
+        self._checks_due = checks_due
         self._evictions = evictions
 
     async def commit(self, batches: Collection[Batch]) -> None:
@@ -61,6 +65,8 @@ class CommitStage:
             await self._commit([batch])
         except LedgerConflict as conflict:
             batch.entries = []
+            if self._is_set_back(conflict):
+                return
             log.error(
                 "ledger_conflict",
                 cause=conflict.cause,
@@ -82,6 +88,22 @@ class CommitStage:
                 remedy="install the newer version for the writer, too, and start it; nothing is lost",
             )
         self._record(batch)
+
+    def _is_set_back(self, conflict: LedgerConflict) -> bool:
+        """Whether SQL lacks what this writer has committed. Then it reads on from SQL's seq: the stream may have it."""
+        committed = self._shard_states.heads[conflict.shard].seq
+        if conflict.cause is not EpochCause.GAP or conflict.seq > committed:
+            return False
+        self._checks_due.heads = True
+        log.error(
+            "ledger_set_back",
+            shard=conflict.shard,
+            seq=conflict.seq - 1,
+            committed=committed,
+            remedy="find out who has restored the ledger, or failed it over, under a writer; what the stream still has "
+            "is committed again",
+        )
+        return True
 
     def _record(self, batch: Batch) -> None:
         if batch.entries:

@@ -1,18 +1,20 @@
-"""After the commit: raise the watermarks in Redis and tell the workers. Answers leave only after this."""
+"""After the commit: raise the watermarks in Redis and tell the workers. Answers leave only after this.
+
+Nobody waits for the replies until the next commit is about to begin. Each is judged by what its own command said.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs
-from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.replies import REFUSED_MARK, ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.entry import Entry
@@ -32,6 +34,15 @@ class Retention(NamedTuple):
     hot_window_ms: int
 
 
+class _Sent(NamedTuple):
+    """One confirmation: what it said, and its reply."""
+
+    shard: int
+    epoch: int
+    seq: int
+    reply: asyncio.Future[Any]
+
+
 class ConfirmStage:
     """Confirms the shards of a cycle, and all shards in turn from time to time."""
 
@@ -46,51 +57,77 @@ class ConfirmStage:
         checks_due: ChecksDue,
     ) -> None:
         self._pipeline = pipeline
-        self._ledger_uuid = ledger_uuid
         self._heartbeat = keys.heartbeat(ledger_uuid)
+        self._ledger_uuid = ledger_uuid
         self._clock = clock
         self._retention = retention
         self._shard_states = shard_states
         self._checks_due = checks_due
+        self._script = load_scripts()["confirm"]
         self._all_due_s = 0.0
+        self._beat_due = False
         self._beats = count(1)
+        self._sent: list[_Sent] = []
+        self._beaten: asyncio.Future[Any] | None = None
 
-    async def confirm(self, batches: Mapping[int, Batch]) -> None:
-        """Confirm what was committed of each shard. Raises RedisUnavailable.
+    def send(self, batches: Mapping[int, Batch]) -> None:
+        """Confirm what was committed of each shard; `settle` before the next commit.
 
-        One message a shard: it is a sign of life, too, and so all shards have theirs from time to time. A shard whose
-        head is not ours, or of another epoch, is looked at. One that knows less than SQL needs a new epoch. A heartbeat
-        that a full server refuses is left out: then this is no whole cycle.
+        One message a shard: it is a sign of life, too, and so all shards have theirs from time to time.
         """
-        committed: dict[int, Sequence[Entry]] = {shard: batch.entries for shard, batch in batches.items()}
-        all_due = self._clock.monotonic_s() >= self._all_due_s
-        if all_due:
-            self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
-            committed = {shard: committed.get(shard, ()) for shard in range(len(self._shard_states.heads))}
-        await self._confirm(committed)
-        if all_due and not (self._shard_states.epochs_due or self._checks_due.owners):
-            with contextlib.suppress(ResponseError):
-                beat = keys.beat(self._shard_states.nonce, next(self._beats))
-                await self._pipeline.execute("SET", self._heartbeat, beat, "PX", keys.HEARTBEAT_MS)
-
-    async def _confirm(self, committed: Mapping[int, Sequence[Entry]]) -> None:
-        """Confirm the shards named, also those with no new entry."""
         now_ms = self._clock.now_ms()
-        confirmed = (self._confirm_shard(shard, entries, now_ms) for shard, entries in committed.items())
-        replies = await asyncio.gather(*confirmed, return_exceptions=True)
-        lost_script = False
-        for shard, reply in zip(committed, replies, strict=True):
-            if isinstance(reply, NoScriptError):
-                lost_script = True
-            elif isinstance(reply, BaseException):
-                raise reply
-            elif reply[0].decode() == ReplyStatus.FENCED:
-                self._checks_due.owners = True
-            else:
-                self._shard_states.record_written(shard, int(reply[1]))
-        self._checks_due.scripts |= lost_script
+        for shard, batch in batches.items():
+            self._send(shard, batch.entries, now_ms)
+        if self._clock.monotonic_s() >= self._all_due_s:
+            self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
+            self._beat_due = True
+            for shard in range(len(self._shard_states.heads)):
+                if shard not in batches:
+                    self._send(shard, (), now_ms)
 
-    def _confirm_shard(self, shard: int, entries: Sequence[Entry], now_ms: int) -> asyncio.Future[Any]:
+    async def settle(self) -> bool:
+        """Wait for all replies, and judge them. False: something has to be looked at before the next commit.
+
+        A shard whose head is not ours, or of another epoch, is looked at. One that knows less than it was told needs a
+        new epoch. If all is well with all shards, the writer's heart beats. A heartbeat that a full server refuses is
+        left out: then this is no whole cycle. Raises RedisUnavailable, or ResponseError if Redis refused to confirm.
+        """
+        sent, self._sent = self._sent, []
+        beaten, self._beaten = self._beaten, None
+        pending = [reply for reply in (*(each.reply for each in sent), beaten) if reply and not reply.done()]
+        if pending:
+            await asyncio.wait(pending)
+        well, fault = True, beaten and beaten.exception()
+        if not isinstance(fault, RedisUnavailable):
+            fault = None
+        for each in sent:
+            error = each.reply.exception()
+            if error is None or isinstance(error, NoScriptError):
+                well &= self._judge(each)
+            else:
+                fault = fault or error
+        if fault:
+            raise fault
+        beat_due, self._beat_due = self._beat_due, False
+        if beat_due and well and not (self._shard_states.epochs_due or self._checks_due.owners):
+            beat = keys.beat(self._shard_states.nonce, next(self._beats))
+            self._beaten = self._pipeline.execute("SET", self._heartbeat, beat, "PX", keys.HEARTBEAT_MS)
+        return well
+
+    def _judge(self, sent: _Sent) -> bool:
+        """Whether all is well with the shard. Of an epoch that is over meanwhile nothing is bad."""
+        if sent.epoch != self._shard_states.heads[sent.shard].epoch:
+            return True
+        if sent.reply.exception():
+            self._checks_due.scripts = True
+            return False
+        status, seq, *_ = sent.reply.result()
+        if status.decode() == ReplyStatus.FENCED:
+            self._checks_due.owners = True
+            return False
+        return self._shard_states.record_written(sent.shard, confirmed=sent.seq, written=int(seq))
+
+    def _send(self, shard: int, entries: Sequence[Entry], now_ms: int) -> None:
         head, retention = self._shard_states.heads[shard], self._retention
         args = ConfirmArgs(
             head.epoch,
@@ -103,4 +140,5 @@ class ConfirmStage:
             " ".join(f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries),
         )
         names = (keys.head(shard), keys.stream(shard, head.epoch))
-        return self._pipeline.execute(*load_scripts()["confirm"].command(names, args))
+        reply = self._pipeline.execute(*self._script.command(names, args))
+        self._sent.append(_Sent(shard, head.epoch, head.seq, reply))

@@ -1,4 +1,8 @@
-"""The writer's cycle: make the checks that are due, open the epochs that are due, read, commit, confirm."""
+"""The writer's cycle: make the checks that are due, open the epochs that are due, read, commit, confirm.
+
+What comes while a commit is under way is read and decoded meanwhile, and nobody waits for the replies to confirmations.
+But a commit begins only when the outcome of the one before is known, and all that Redis said of it is judged.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +97,7 @@ class Writer:
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
-        self._committing = CommitStage(ledger, self._shard_states, self._evictions)
+        self._committing = CommitStage(ledger, self._shard_states, self._checks_due, self._evictions)
         self._confirming = ConfirmStage(
             pipeline=pipelines.commands,
             ledger_uuid=ledger_uuid,
@@ -156,6 +160,7 @@ class Writer:
             else:
                 continue
             self._checks_due.heads = True
+            self._reader.drop()
             await asyncio.sleep(PAUSE_S)
 
     async def _check_permissions(self) -> None:
@@ -179,9 +184,16 @@ class Writer:
         )
         await self._scripts.load_new()
         await self._epochs.open_due()
-        batches = await self._reader.read()
+        batches = await self._reader.next()
+        if not await self._confirming.settle() and batches:
+            self._reader.drop()  # what the replies said comes first; the entries stay in the streams
+            return
         await self._committing.commit(batches.values())
         await self._evictions.proceed()
-        await self._confirming.confirm(batches)
+        self._confirming.send(batches)
+        if (not batches or not self.ready.is_set()) and await self._confirming.settle():
+            self._become_ready()
+
+    def _become_ready(self) -> None:
         if not (self._shard_states.epochs_due or self._checks_due.owners):
             self.ready.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -10,6 +10,9 @@ from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import Displaced, EpochCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead
+
+Position = tuple[int, int]
+"""Epoch and seq of the last entry of a shard."""
 
 
 class ShardStates:
@@ -54,16 +57,23 @@ class ShardStates:
         last = entries[-1]
         self.heads[last.shard] = structs.replace(self.heads[last.shard], seq=last.seq)
 
-    def record_written(self, shard: int, seq: int) -> None:
-        """Redis has written up to `seq`. It must not know less than SQL."""
-        self._written[shard] = seq
-        if seq < self.heads[shard].seq:
-            self.require_epoch(shard, EpochCause.FORK)
+    def record_written(self, shard: int, *, confirmed: int, written: int) -> bool:
+        """Redis has written up to seq `written`, and was told that SQL has `confirmed`.
 
-    def lacking_entries(self, found: Iterable[int], heads: Sequence[ShardHead]) -> list[int]:
-        """Shards that have written more than SQL's `heads`, although nothing of it was found."""
-        looked_at = self._written.keys() - set(found) - self.stopped
-        return [s for s in looked_at if self._written[s] > heads[s].seq]
+        False: it knows less than it was told, and the shard needs a new epoch.
+        """
+        self._written[shard] = written
+        if written < confirmed:
+            self.require_epoch(shard, EpochCause.FORK)
+        return written >= confirmed
+
+    def positions(self) -> dict[int, Position]:
+        """Where SQL stands in each shard that can be read."""
+        return {shard: (head.epoch, head.seq) for shard, head in enumerate(self.heads) if shard not in self.stopped}
+
+    def written_beyond(self, positions: Mapping[int, Position]) -> list[int]:
+        """Shards whose streams must hold more than was read up to these positions."""
+        return [shard for shard, seq in self._written.items() if shard in positions and seq > positions[shard][1]]
 
     def record_epoch(self, shard: int, head: ShardHead) -> None:
         """A new epoch begins where SQL ends."""

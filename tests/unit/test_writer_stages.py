@@ -1,0 +1,336 @@
+"""What the writer makes of replies that come late: to reads ahead, and to confirmations that nobody waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from redis.exceptions import NoScriptError, ResponseError
+
+from seamless_wallet.engine.pipeline import OutcomeUnknown
+from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.entry import Entry
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.writer.checks_due import ChecksDue
+from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
+from seamless_wallet.writer.pipelines import Pipelines
+from seamless_wallet.writer.read_stage import Batch, StreamReader
+from seamless_wallet.writer.shard_states import ShardStates
+
+NONCE = "ours"
+EPOCH = 7
+SHARDS = 2
+
+
+class ManualPipeline:
+    """Replies when it is told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
+
+    def execute(self, *args: Any) -> asyncio.Future[Any]:
+        self.sent.append((args, asyncio.get_running_loop().create_future()))
+        return self.sent[-1][1]
+
+    def reply(self, value: Any) -> None:
+        """To the oldest command that has none."""
+        future = next(future for _, future in self.sent if not future.done())
+        if isinstance(value, Exception):
+            future.set_exception(value)
+        else:
+            future.set_result(value)
+
+
+class Clock:
+    """It stands still."""
+
+    def now_ms(self) -> int:
+        return 1_700_000_000_000
+
+    def monotonic_s(self) -> float:
+        return 1.0
+
+
+def states_at(*seqs: int) -> ShardStates:
+    """SQL has got so far in each shard."""
+    states = ShardStates()
+    states.nonce = NONCE
+    states.adopt(ShardHead(EPOCH, seq, "run", "repl", NONCE) for seq in seqs)
+    return states
+
+
+def row(seq: int, epoch: int = EPOCH) -> tuple[bytes, list[bytes]]:
+    """An entry as a stream gives it; its payload is none."""
+    return f"{epoch}-{seq}".encode(), [b"u", b"user", b"e", b"payload", b"t", f"t{seq}".encode()]
+
+
+def stream(shard: int, *seqs: int, epoch: int = EPOCH) -> tuple[bytes, list[tuple[bytes, list[bytes]]]]:
+    """What a read gives of one shard."""
+    return f"{{{shard}}}:l:{EPOCH}".encode(), [row(seq, epoch) for seq in seqs]
+
+
+class Reading:
+    """A StreamReader whose streams are played by hand."""
+
+    def __init__(self, *seqs: int, batch_max: int = 1000) -> None:
+        self.states = states_at(*seqs)
+        self.pipeline = ManualPipeline()
+        pipelines = Pipelines(self.pipeline, self.pipeline)  # type: ignore[arg-type]
+        self.reader = StreamReader(self.states, pipelines, batch_max)
+
+    async def next(self, *replies: Any) -> dict[int, list[int]]:
+        """The seqs of each shard."""
+        asking = asyncio.create_task(self.reader.next())
+        await turns()
+        for reply in replies:
+            self.pipeline.reply(reply)
+            await turns()
+        batches = await asyncio.wait_for(asking, 5)
+        return {shard: [entry.seq for entry in batch.entries] for shard, batch in batches.items()}
+
+    async def while_committing(self, reply: Any) -> None:
+        """A read is answered that nobody waits for."""
+        await turns()
+        self.pipeline.reply(reply)
+        await turns()
+
+    def commit(self, shard: int, seq: int) -> None:
+        """It returned."""
+        self.states.record_commit([Entry(shard, EPOCH, seq, "", "", b"", b"")])
+
+    def positions(self) -> list[str]:
+        """From where the last read was sent."""
+        return list(self.pipeline.sent[-1][0][-SHARDS:])
+
+
+async def turns(number: int = 5) -> None:
+    """Let everything that is ready go on."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_what_comes_during_a_commit_is_there_when_it_returns():
+    """All of it, of several reads, without another one; each read goes on where the one before ended."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await turns()
+    assert reading.positions() == [f"{EPOCH}-11", f"{EPOCH}-20"]
+    await reading.while_committing([stream(0, 12), stream(1, 21)])
+    await reading.while_committing([stream(0, 13, 14)])
+    reading.commit(0, 11)
+    sent = len(reading.pipeline.sent)
+    assert await reading.next() == {0: [12, 13, 14], 1: [21]}
+    assert len(reading.pipeline.sent) == sent
+
+
+async def test_what_was_read_ahead_is_decoded_already():
+    """Fields that are no decision stay an entry, and are refused where they are proven."""
+    reading = Reading(0, 0)
+    good = [b"u", b"user", b"d", b"1 2 3 4 5 +"]
+    await reading.next([(f"{{0}}:l:{EPOCH}".encode(), [(f"{EPOCH}-1".encode(), good)])])
+    reading.reader.drop()
+    asking = asyncio.create_task(reading.reader.next())
+    await turns()
+    reading.pipeline.reply(None)  # to the read that was dropped
+    reading.pipeline.reply([stream(0, 1)])
+    (entry,) = (await asking)[0].entries
+    with pytest.raises(ValueError, match="unpack"):
+        _ = entry.decision
+
+
+async def test_what_was_read_ahead_is_dropped_unless_the_commit_returned():
+    """SQL did not get there: it is read again from SQL's seq, and nothing of the read ahead is used."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await reading.while_committing([stream(0, 12)])
+    assert await reading.next(None, [stream(0, 11, 12)]) == {0: [11, 12]}
+
+
+async def test_what_was_read_ahead_is_dropped_although_sql_got_there():
+    """The outcome was unknown, and is asked of SQL: who dropped it does not get it back."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await reading.while_committing([stream(0, 12)])
+    reading.reader.drop()
+    reading.commit(0, 11)
+    assert await reading.next(None, [stream(0, 12)]) == {0: [12]}
+    assert reading.pipeline.sent[3][0][-SHARDS:] == (f"{EPOCH}-11", f"{EPOCH}-20")
+
+
+@pytest.mark.parametrize("changed", ["nonce", "epoch", "stopped", "another shard"])
+async def test_what_was_read_ahead_is_bound_to_nonce_epoch_and_seq(changed):
+    """Of every shard that is read."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await reading.while_committing([stream(0, 12)])
+    reading.commit(0, 11)
+    match changed:
+        case "nonce":
+            reading.states.nonce = "another"
+        case "epoch":
+            reading.states.record_epoch(1, ShardHead(EPOCH + 1, 20, "run", "repl", NONCE))
+        case "stopped":
+            reading.states.stopped.add(1)
+        case "another shard":
+            reading.commit(1, 21)
+    assert await reading.next(None, [stream(0, 12)]) == {0: [12]}
+    assert len(reading.pipeline.sent) >= 4
+
+
+async def test_a_hole_is_judged_against_what_was_known_when_the_read_was_sent():
+    """Redis wrote 11 after that: that the read did not find it is no gap. The next one must."""
+    reading = Reading(10, 20)
+    asking = asyncio.create_task(reading.next())
+    await turns()
+    reading.states.record_written(0, confirmed=10, written=11)
+    reading.pipeline.reply([stream(1, 21)])
+    assert await asking == {1: [21]}
+    assert reading.states.epochs_due == {}
+    reading.commit(1, 21)
+    assert await reading.next(None) == {}
+    assert reading.states.epochs_due == {0: EpochCause.GAP}
+
+
+async def test_a_hole_is_judged_against_the_position_of_the_read():
+    """SQL has 10, and 11 was read ahead: a read on from 11 need not find it."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    reading.states.record_written(0, confirmed=10, written=11)
+    await reading.while_committing(None)
+    reading.commit(0, 11)
+    assert await reading.next(None) == {}
+    assert reading.states.epochs_due == {}
+
+
+async def test_a_hole_found_ahead_is_forgotten_with_what_was_read_ahead():
+    """It was a hole only if the commit before it returned."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await reading.while_committing([stream(0, 12, epoch=EPOCH + 1)])
+    reading.reader.drop()
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    assert reading.states.epochs_due == {}
+
+
+async def test_no_more_is_read_ahead_than_a_batch():
+    """One read may go beyond; then nobody reads until it is taken."""
+    reading = Reading(0, 0, batch_max=2)
+    assert await reading.next([stream(0, 1)]) == {0: [1]}
+    await reading.while_committing([stream(0, 2, 3, 4)])
+    sent = len(reading.pipeline.sent)
+    await turns()
+    assert len(reading.pipeline.sent) == sent
+    reading.commit(0, 1)
+    assert await reading.next() == {0: [2, 3, 4]}
+    await turns()
+    assert len(reading.pipeline.sent) == sent + 1
+
+
+async def test_who_asks_again_and_again_lets_others_go_on():
+    """Also when a read has just been answered with nothing: the loop would stand still."""
+    reading = Reading(10, 20)
+    others = 0
+
+    async def ask() -> None:
+        for _ in range(20):
+            assert await reading.reader.next() == {}
+
+    asking = asyncio.create_task(ask())
+    while not asking.done():
+        await asyncio.sleep(0)
+        others += 1
+        if reading.pipeline.sent and not reading.pipeline.sent[-1][1].done():
+            reading.pipeline.reply(None)
+        assert others < 1000
+    assert others > 20
+
+
+async def test_a_read_ahead_that_failed_is_told_to_who_asks_next():
+    """Not lost, and not what came before it."""
+    reading = Reading(10, 20)
+    assert await reading.next([stream(0, 11)]) == {0: [11]}
+    await reading.while_committing([stream(0, 12)])
+    await reading.while_committing(OutcomeUnknown("broken"))
+    reading.commit(0, 11)
+    with pytest.raises(OutcomeUnknown):
+        await reading.next()
+
+
+class Confirming:
+    """A ConfirmStage whose Redis is played by hand; all shards were confirmed just now."""
+
+    def __init__(self, *seqs: int) -> None:
+        self.states = states_at(*seqs)
+        self.pipeline = ManualPipeline()
+        self.checks_due = ChecksDue(heads=False, owners=False, scripts=False)
+        self.stage = ConfirmStage(
+            pipeline=self.pipeline,  # type: ignore[arg-type]
+            ledger_uuid="ledger",
+            clock=Clock(),
+            retention=Retention(100, 3_600_000),
+            shard_states=self.states,
+            checks_due=self.checks_due,
+        )
+        self.stage._all_due_s = 10.0
+
+    def send(self, shard: int, seq: int) -> None:
+        """SQL has got there."""
+        entry = Entry(shard, EPOCH, seq, "", "", b"", b"", f"t{seq}")
+        self.states.record_commit([entry])
+        self.stage.send({shard: Batch([entry])})
+
+
+async def test_a_reply_is_judged_by_the_seq_that_its_own_command_said():
+    """Redis had written 11 when it was told 11. That SQL has 12 by now is no fork."""
+    confirming = Confirming(10, 20)
+    confirming.send(0, 11)
+    confirming.states.record_commit([Entry(0, EPOCH, 12, "", "", b"", b"")])
+    confirming.pipeline.reply([b"OK", b"11"])
+    assert await confirming.stage.settle()
+    assert confirming.states.epochs_due == {}
+    confirming.send(0, 13)
+    confirming.pipeline.reply([b"OK", b"12"])
+    assert not await confirming.stage.settle()
+    assert confirming.states.epochs_due == {0: EpochCause.FORK}
+
+
+async def test_a_reply_about_an_epoch_that_is_over_says_nothing():
+    """Neither how far the new one has written, nor that somebody else has the head."""
+    for reply in ([b"OK", b"11"], [b"FENCED", b"8", b"ours"], NoScriptError("gone")):
+        confirming = Confirming(10, 20)
+        confirming.send(0, 11)
+        confirming.states.record_epoch(0, ShardHead(EPOCH + 1, 11, "run", "repl", NONCE))
+        confirming.pipeline.reply(reply)
+        assert await confirming.stage.settle()
+        assert confirming.states.written_beyond({0: (EPOCH + 1, 0)}) == []
+        assert confirming.checks_due == ChecksDue(heads=False, owners=False, scripts=False)
+
+
+@pytest.mark.parametrize(
+    ("reply", "due"), [([b"FENCED", b"8", b"other"], {"owners": True}), (NoScriptError("gone"), {"scripts": True})]
+)
+async def test_bad_news_comes_before_the_next_commit(reply, due):
+    """It is waited for, and makes a check due."""
+    confirming = Confirming(10, 20)
+    confirming.send(0, 11)
+    settling = asyncio.create_task(confirming.stage.settle())
+    await turns()
+    assert not settling.done()
+    confirming.pipeline.reply(reply)
+    assert not await settling
+    assert confirming.checks_due == ChecksDue(**({"heads": False, "owners": False, "scripts": False} | due))
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("broken"), ResponseError("OOM")])
+async def test_an_error_is_raised_before_the_next_commit_and_once(error):
+    """The other replies are judged all the same."""
+    confirming = Confirming(10, 20)
+    confirming.send(0, 11)
+    confirming.send(1, 21)
+    confirming.pipeline.reply(error)
+    confirming.pipeline.reply([b"OK", b"20"])
+    with pytest.raises(type(error)):
+        await confirming.stage.settle()
+    assert confirming.states.epochs_due == {1: EpochCause.FORK}
+    assert await confirming.stage.settle()

@@ -25,7 +25,7 @@ from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
-from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Decision, Entry
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
@@ -56,11 +56,35 @@ class _Eviction:
         self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
         self.not_before_s = 0.0  # 0: at once
+        self._decided: Decision | None = None  # of the newest entry that is void
+        self._is_over = False
 
     def covers(self, entry: Entry) -> bool:
-        """Whether an entry of the wallet was decided before the wallet was suspended, and after what was refused."""
-        refused = entry.epoch == self.epoch and entry.seq >= self.from_seq
-        return refused and (not self.until_seq or entry.seq <= self.until_seq)
+        """Whether the wallet decided an entry on top of what was refused, before it was suspended.
+
+        One that does not follow the void one before it is of a wallet that was loaded since. So it is when a ledger was
+        put back, and reads again what it had committed: what follows from SQL then was acknowledged.
+        """
+        if entry.epoch != self.epoch or entry.seq < self.from_seq:
+            return False
+        if self.until_seq and entry.seq > self.until_seq:
+            return False
+        if entry.seq > self.from_seq and not self._follows(entry):
+            self._is_over = True
+        return not self._is_over
+
+    def _follows(self, entry: Entry) -> bool:
+        after, before = _decision_of(entry), self._decided
+        return (
+            after is None
+            or before is None
+            or (after.version - 1, after.balance - after.balance_delta, after.debt - after.debt_delta)
+            == (before.version, before.balance, before.debt)
+        )
+
+    def went_on(self, entry: Entry) -> None:
+        """This entry is void now."""
+        self._decided = _decision_of(entry)
 
 
 class Evictions:
@@ -203,9 +227,17 @@ class Evictions:
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:
         entry.void = eviction.cause
+        eviction.went_on(entry)
         metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
         try:
             if entry.command.kind in BET_KINDS:
                 eviction.rounds[round_digest(entry.command)] = None
         except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
             return  # what it names nobody knows
+
+
+def _decision_of(entry: Entry) -> Decision | None:
+    try:
+        return entry.decision
+    except INVALID_ENTRY_ERRORS:
+        return None

@@ -1,6 +1,7 @@
 """`wallet verify` on SQLite: the file itself, then every check of `audit` and `player_audit`, in one snapshot.
 
-Memory is bounded, whatever the ledger holds: rows come one by one, and a player's marks in slices. The snapshot keeps the write-ahead log from being reset while it lasts: on a busy ledger that file grows meanwhile.
+Memory is bounded, whatever the ledger holds: rows come one by one, and a player's marks in slices. The snapshot keeps
+the write-ahead log from being reset while it lasts: on a busy ledger that file grows meanwhile.
 """
 
 from __future__ import annotations

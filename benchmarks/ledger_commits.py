@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from inspect import signature
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -55,6 +56,7 @@ class Now:
         self._entry = import_module("seamless_wallet.ledger.entry").Entry
         self._encode = import_module("seamless_wallet.ledger.payload").encode_payload
         self._commit = import_module("seamless_wallet.stores.sqlite.commit").commit_batches
+        self._nonce = [""] if "nonce" in signature(self._commit).parameters else []
         self._known = import_module("seamless_wallet.stores.known").KnownState()
         import_module("seamless_wallet.stores.sqlite.setup").init(path, SHARDS, {"KRW": 2})
         self.connection = import_module("seamless_wallet.stores.sqlite.database").connect(path, write=True)
@@ -66,7 +68,7 @@ class Now:
 
     def commit(self, batches: list[list[Any]]) -> None:
         """One transaction."""
-        self._commit(self.connection, SHARDS, batches, self._known)
+        self._commit(self.connection, SHARDS, *self._nonce, batches, self._known)
 
 
 class Life:

@@ -6,7 +6,12 @@ from hashlib import sha1
 import pytest
 
 from seamless_wallet.commands import Kind
+from seamless_wallet.stores import player_audit
 from seamless_wallet.stores.planning import SIGNPOST_EVERY
+from seamless_wallet.stores.player_audit import MarkCheck
+from seamless_wallet.stores.sqlite import verification
+from seamless_wallet.stores.sqlite.database import connect
+from seamless_wallet.stores.sqlite.verification import verify
 from tests.store.books import user_of
 
 
@@ -145,6 +150,37 @@ async def test_finds_a_mark_that_says_else(store, story, backend, what):
     where = f"{where} AND entry = (SELECT max(entry) FROM mark WHERE {where})"
     assert backend.tamper(f"UPDATE mark SET entry = entry - 1 WHERE {where}") == 1
     assert await findings(store)
+
+
+@pytest.mark.parametrize("held_max", [1, 2, 3, 7, 50])
+@pytest.mark.parametrize("tamper", ["", "open = 0 AND bet_index = ''", "open = 0 AND bet_index <> ''", "open = 1"])
+async def test_a_player_with_very_many_marks_is_checked_slice_by_slice(store, story, backend, held_max, tamper):
+    """Whatever may be held at a time, the findings are the same, and none is told twice"""
+    if tamper:
+        assert backend.tamper(f"UPDATE mark SET entry = entry - 1 WHERE {tamper}")
+    whole = await findings(store)
+    assert bool(whole) is bool(tamper)
+    connection = connect(backend.path, write=False)
+    sliced = list(verify(connection, backend.path, lambda _done, _total: None, held_max))
+    connection.close()
+    assert sorted(finding.text for finding in sliced) == sorted(finding.text for finding in whole)
+
+
+async def test_no_more_marks_are_held_than_may_be(store, story, backend, monkeypatch):
+    """One more for a moment; what has the same digest stays together"""
+    held = []
+
+    class Watched(MarkCheck):
+        def follow(self, entry, entry_id):
+            super().follow(entry, entry_id)
+            held.append(len(self._events) + len(self._bets))
+
+    monkeypatch.setattr(player_audit, "MarkCheck", Watched)
+    monkeypatch.setattr(verification, "MarkCheck", Watched)
+    connection = connect(backend.path, write=False)
+    assert list(verify(connection, backend.path, lambda _done, _total: None, 5)) == []
+    connection.close()
+    assert max(held) == 5
 
 
 @pytest.mark.parametrize("value", ["x", ""])

@@ -168,22 +168,31 @@ def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
 
 
 def net_effect(entry: Entry) -> int:
-    """What the entry's items and amount must move in all (Δbalance − Δdebt), minor units."""
+    """What the entry's items and amount must move in all (Δbalance − Δdebt), minor units.
+
+    Raises ValueError unless there are as many items as effects.
+    """
     command = entry.command
-    having_effect = [i for i, effect in zip(command.items, entry.decision.effects, strict=True) if effect == "+"]
-    match command.kind:
+    kind, moved = command.kind, 0
+    for item, effect in zip(command.items, entry.decision.effects, strict=True):
+        if effect == "+":
+            moved += _moved_by(kind, item)
+    if kind is Kind.DEPOSIT:
+        return command.amount
+    return -command.amount if kind is Kind.WITHDRAW else moved
+
+
+def _moved_by(kind: Kind, item: Item) -> int:
+    """What one item with an effect moves."""
+    match kind:
         case Kind.BET:
-            return -sum(item.amount for item in having_effect)
-        case Kind.CANCEL:
-            return sum(item.amount for item in having_effect)
+            return -item.amount
         case Kind.RESULT:
-            return sum(item.amount + item.winloss for item in having_effect)
+            return item.amount + item.winloss
+        case Kind.CANCEL:
+            return item.amount
         case Kind.CHANGE:
-            return sum(item.winloss - item.winloss_before for item in having_effect)
-        case Kind.DEPOSIT:
-            return command.amount
-        case Kind.WITHDRAW:
-            return -command.amount
+            return item.winloss - item.winloss_before
         case _:
             return 0
 

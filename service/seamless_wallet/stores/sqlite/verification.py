@@ -1,6 +1,7 @@
-"""`wallet verify` on SQLite: the file itself, then every check of `seamless_wallet.stores.audit`, in one snapshot.
+"""`wallet verify` on SQLite: the file itself, then every check of `audit` and `player_audit`, in one snapshot.
 
-The snapshot keeps the write-ahead log from being reset while it lasts: on a busy ledger that file grows meanwhile.
+Memory is bounded, whatever the ledger holds: rows come one by one, and a player's marks in slices. The snapshot keeps
+the write-ahead log from being reset while it lasts: on a busy ledger that file grows meanwhile.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import groupby
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from pathlib import Path
 from typing import Any, Final
 
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.audit import ChainCheck, Finding, PlayerCheck, check_totals
+from seamless_wallet.stores.audit import ChainCheck, Finding, check_totals
+from seamless_wallet.stores.player_audit import END, HELD_MAX, MarkCheck, PlayerCheck
 from seamless_wallet.stores.rows import EntryRow
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite.reads import trial_balance
@@ -29,17 +31,27 @@ PROGRESS_EVERY: Final = 1_000
 PASSES: Final = 2
 """In the order of commits, and player by player."""
 
+LENIENT: Final = methodcaller("decode", "utf-8", "backslashreplace")
+"""How a text that may be none is read: a finding, not a crash. It costs twice as much as `str`."""
 
-def verify(connection: sqlite3.Connection, path: Path, progress: Progress) -> Generator[Finding]:
-    """Everything that does not fit. Raises StoreError if the ledger cannot be read at all."""
-    connection.text_factory = lambda raw: raw.decode("utf-8", "backslashreplace")
+PLAYER_COLUMN: Final = EntryRow._fields.index("player")
+
+
+def verify(
+    connection: sqlite3.Connection, path: Path, progress: Progress, held_max: int = HELD_MAX
+) -> Generator[Finding]:
+    """Everything that does not fit, with so many marks of a player in memory. Raises StoreError if it cannot be read.
+
+    The connection is the caller's, for this alone.
+    """
+    connection.text_factory = LENIENT
     try:
         connection.execute("PRAGMA temp_store = FILE")  # what is sorted may be larger than the memory
         with transaction(connection):
             for (text,) in connection.execute("PRAGMA integrity_check"):
                 if text != "ok":
                     yield Finding(None, None, f"the file is damaged: {text}")
-            yield from _Verification(connection, progress).findings()
+            yield from _Verification(connection, progress, held_max).findings()
     except sqlite3.OperationalError as error:
         raise StoreError(f"the ledger {path} failed: {error}") from error
     except sqlite3.DatabaseError as error:
@@ -49,9 +61,11 @@ def verify(connection: sqlite3.Connection, path: Path, progress: Progress) -> Ge
 class _Verification:
     """The checks of one snapshot."""
 
-    def __init__(self, connection: sqlite3.Connection, progress: Progress) -> None:
+    def __init__(self, connection: sqlite3.Connection, progress: Progress, held_max: int) -> None:
         self._connection = connection
         self._progress = progress
+        self._held_max = held_max
+        self._texts: Callable[[bytes], str] = str  # until a text is none
         self._shards = read_info(connection).shards
         self._total = PASSES * connection.execute(VERIFY_SQL["entry_count"]).fetchone()[0]
         self._done = 0
@@ -69,22 +83,44 @@ class _Verification:
 
     def _chains(self) -> Iterator[Finding]:
         chains = ChainCheck()
-        for *row, user_id in self._counted("by_id", 0):
-            yield from chains.check(EntryRow(*row), user_id)
+        try:
+            yield from self._chained(chains)
+        except sqlite3.OperationalError:
+            if self._texts is LENIENT:
+                raise
+            self._texts = LENIENT  # what was raised stays, unless it was a text that is none
+            yield from self._chained(chains)
         heads = {shard: (epoch, seq, chain) for shard, epoch, seq, chain in self._rows("heads")}
         yield from chains.check_heads(heads, self._shards)
 
+    def _chained(self, chains: ChainCheck) -> Iterator[Finding]:
+        for *row, user_id in self._counted("by_id", chains.last_id):
+            yield from chains.check(EntryRow(*row), user_id)
+
     def _players(self) -> Iterator[Finding]:
-        for player, places in groupby(self._counted("by_player"), key=itemgetter(0)):
-            stored = self._one("wallet", player)
+        """Player by player. The marks of one who has very many are checked slice by slice."""
+        self._connection.execute(VERIFY_SQL["make_story"])
+        self._connection.execute(VERIFY_SQL["fill_story"])
+        for player, rows in groupby(self._counted("by_player"), key=itemgetter(PLAYER_COLUMN)):
+            stored = self._connection.execute(VERIFY_SQL["wallet"], (player,)).fetchone()
             if stored is None:
                 continue  # the check of the chains has told of each such entry
-            checked = PlayerCheck(player, stored[1], self._shards)
-            for _, entry_id in places:
-                yield from checked.check(EntryRow(*self._one("entry", entry_id) or ()))
+            user_id = stored[1]
+            checked = PlayerCheck(player, user_id, self._shards, iter(self._rows("signposts", player)), self._held_max)
+            for row in rows:
+                yield from checked.check(EntryRow(*row))
             yield from checked.check_wallet(stored)
-            yield from checked.check_marks(self._rows("marks", player))
-            yield from checked.check_signposts(self._rows("signposts", player))
+            yield from self._marks(player, checked.marks)
+            marks = checked.marks
+            while marks.end != END:
+                marks = MarkCheck(player, user_id, self._shards, marks.end, self._held_max)
+                for row in self._rows("of_player", player):
+                    yield from marks.check(EntryRow(*row))
+                yield from self._marks(player, marks)
+
+    def _marks(self, player: int, checked: MarkCheck) -> Iterator[Finding]:
+        """The marks of a slice."""
+        yield from checked.check_marks(self._rows("marks", player, checked.first, checked.end))
 
     def _rows_without_entries(self) -> Iterator[Finding]:
         """What no entry explains."""
@@ -94,16 +130,20 @@ class _Verification:
             for (player,) in self._rows(what):
                 yield Finding(None, None, f"{what.replace('_', ' ')}: there is no player {player}")
 
-    def _rows(self, name: str, *values: int) -> Iterable[Row]:
+    def _rows(self, name: str, *values: int | bytes) -> Iterable[Row]:
         return self._connection.execute(VERIFY_SQL[name], values)
 
     def _counted(self, name: str, *values: int) -> Iterator[Row]:
-        for row in self._rows(name, *values):
-            self._done += 1
-            if self._done % PROGRESS_EVERY == 0:
-                self._progress(min(self._done, self._total), self._total)
-            yield row
+        rows = self._connection.execute(VERIFY_SQL[name], values)
+        while some := self._fetch(rows):
+            yield from some
+            self._done += len(some)
+            self._progress(min(self._done, self._total), self._total)
 
-    def _one(self, name: str, key: int) -> Row | None:
-        row: Row | None = self._connection.execute(VERIFY_SQL[name], (key,)).fetchone()
-        return row
+    def _fetch(self, rows: sqlite3.Cursor) -> list[Row]:
+        """The next rows. The first pass meets every text of the second one."""
+        self._connection.text_factory = self._texts
+        try:
+            return rows.fetchmany(PROGRESS_EVERY)
+        finally:
+            self._connection.text_factory = LENIENT

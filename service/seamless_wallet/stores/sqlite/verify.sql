@@ -11,13 +11,21 @@ SELECT shard, epoch, seq, chain FROM shard;
 SELECT entry.*, wallet.user_id FROM entry LEFT JOIN wallet ON wallet.player = entry.player
 WHERE entry.id > ? ORDER BY entry.id;
 
+-- name: make_story
+-- A temporary table that has every entry that counts, player by player; its pages go to a file if they are many.
+CREATE TEMP TABLE story (player INTEGER, id INTEGER, PRIMARY KEY (player, id)) WITHOUT ROWID;
+
+-- name: fill_story
+-- Sorted first, so that it is only appended to.
+INSERT INTO story SELECT player, id FROM entry WHERE kind <> 'void' ORDER BY player, id;
+
 -- name: by_player
 -- Every entry that counts, player by player.
-SELECT player, id FROM entry WHERE kind <> 'void' ORDER BY player, id;
+SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id ORDER BY story.player, story.id;
 
--- name: entry
--- One entry.
-SELECT * FROM entry WHERE id = ?;
+-- name: of_player
+-- The same of one player.
+SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id WHERE story.player = ? ORDER BY story.id;
 
 -- name: wallet
 -- A player's wallet, by number.
@@ -33,8 +41,9 @@ WHERE NOT EXISTS (SELECT 1 FROM entry WHERE entry.id = wallet.last AND entry.pla
 SELECT currency, sum(balance), sum(debt) FROM wallet GROUP BY currency;
 
 -- name: marks
--- A player's marks.
-SELECT open, digest, bet_index, entry, fingerprint, state FROM mark WHERE player = ?;
+-- A player's marks from a digest on, below another one.
+SELECT open, digest, bet_index, entry, fingerprint, state FROM mark
+WHERE player = ? AND digest >= ? AND digest < ?;
 
 -- name: signposts
 -- A player's signposts.

@@ -1,0 +1,150 @@
+"""Whether one player's entries give what the tables say of him. Pure checks; every SQL backend feeds them.
+
+Memory is bounded, however much a player ever did: marks are checked in slices of digests. A player who has more events
+and bets than may be held is read again for each further slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from seamless_wallet.commands import DIGEST_BYTES, shard_of
+from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.entry import Decision, Entry
+from seamless_wallet.ledger.fold import Wallet, fold_bet, items_with_effects
+from seamless_wallet.stores.audit import READ_ERRORS, Finding
+from seamless_wallet.stores.planning import SIGNPOST_EVERY
+from seamless_wallet.stores.rows import EntryRow, WalletRow, apply_entry, entry_of, wallet_row
+
+MarkRow = tuple[int, bytes, str, int, bytes | None, str | None]
+"""open, digest, bet_index, entry, fingerprint, state of a row of `mark`."""
+
+SignpostRow = tuple[int, int, int]
+"""seq, received_ms, entry of a row of `signpost`."""
+
+HELD_MAX: Final = 200_000
+"""Events and bets that are held at a time, together; some hundred bytes each."""
+
+FIRST_DIGEST: Final = b""
+"""Not above any digest, also not above one that is too short."""
+
+END: Final = bytes([255]) * (DIGEST_BYTES + 1)
+"""Above every digest."""
+
+
+def columns_that_differ(row: EntryRow, entry: Entry, previous: int) -> list[str]:
+    """Names of columns that are not what the payload and the entry before it make them."""
+    command = entry.command
+    stand = (row.previous, row.kind, row.transaction_id, row.game_no, row.received_ms)
+    ought = (previous, command.kind.value, command.transaction_id, command.game_no, command.received_ms)
+    if stand == ought:
+        return []
+    names = ("previous", "kind", "transaction_id", "game_no", "received_ms")
+    return [name for name, is_, it_ought in zip(names, stand, ought, strict=True) if is_ != it_ought]
+
+
+def decided_entry(row: EntryRow, user_id: str) -> Entry:
+    """An entry that is not void, with the decision of its columns: they are all that SQL has of it."""
+    entry = entry_of(row, user_id)
+    entry.decision = Decision(row.version, row.balance, row.debt, row.balance_delta, row.debt_delta, row.effects)
+    return entry
+
+
+class MarkCheck:
+    """A player's marks with digests from `first` on and below `end`.
+
+    While it holds more than `held_max`, it halves the slice, and forgets the upper half: another one has to go on from
+    `end`, unless that is END.
+    """
+
+    def __init__(self, player: int, user_id: str, shards: int, first: bytes, held_max: int) -> None:
+        self._shard = player % shards
+        self._user_id = user_id
+        self.first = first
+        self.end = END
+        self._held_max = held_max
+        self._events: list[MarkRow] = []
+        self._bets: dict[tuple[bytes, str], tuple[int, Bet]] = {}
+        """Of each bet the entry that named it first, and its state."""
+
+    def follow(self, entry: Entry, entry_id: int) -> None:
+        """One more entry. Raises one of READ_ERRORS for a bet that does not follow."""
+        digest = entry.round_digest
+        if digest is not None and self.first <= digest < self.end:
+            for item, effect in items_with_effects(entry):
+                key = (digest, item.bet_index)
+                seen_in, bet = self._bets.get(key, (entry_id, None))
+                self._bets[key] = (seen_in, fold_bet(bet, entry, item, effect))
+        digest = entry.event_digest
+        if self.first <= digest < self.end:
+            self._events.append((0, digest, "", entry_id, entry.fingerprint, None))
+        if len(self._events) + len(self._bets) > self._held_max:
+            self._narrow()
+
+    def check(self, row: EntryRow) -> Iterator[Finding]:
+        """One more entry, of whose other sides a PlayerCheck has told already."""
+        try:
+            self.follow(decided_entry(row, self._user_id), row.id)
+        except READ_ERRORS as error:
+            yield Finding(row.shard, row.seq, f"does not follow from the player's entries: {error}")
+
+    def _narrow(self) -> None:
+        """Forget the upper half of what is held. What has one digest stays together, however much it is."""
+        held = sorted({mark[1] for mark in self._events} | {digest for digest, _ in self._bets})
+        if len(held) > 1:
+            self.end = held[len(held) // 2]
+            self._events = [mark for mark in self._events if mark[1] < self.end]
+            self._bets = {key: bet for key, bet in self._bets.items() if key[0] < self.end}
+
+    def check_marks(self, marks: Iterable[MarkRow]) -> Iterator[Finding]:
+        """The player's marks of the slice, once all entries were followed."""
+        expected = set(self._events)
+        for (digest, bet_index), (seen_in, bet) in self._bets.items():
+            expected.add((0, digest, bet_index, seen_in, None, bet.text()))
+            if bet.state is BetState.OPEN:
+                expected.add((1, digest, bet_index, seen_in, None, None))
+        for mark in expected.symmetric_difference(marks):
+            about = "an event" if not mark[2] else f"a bet, {mark[5] or 'open'}"
+            text = f"player {self._user_id}: the marks and the entries disagree about {about} of entry id {mark[3]}"
+            yield Finding(self._shard, None, text)
+
+
+class PlayerCheck:
+    """All entries of one player, oldest first: what they add up to is what the tables say of the player."""
+
+    def __init__(self, player: int, user_id: str, shards: int, signposts: Iterator[SignpostRow], held_max: int) -> None:
+        self._player = player
+        self._user_id = user_id
+        self._shards = shards
+        self._signposts = signposts
+        self.marks = MarkCheck(player, user_id, shards, FIRST_DIGEST, held_max)
+        self._wallet: Wallet | None = None
+        self._last = 0
+
+    def check(self, row: EntryRow) -> Iterator[Finding]:
+        """One more entry: its own arithmetic, its columns, that it follows, and its signpost if it must have one."""
+        entry = decided_entry(row, self._user_id)
+        try:
+            wrong = columns_that_differ(row, entry, self._last)
+            wallet = self._wallet = apply_entry(self._wallet, entry, self._shards)
+            self.marks.follow(entry, row.id)
+        except READ_ERRORS as error:
+            yield Finding(row.shard, row.seq, f"does not follow from the player's entries: {error}")
+            return
+        if wrong:
+            yield Finding(row.shard, row.seq, f"ought to have another {', '.join(wrong)}")
+        if not self._last and self._player != row.seq * self._shards + row.shard:
+            yield Finding(row.shard, row.seq, "its player has not the number of its place")
+        signpost = (row.seq, row.received_ms, row.id)
+        if wallet.version % SIGNPOST_EVERY == 0 and next(self._signposts, None) != signpost:
+            yield Finding(row.shard, row.seq, "its signpost is not there, or leads astray")
+        self._last = row.id
+
+    def check_wallet(self, stored: WalletRow) -> Iterator[Finding]:
+        """The player's row and what is left of the signposts, once all entries were checked."""
+        shard = shard_of(self._user_id, self._shards)
+        if self._wallet and stored != wallet_row(self._player, self._last, self._wallet):
+            yield Finding(shard, self._wallet.seq, "its wallet is not what the entries add up to")
+        if next(self._signposts, None) is not None:
+            yield Finding(shard, None, f"player {self._user_id}: a signpost leads astray")

@@ -3,7 +3,7 @@
 | key                      | type          | holds                                                              |
 |--------------------------|---------------|--------------------------------------------------------------------|
 | `{s}:head`               | hash          | epoch, seq (last), committed (seq), period, period_at, ledger UUID, |
-|                          |               | nonce (of the writer), last (token of the last entry)              |
+|                          |               | nonce (of the writer), last (token of the last entry), evicted      |
 | `{s}:w:g:<user>`         | hash          | a wallet; written last by `install`: present = completely loaded   |
 | `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
 | `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
@@ -26,6 +26,10 @@ HEARTBEAT_MS: Final = 3_000
 """How long the writer's heartbeat lasts. A writer that has finished no cycle for so long counts as absent: another one
 takes over faster.
 """
+
+
+IDLE_PATTERN: Final = "{*}:[wr]:*"
+"""SCAN pattern of all wallets and rounds."""
 
 
 def committed_channel(ledger_uuid: str, tag: int | str) -> str:
@@ -81,6 +85,11 @@ def round_(tag: int | str, epoch: int, digest: bytes) -> str:
 def events(tag: int | str, epoch: int, user_id: str, period: int) -> str:
     """A player's event digests of one idempotency period."""
     return f"{{{tag}}}:i:{epoch}:{user_id}:{period}"
+
+
+def kind_of(key: str) -> str:
+    """The letter of a key that belongs to some epoch: w, r, i or l."""
+    return key.split(":", 2)[1]
 
 
 def epoch_pattern(tag: int | str) -> str:

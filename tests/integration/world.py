@@ -178,7 +178,7 @@ class World(Processes):
             known = {index.encode(): bet.text().encode() for index, bet in bets.items()}
             assert texts.items() <= known.items(), (texts, known)
             if texts:
-                open_there = sum(bet.state is BetState.OPEN for bet in bets.values())
+                open_there = sum(bet.state is BetState.OPEN for index, bet in bets.items() if index.encode() in texts)
                 assert opened == open_there, (opened, open_there)
         return wallet
 

@@ -45,6 +45,8 @@ BINDINGS = {
     "suspend": Binding(("head", "wallet"), (arguments.SuspendArgs,)),
     "forget_round": Binding(("head", "round"), (arguments.ForgetRoundArgs,)),
     "evict": Binding(("head", "wallet", "events_now", "events_before"), (arguments.EvictArgs,)),
+    "evict_idle": Binding(("head", "wallet"), (arguments.EvictIdleArgs,)),
+    "expire_round": Binding(("head", "round"), (arguments.ExpireRoundArgs,)),
     "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
     "take_over": Binding(("head",), (arguments.TakeOverArgs,)),
     "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
@@ -104,6 +106,13 @@ def test_writes_are_what_is_written(scene):
         names, argv, *_ = installs(shard, epoch=2)[name]
         shard.run(name, names, argv)
     head, wallet, *events = scene.event(Kind.LOGIN).keys(2, 0)[:4]
+    round_ = keys.round_(SHARD, 2, DIGEST)
+    shard.client.persist(round_)
+    shard.run("expire_round", (head, round_), arguments.ExpireRoundArgs(2, "b2", 9_000))
+    shard.client.hset(head, "evicted", "0")
+    shard.client.hset(wallet, "seq", "1")
+    shard.client.hset(head, "committed", "1")
+    shard.run("evict_idle", (head, wallet), arguments.EvictIdleArgs(2, "b2", 1))
     shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "b2", "dowinn", b"", 0))
     shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2, "b2"))
     shard.client.hset(events[1], "x", "y")

@@ -10,6 +10,8 @@ from seamless_wallet.commands import Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import (
     EvictArgs,
+    EvictIdleArgs,
+    ExpireRoundArgs,
     ForgetRoundArgs,
     InstallArgs,
     InstallEventsArgs,
@@ -184,3 +186,20 @@ def test_example_of_evict(player):
     names = player.event(Kind.LOGIN).keys(1, 0)[:4]
     player.shard.run("suspend", names[:2], SuspendArgs(1, NONCE, "", b"", 0))
     holds("evict", player.shard.run("evict", names, EvictArgs(1, NONCE, 12)), names)
+
+
+def test_example_of_evict_idle(vacant):
+    """An idle wallet goes, and SQL has more by now than its last entry."""
+    vacant.open(1, 7)
+    player = Player(vacant)
+    player.create().ok()
+    Player(vacant, "lee").opened(0)
+    vacant.confirm(10)
+    names = keys.head(SHARD), keys.wallet(SHARD, 1, "kim")
+    holds("evict_idle", vacant.run("evict_idle", names, EvictIdleArgs(1, NONCE, 9)), names)
+
+
+def test_example_of_expire_round(player):
+    """An open round is going to expire."""
+    names = keys.head(SHARD), player.bet(b1=3_000).ok().round
+    holds("expire_round", player.shard.run("expire_round", names, ExpireRoundArgs(1, NONCE, 7_200_000)), names)

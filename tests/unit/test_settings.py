@@ -165,6 +165,8 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (PROVIDER.replace('api_id = "op"', ""), {}, ["providers.acme.api_id in", "is missing", "Api-Id"]),
         (PROVIDER + 'currencies = ["XYZ"]', {}, ["providers.acme.currencies", "XYZ", "[currencies]"]),
         (None, {"WALLET_HOT_WINDOW_S": "19"}, ["hot_window_s", "10 times deadline_ms", "raise it"]),
+        (None, {"WALLET_IDLE_EVICT_S": "3600"}, ["idle_evict_s: 3600 s", "more than hot_window_s", "raise it", "to 0"]),
+        (None, {"WALLET_IDLE_EVICT_S": "-1"}, ["WALLET_IDLE_EVICT_S", "greater than or equal to 0"]),
         (PROVIDER + 'allow = ["10.0.0.1/8"]', {}, ["providers.acme.allow in", "host bits"]),
         (PROVIDER + 'api_key_file = "x"', {}, ["providers.acme.api_key_file in", "keep one of the two"]),
         (PROVIDER.replace("api_key", "api_key_file"), {}, ["api_key_file in", "No such file"]),
@@ -360,3 +362,12 @@ def test_the_documented_settings_are_the_real_ones():
     """docs/settings.md is what `python -m seamless_wallet.processes.settings_reference` prints."""
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text() == reference()
+
+
+@pytest.mark.parametrize(("environ", "idle_ms"), [({}, 7_200_000), ({"WALLET_HOT_WINDOW_S": "60"}, 120_000)])
+def test_a_wallet_is_idle_after_two_hot_windows(tmp_path, environ, idle_ms):
+    """Unless set otherwise; 0 is never."""
+    environ = {"WALLET_DATA_DIR": str(tmp_path), **environ}
+    assert load_settings(environ).idle_evict_ms == idle_ms
+    assert load_settings({**environ, "WALLET_IDLE_EVICT_S": "3601"}).idle_evict_ms == 3_601_000
+    assert load_settings({**environ, "WALLET_IDLE_EVICT_S": "0"}).idle_evict_ms == 0

@@ -121,6 +121,22 @@ class EvictArgs(NamedTuple):
     seq: int
 
 
+class EvictIdleArgs(NamedTuple):
+    """ARGV of `evict_idle`; `idle_seq` is what SQL had when the time of idleness began."""
+
+    epoch: int
+    nonce: str
+    idle_seq: int
+
+
+class ExpireRoundArgs(NamedTuple):
+    """ARGV of `expire_round`."""
+
+    epoch: int
+    nonce: str
+    idle_ms: int
+
+
 class InstallArgs(NamedTuple):
     """ARGV of `install`, before its fields and values."""
 

@@ -30,6 +30,10 @@ takes over faster.
 """
 
 
+IDLE_PATTERN: Final = "{*}:[wr]:*"
+"""SCAN pattern of all wallets and rounds."""
+
+
 def committed_channel(ledger_uuid: str, tag: int | str) -> str:
     """Where the writer tells all processes what SQL has committed of a shard.
 
@@ -83,6 +87,11 @@ def round_(tag: int | str, epoch: int, digest: bytes) -> str:
 def events(tag: int | str, epoch: int, user_id: str, period: int) -> str:
     """A player's event digests of one idempotency period."""
     return f"{{{tag}}}:i:{epoch}:{user_id}:{period}"
+
+
+def kind_of(key: str) -> str:
+    """The letter of a key that belongs to some epoch: w, r, i or l."""
+    return key.split(":", 2)[1]
 
 
 def epoch_pattern(tag: int | str) -> str:

@@ -27,6 +27,7 @@ class ReplyStatus(StrEnum):
     FROZEN = "FROZEN"  # the same, but for long: that has happened to it again and again
     SUSPENDED = "SUSPENDED"  # SQL has refused an entry of the wallet, which is on its way out
     OUTDATED = "OUTDATED"  # what would be installed was read before a wallet had to go
+    KEPT = "KEPT"  # the wallet is in use, or the round is going to expire already
     OK = "OK"
     STALE = "STALE"  # the gate was opened for a newer epoch
     FOREIGN = "FOREIGN"  # this Redis belongs to another ledger

@@ -105,6 +105,17 @@ PLAYER_LOADS: Final = Counter(
     "normal; else check whether Redis loses keys.",
     ["outcome"],
 )
+PLAYER_EVICTIONS: Final = Counter(
+    "wallet_player_evictions_total",
+    "Wallets that left Redis because they were idle. Remedy: if wallet_player_loads_total rises as fast, the same "
+    "players leave and come back: raise WALLET_IDLE_EVICT_S.",
+)
+PLAYERS_IN_REDIS: Final = Gauge(
+    "wallet_players_in_redis",
+    "Wallets that the last sweep for idle ones left in Redis. Remedy: if Redis lacks memory, give it more, or lower "
+    "WALLET_IDLE_EVICT_S.",
+    merge="max",
+)
 LEDGER_LOOKUPS: Final = Counter(
     "wallet_ledger_lookups_total",
     "Events that were looked up in SQL before they were executed or declined. Remedy: if there are more of them than "

@@ -88,7 +88,9 @@ def build_writer(
         ),
         clock=clock,
         randomness=randomness or SystemRandomness(),
-        limits=WriterLimits(settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000),
+        limits=WriterLimits(
+            settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000, settings.idle_evict_ms
+        ),
     )
 
 

@@ -106,6 +106,13 @@ class Settings(BaseModel):
         description="How long Redis remembers events. Older ones are looked up in SQL. At least 10 times "
         "`WALLET_DEADLINE_MS`.",
     )
+    idle_evict_s: Whole | None = Field(
+        None,
+        ge=0,
+        le=90 * 86_400,
+        description="A wallet that no entry was written for so long leaves Redis; its next event loads it again. More "
+        "than `WALLET_HOT_WINDOW_S`. 0: wallets never leave. Default: twice `WALLET_HOT_WINDOW_S`.",
+    )
     body_bytes_max: Whole = Field(
         BODY_BYTES_MAX_DEFAULT, ge=1024, le=16 * 2**20, description="A longer request body is refused."
     )
@@ -166,6 +173,20 @@ class Settings(BaseModel):
                 "raise it, as Redis must remember an event much longer than its answer may take"
             )
         return self
+
+    @model_validator(mode="after")
+    def _idle_is_longer_than_hot(self) -> Settings:
+        if self.idle_evict_s and self.idle_evict_s <= self.hot_window_s:
+            raise ValueError(
+                f"idle_evict_s: {self.idle_evict_s} s is not more than hot_window_s, {self.hot_window_s} s; raise it, "
+                "as Redis must remember for so long what it decided, or set it to 0, so that wallets never leave"
+            )
+        return self
+
+    @property
+    def idle_evict_ms(self) -> int:
+        """After how long an idle wallet leaves Redis; 0 if it never does."""
+        return 1000 * (2 * self.hot_window_s if self.idle_evict_s is None else self.idle_evict_s)
 
     @property
     def ledger_path(self) -> Path:

@@ -17,6 +17,8 @@ from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import (
     ConfirmArgs,
     EvictArgs,
+    EvictIdleArgs,
+    ExpireRoundArgs,
     ForgetRoundArgs,
     GateArgs,
     InstallArgs,
@@ -99,7 +101,7 @@ def _steps(shard: int) -> Iterator[Step]:
         ("OK",),
     )
     yield "install_round", (head, loaded, round_), (*InstallRoundArgs(EPOCH, 0, 0, WINDOW_MS, 1), "1", "O 1"), ("OK",)
-    yield "install", (head, loaded), (*InstallArgs(EPOCH, 0, 0), "version", 1), ("OK",)
+    yield "install", (head, loaded), (*InstallArgs(EPOCH, 0, 0), "version", 1, "seq", 0), ("OK",)
     policy = Policy()
     for command, balance in _commands():
         event = PreparedEvent(command, policy, shard)
@@ -112,6 +114,8 @@ def _steps(shard: int) -> Iterator[Step]:
             tuple(arguments),
             ("DONE", "R0", command.kind, "KRW", str(balance)),
         )
+    yield "expire_round", (head, round_), ExpireRoundArgs(EPOCH, "2", WINDOW_MS), ("OK",)
+    yield "evict_idle", (head, loaded), EvictIdleArgs(EPOCH, "2", 0), ("OK",)
     yield "suspend", (head, loaded), SuspendArgs(EPOCH, "2", "self-test", _ROUND, 0), ("OK",)
     yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)

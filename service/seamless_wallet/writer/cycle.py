@@ -28,6 +28,7 @@ from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
 from seamless_wallet.writer.epoch_opener import EpochOpener
 from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.head_owners import HeadOwners
+from seamless_wallet.writer.idle_wallets import IdleWallets
 from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
@@ -51,6 +52,7 @@ class WriterLimits(NamedTuple):
     batch_max: int
     stream_tail: int
     hot_window_ms: int
+    idle_ms: int
 
 
 class Writer:
@@ -109,6 +111,7 @@ class Writer:
         self._server: Server | None = None
         self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due, self._evictions)
         self._lag = LagMonitor(pipelines.commands, self._shard_states, clock)
+        self._idle = IdleWallets(pipelines.commands, self._shard_states, self._checks_due, clock, limits.idle_ms)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
             pipeline.admit_by(self._admit)
@@ -136,6 +139,7 @@ class Writer:
                 group.create_task(self._requests.subscription.run())
                 group.create_task(probe_for_ever(self._redis, self.pipelines))
                 group.create_task(self._lag.measure_for_ever())
+                group.create_task(self._idle.sweep_for_ever())
                 group.create_task(self._cycle_for_ever())
         finally:
             self._epochs.close()

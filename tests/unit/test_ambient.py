@@ -74,6 +74,7 @@ MODULE_ALLOWS = {
     "engine/expand_scripts.py": {"sys"},  # a program
     "stores/sql_files.py": {"sqlite3.complete_statement"},
     "stores/sqlite/database.py": {"os.path.lexists"},
+    "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},
     "stores/sqlite/lease.py": {*FILES, "fcntl", "os.getpid"},
     "stores/sqlite/new_file.py": {
         *FILES,

@@ -406,6 +406,23 @@ class TestVerify:
         assert told["ok"]
         assert told["redis"]["reachable"] is False
 
+    def test_since_the_last_time(self, wallet, data_dir):
+        wallet("init")
+        result = wallet("verify", "--since-last")
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "ok"), result.output
+        kept = data_dir / "ledger.sqlite3.verified"
+        assert json.loads(kept.read_text())["last_id"] == 0
+        assert json.loads(wallet("verify", "--since-last", "--json").stdout)["ok"] is True
+        kept.write_text("{}")
+        assert "remove that file" in refused(wallet("verify", "--since-last"), 1)
+        kept.unlink()
+        with sqlite3.connect(data_dir / "ledger.sqlite3") as ledger:
+            ledger.execute("UPDATE shard SET seq = 3 WHERE shard = 5")
+        ledger.close()
+        result = wallet("verify", "--since-last")
+        assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "NOT OK")
+        assert not kept.exists()
+
     def test_only_notes_what_nobody_has_committed(self, wallet, monkeypatch):
         wallet("init")
         server = fakeredis.FakeServer()

@@ -12,6 +12,7 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.verify_since import verify_since_last
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings
@@ -53,11 +54,22 @@ def verify(
     ledger_only: Annotated[
         bool, typer.Option("--ledger-only", help="Do not compare Redis: for a backup or another copy of the ledger.")
     ] = False,
+    since_last: Annotated[
+        bool, typer.Option("--since-last", help="Check only the entries since the last check with this option.")
+    ] = False,
 ) -> None:
     """Check the ledger: hash chain, gaps, wallets, rounds, sums. Compare Redis with it, if Redis can be reached.
 
     Reads the ledger's file, whether the service is running or not. Exits with status 1 if there are findings.
     """
+    if since_last:
+        found = asyncio.run(verify_since_last(load_checked_settings()))
+        if json:
+            typer.echo(jsonlib.dumps(found))
+        else:
+            _print_findings(found)
+            typer.echo("ok" if found["ok"] else "NOT OK")
+        raise typer.Exit(0 if found["ok"] else 1)
     found = asyncio.run(_verify(load_checked_settings(), progress=not json, with_redis=not ledger_only))
     if json:
         typer.echo(jsonlib.dumps(found))
@@ -167,11 +179,7 @@ def _print_sums(currencies: dict[str, Any]) -> None:
 
 def _print_verified(found: dict[str, Any]) -> None:
     ledger, redis = found["ledger"], found["redis"]
-    typer.echo(f"{ledger['path']}: {ledger['entries']} entries, {ledger['finding_count']} findings")
-    for finding in ledger["findings"]:
-        where = "" if finding["shard"] is None else f"shard {finding['shard']}, entry {finding['seq']}: "
-        typer.echo(f"  {where}{finding['text']}")
-    _print_more(ledger["finding_count"])
+    _print_findings(ledger)
     for currency, accounts in ledger["trial_balance"].items():
         parts = ", ".join(f"{name} {amount}" for name, amount in accounts.items() if name != "total")
         typer.echo(f"  {currency}: {parts}; in all {accounts['total']}")
@@ -186,6 +194,14 @@ def _print_verified(found: dict[str, Any]) -> None:
         typer.echo(f"  shard {difference['shard']}, {difference['user_id'] or 'all wallets'}: {difference['text']}")
     _print_more(redis["difference_count"])
     typer.echo("ok" if found["ok"] else "NOT OK")
+
+
+def _print_findings(ledger: dict[str, Any]) -> None:
+    typer.echo(f"{ledger['path']}: {ledger['entries']} entries, {ledger['finding_count']} findings")
+    for finding in ledger["findings"]:
+        where = "" if finding["shard"] is None else f"shard {finding['shard']}, entry {finding['seq']}: "
+        typer.echo(f"  {where}{finding['text']}")
+    _print_more(ledger["finding_count"])
 
 
 def _print_more(count: int) -> None:

@@ -137,6 +137,17 @@ LEDGER_ENTRIES_VOID: Final = Counter(
     "(entry_refused). For the others find what set Redis back, and report it if there is nothing.",
     ["cause"],
 )
+LEDGER_VERIFIED: Final = Gauge(
+    "wallet_ledger_verified_timestamp_seconds",
+    "When the admin process last got to the end of the ledger with WALLET_VERIFY_EVERY_S, Unix time; 0 if it has not "
+    "yet. Remedy: if it stands still, read the log of the admin process.",
+    merge="max",
+)
+LEDGER_FINDINGS: Final = Counter(
+    "wallet_ledger_findings_total",
+    "What did not fit in entries that the admin process verified. Remedy: if it is not 0, run `wallet verify`, and see "
+    "the log (`ledger_finding`).",
+)
 WRITER_BATCH_ENTRIES: Final = Gauge(
     "wallet_writer_batch_entries",
     "Entries that the writer read in its last cycle and had not committed before. Remedy: if it nears "

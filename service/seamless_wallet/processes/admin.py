@@ -11,6 +11,7 @@ from seamless_wallet.processes.assembly import assembled_wallet
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
+from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.readiness import Readiness
 from seamless_wallet.settings import Settings, admin_token
@@ -46,6 +47,10 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 readiness=readiness.components,
                 exposition=collector.exposition,
             )
+            if settings.verify_every_s:
+                verified = await stack.enter_async_context(open_ledger(settings, readers=1))
+                watch = LedgerWatch(verified, assembled.clock)
+                await stack.enter_async_context(watch.running(settings.verify_every_s))
             server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
 
             async def become_ready() -> None:

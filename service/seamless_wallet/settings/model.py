@@ -136,6 +136,12 @@ class Settings(BaseModel):
     batch_max: Whole = Field(
         1000, ge=1, le=100_000, description="Entries that the writer commits in one transaction, at most."
     )
+    verify_every_s: Whole = Field(
+        300,
+        ge=0,
+        le=7 * 86_400,
+        description="How often the admin process verifies the entries that are new in the ledger. 0: never.",
+    )
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose `X-Forwarded-For` is trusted. Default: none."
     )

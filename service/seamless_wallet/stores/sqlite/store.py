@@ -19,10 +19,12 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.stores.audit import Finding
+from seamless_wallet.stores.increment_audit import Checkpoint, Increment
 from seamless_wallet.stores.known import KnownState
 from seamless_wallet.stores.sqlite import reads
 from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
+from seamless_wallet.stores.sqlite.increments import verify_increment
 from seamless_wallet.stores.sqlite.lease import WriterLease
 from seamless_wallet.stores.sqlite.setup import LedgerInfo, read_checked
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
@@ -166,6 +168,10 @@ class SqliteLedger:
             await asyncio.shield(loop.run_in_executor(executor, findings.close))
             executor.shutdown()
             connection.close()
+
+    async def verify_since(self, checkpoint: Checkpoint, limit: int) -> Increment:
+        """Verify up to `limit` entries after a checkpoint. Raises CheckpointRefused."""
+        return await self._threads.read(verify_increment, checkpoint, limit)
 
     # ------------------------------------------------------------------ writes
 

@@ -60,3 +60,31 @@ SELECT DISTINCT player FROM signpost WHERE NOT EXISTS (SELECT 1 FROM wallet WHER
 -- name: scripts
 -- Every registered script.
 SELECT sha, text FROM script;
+
+-- name: place
+-- Where an entry stands in the chain of its shard.
+SELECT shard, epoch, seq, chain FROM entry WHERE id = ?;
+
+-- name: after_id
+-- Some entries after an id, in the order of commits, with what their players' wallets say.
+SELECT entry.*, wallet.user_id, wallet.currency FROM entry LEFT JOIN wallet ON wallet.player = entry.player
+WHERE entry.id > ? ORDER BY entry.id LIMIT ?;
+
+-- name: event_mark
+-- The mark of a player's event.
+SELECT entry, fingerprint FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index = '';
+
+-- name: bet_mark
+-- The mark of a player's bet, and whether it stands among the open ones.
+SELECT bet.entry, bet.state, EXISTS (
+  SELECT 1 FROM mark WHERE player = bet.player AND open = 1 AND digest = bet.digest AND bet_index = bet.bet_index
+)
+FROM mark AS bet WHERE bet.player = ? AND bet.open = 0 AND bet.digest = ? AND bet.bet_index = ?;
+
+-- name: signpost
+-- A player's signpost at a seq.
+SELECT received_ms, entry FROM signpost WHERE player = ? AND seq = ?;
+
+-- name: entry
+-- One entry.
+SELECT * FROM entry WHERE id = ?;

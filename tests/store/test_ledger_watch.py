@@ -1,0 +1,57 @@
+"""The admin process verifies what is new."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED
+from seamless_wallet.processes import ledger_watch
+from seamless_wallet.processes.ledger_watch import LedgerWatch
+from seamless_wallet.processes.system_ports import SystemClock
+from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
+from tests.store.test_verify import story  # noqa: F401 - the fixture
+
+
+def value(metric):
+    """Of a metric without labels."""
+    return metric.values()[0][1]
+
+
+async def test_it_verifies_what_is_new_and_keeps_how_far_it_got(store, story, monkeypatch):  # noqa: F811
+    """Part by part, to the end; the next process goes on from there"""
+    monkeypatch.setattr(ledger_watch, "PART_ENTRIES", 7)
+    before = value(LEDGER_FINDINGS)
+    await LedgerWatch(store, SystemClock()).verify_new()
+    assert value(LEDGER_VERIFIED) > 0
+    assert value(LEDGER_FINDINGS) == before
+    assert CheckpointFile(store.path, store.uuid).read().last_id > 7
+
+
+async def test_a_finding_is_told_once_and_not_put_behind_the_checkpoint(store, story, backend):  # noqa: F811
+    """By an error line and a metric"""
+    backend.tamper("UPDATE wallet SET balance = balance + 1 WHERE status = 'blocked'")
+    before = value(LEDGER_FINDINGS)
+    watch = LedgerWatch(store, SystemClock())
+    with structlog.testing.capture_logs() as lines:
+        await watch.verify_new()
+        await watch.verify_new()
+    assert [(line["event"], line["log_level"]) for line in lines] == [("ledger_finding", "error")]
+    assert value(LEDGER_FINDINGS) == before + 1
+    assert CheckpointFile(store.path, store.uuid).read().last_id == 0
+
+
+async def test_a_checkpoint_that_does_not_fit_makes_it_begin_anew(store, story):  # noqa: F811
+    """As after a restore"""
+    file = CheckpointFile(store.path, store.uuid)
+    file.path.write_text("{}")
+    file.path.chmod(0o600)
+    with structlog.testing.capture_logs() as lines:
+        async with LedgerWatch(store, SystemClock()).running(0.01):
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if file.path.stat().st_size > 10:
+                    break
+    assert [line["event"] for line in lines] == ["ledger_verified_anew"]
+    assert file.read().last_id > 0

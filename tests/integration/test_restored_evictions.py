@@ -5,7 +5,7 @@ from __future__ import annotations
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
 from tests.integration.test_recovery import copy_ledger, put_back_ledger
-from tests.integration.test_refused_wallets import old_bets
+from tests.integration.test_refused_wallets import old_bets, voids
 from tests.integration.world import world
 
 

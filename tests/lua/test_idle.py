@@ -88,7 +88,7 @@ def test_what_sql_does_not_have_stays(player):
 def test_a_suspended_wallet_stays(player):
     """It says which rounds must go before it is loaded again."""
     seq = committed(player.shard)
-    player.shard.run("suspend", (HEAD, WALLET), SuspendArgs(1, NONCE, "", b"r" * 16))
+    player.shard.run("suspend", (HEAD, WALLET), SuspendArgs(1, NONCE, "", b"r" * 16, 0))
     run = evict_idle(player.shard, seq)
     assert run.reply == ["KEPT"]
     run.changed_nothing()

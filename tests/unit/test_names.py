@@ -167,6 +167,7 @@ NOT_OF_THE_LAW = {
     ("observability/run_directory.py", "BACKLOG"): "connections",
     ("recovery.py", "SCAN_COUNT"): "keys",
     ("stores/planning.py", "SIGNPOST_EVERY"): "entries",
+    ("writer/idle_wallets.py", "SCAN_COUNT"): "keys",
     ("stores/sqlite/database.py", "BUSY_TIMEOUT_MS"): "the wait for a lock",
     ("supervisor/embedded_valkey.py", "LISTPACK_VALUE_BYTES_MAX"): "bytes",
     ("wallet/confirmations.py", "COMMIT_LOOKUP_MAX"): "attempts",

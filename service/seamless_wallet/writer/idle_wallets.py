@@ -32,7 +32,7 @@ SWEEPS: Final = 4
 SCAN_COUNT: Final = 64
 """Keys of one step. Their scripts take a millisecond or two of this process, during which no commit can begin."""
 
-PAUSE_S: Final = 0.01
+SWEEP_PAUSE_S: Final = 0.01
 """Between two steps: a sweep never has more than a fraction of the processor."""
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ class IdleWallets:
             if cursor == b"0":
                 metrics.PLAYERS_IN_REDIS.set(players)
                 return
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(SWEEP_PAUSE_S)
 
     def _idle_since(self) -> list[int] | None:
         """What each shard had in SQL when the time of idleness began; None if this writer was not there yet."""

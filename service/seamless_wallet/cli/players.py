@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from seamless_wallet.cli.endpoints import admin_client
+from seamless_wallet.cli.history import balance, list_players
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
@@ -95,6 +96,10 @@ def unblock(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin
     """Activate a blocked player again."""
     client = admin_client(admin_url, admin_token_file)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
+
+
+player.command("list")(list_players)
+player.command("balance")(balance)
 
 
 def _ask(client: AdminClient, call: Callable[[AdminClient], Awaitable[T]], key: str = "") -> T:

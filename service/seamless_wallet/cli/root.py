@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "init": "processes:init",
     "config": "processes:config",
     "player": "players:player",
+    "entries": "history:entries",
+    "rounds": "history:rounds",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
     "backup": "backup:backup",

@@ -10,7 +10,15 @@ from seamless_wallet.errors import WalletError
 from seamless_wallet.exit_status import EXIT_CONFIG
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
-from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
+from seamless_wallet.ledger.records import (
+    EntriesQuery,
+    FoundEvents,
+    LedgerLookup,
+    PlayedRound,
+    PlayersQuery,
+    ShardHead,
+    WalletSnapshot,
+)
 
 
 class StoreError(WalletError, OSError):
@@ -58,6 +66,28 @@ class LedgerReader(Protocol):
 
     async def has_named(self, nonce: str) -> bool:
         """Whether this was ever the nonce of a writer of this ledger."""
+
+
+class LedgerHistory(Protocol):
+    """Questions about the past, for people. None walks the ledger. Raises StoreError when the database is away."""
+
+    async def history(self, user_id: str, query: EntriesQuery) -> Sequence[Entry]:
+        """A player's entries of a time, newest first."""
+
+    async def entry_at(self, user_id: str, at_ms: int) -> Entry | None:
+        """The newest entry of a player that was received by then: balance and debt as of that time."""
+
+    async def event(self, provider: str, user_id: str, transaction_id: str) -> Entry | None:
+        """The entry of an event."""
+
+    async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[PlayedRound]:
+        """A player's rounds by their first bet, newest first, those before a seq if given."""
+
+    async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
+        """A player's rounds with open bets, newest first, with no other bets. Of so many bets at most."""
+
+    async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
+        """Players by user_id."""
 
 
 class LedgerStore(LedgerReader, Protocol):

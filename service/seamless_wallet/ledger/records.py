@@ -59,3 +59,32 @@ class FoundEvents(msgspec.Struct, frozen=True):
 
     heads: Sequence[ShardHead]
     events: Mapping[bytes, EventRecord]
+
+
+class EntriesQuery(msgspec.Struct, frozen=True):
+    """Which of a player's entries, newest first: received from `from_ms` on and before `to_ms`, before a seq."""
+
+    from_ms: int = 0
+    to_ms: int | None = None
+    before_seq: int | None = None
+    limit: int = 50
+
+
+class PlayedRound(msgspec.Struct, frozen=True):
+    """A player's round: where its first bet was placed or tombstoned, and its bets by bet_index."""
+
+    provider: str
+    game_no: str
+    placed_ms: int
+    seq: int
+    bets: Mapping[str, Bet]
+
+
+class PlayersQuery(msgspec.Struct, frozen=True):
+    """Which players, by user_id: with a prefix, of a status, `owing` something, after a user_id."""
+
+    prefix: str = ""
+    status: str = ""
+    owing: bool = False
+    after: str = ""
+    limit: int = 50

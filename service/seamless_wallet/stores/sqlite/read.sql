@@ -55,6 +55,41 @@ WITH RECURSIVE story (id) AS (
 )
 SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id WHERE entry.seq < ?2;
 
+-- name: event_entry
+-- The entry of a player's event.
+SELECT entry.* FROM mark CROSS JOIN entry ON entry.id = mark.entry
+WHERE mark.player = ? AND mark.open = 0 AND mark.digest = ? AND mark.bet_index = '';
+
+-- name: round
+-- The bets of a round, with the entries that placed or tombstoned them.
+SELECT bet_index, entry, state FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index <> '';
+
+-- name: open_rounds
+-- A player's open bets, with what became of them (a stake), and where they were placed.
+SELECT mark.digest, mark.bet_index, bet.state, entry.provider, entry.game_no, entry.received_ms, entry.seq
+FROM mark CROSS JOIN mark AS bet
+  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
+CROSS JOIN entry ON entry.id = mark.entry
+WHERE mark.player = ? AND mark.open = 1 LIMIT ?;
+
+-- name: players
+-- Players from one user_id on, but without the second one, below a third.
+SELECT * FROM wallet
+WHERE user_id >= ?1 AND user_id <> ?2 AND user_id < ?3 AND (?4 = '' OR status = ?4)
+ORDER BY user_id LIMIT ?5;
+
+-- name: players_blocked
+-- The same of those who are blocked.
+SELECT * FROM wallet INDEXED BY wallet_blocked
+WHERE status = 'blocked' AND user_id >= ?1 AND user_id <> ?2 AND user_id < ?3 AND ?4 = 'blocked'
+ORDER BY user_id LIMIT ?5;
+
+-- name: players_owing
+-- The same of those who owe something.
+SELECT * FROM wallet INDEXED BY wallet_owing
+WHERE debt > 0 AND user_id >= ?1 AND user_id <> ?2 AND user_id < ?3 AND (?4 = '' OR status = ?4)
+ORDER BY user_id LIMIT ?5;
+
 -- name: backwards
 -- The entries of a shard, newest first.
 SELECT entry.*, wallet.user_id FROM entry LEFT JOIN wallet ON wallet.player = entry.player

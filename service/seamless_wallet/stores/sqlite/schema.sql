@@ -59,7 +59,7 @@ CREATE TABLE wallet (
 
 CREATE INDEX wallet_currency ON wallet (currency);
 
-CREATE INDEX wallet_owing ON wallet (debt) WHERE debt > 0;
+CREATE INDEX wallet_owing ON wallet (user_id) WHERE debt > 0;
 
 CREATE INDEX wallet_blocked ON wallet (user_id) WHERE status = 'blocked';
 

@@ -12,12 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from seamless_wallet.commands import Command
 from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.entry import Entry
-from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.ledger.records import FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.increment_audit import Checkpoint, Increment
 from seamless_wallet.stores.known import KnownState
@@ -26,6 +23,7 @@ from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
 from seamless_wallet.stores.sqlite.increments import verify_increment
 from seamless_wallet.stores.sqlite.lease import WriterLease
+from seamless_wallet.stores.sqlite.ledger_reads import LedgerReads
 from seamless_wallet.stores.sqlite.setup import LedgerInfo, read_checked
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 from seamless_wallet.stores.sqlite.threads import DatabaseThreads, MakeExecutor
@@ -41,7 +39,7 @@ STOP_EVERY: Final = 10_000
 """Steps of SQLite's virtual machine after which a verification looks whether it was stopped."""
 
 
-class SqliteLedger:
+class SqliteLedger(LedgerReads):
     """A LedgerStore in one SQLite file. Any number of processes read it, one writes: that with the lease.
 
     `uuid`, `shards` and `scales` (currency → decimal digits) are as of the opening. Every method raises StoreError
@@ -59,7 +57,7 @@ class SqliteLedger:
         self._known = KnownState()
         self._nonce = ""
         self._make_executor = make_executor
-        self._threads = DatabaseThreads(path, readers, busy_timeout_ms, make_executor)
+        super().__init__(DatabaseThreads(path, readers, busy_timeout_ms, make_executor))
 
     @classmethod
     def open(
@@ -103,47 +101,7 @@ class SqliteLedger:
     ) -> None:
         await self.close()
 
-    # ------------------------------------------------------------------ reads, each one snapshot
-
-    async def heads(self) -> Sequence[ShardHead]:
-        """The heads of all shards, by shard number."""
-        return await self._threads.read(reads.heads)
-
-    async def load(self, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
-        """A wallet with its open bets, and every event and bet touched since `since_ms`, or a little before."""
-        return await self._threads.read(reads.load, shard, user_id, since_ms)
-
-    async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
-        """One event, and what is known of the bets that it names."""
-        return await self._threads.read(reads.lookup, shard, command, digest)
-
-    async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
-        """Which of these events, each a user_id and a digest, are committed."""
-        return await self._threads.read(reads.find_events, events)
-
-    async def wallet(self, user_id: str) -> Wallet | None:
-        """The committed state of a player."""
-        return await self._threads.read(reads.wallet, user_id)
-
-    async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
-        """A player's entries, newest first, those older than `before_seq` if given."""
-        return await self._threads.read(reads.entries, user_id, before_seq, limit)
-
-    async def voids(self, shard: int, from_seq: int) -> Collection[int]:
-        """The seqs of a shard's void entries from `from_seq` on."""
-        return await self._threads.read(reads.voids, shard, from_seq)
-
-    async def trial_balance(self) -> Mapping[str, Mapping[str, int]]:
-        """Currency → account → sum in minor units. Reads the whole ledger."""
-        return await self._threads.read(reads.trial_balance)
-
-    async def registered_scripts(self) -> Mapping[str, str]:
-        """SHA → text of every registered script."""
-        return await self._threads.read(reads.registered_scripts)
-
-    async def has_named(self, nonce: str) -> bool:
-        """Whether this was ever the nonce of a writer of this ledger."""
-        return await self._threads.read(reads.has_named, nonce)
+    # ------------------------------------------------------------------ verification
 
     async def verify(self, progress: Progress = lambda _done, _total: None) -> AsyncGenerator[Finding]:
         """Everything in the ledger that does not fit, as of now, in a thread of its own for as long as it runs.

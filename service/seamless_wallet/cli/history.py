@@ -1,0 +1,216 @@
+"""Commands that show what the ledger holds of players: entries, rounds, balances. They read its file."""
+
+from __future__ import annotations
+
+import asyncio
+import json as jsonlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from seamless_wallet.cli.options import Json
+from seamless_wallet.commands import PlayerStatus
+from seamless_wallet.errors import WalletError
+from seamless_wallet.exit_status import EXIT_FAILURE
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+
+if TYPE_CHECKING:
+    from seamless_wallet.ledger.fold import Wallet
+    from seamless_wallet.ledger.records import PlayedRound
+    from seamless_wallet.stores.sqlite import SqliteLedger
+
+Answered = TypeVar("Answered")
+Row = dict[str, Any]
+
+UserId = Annotated[str, typer.Argument(help="Id of the player.", show_default=False)]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="How many, at most.")]
+Time = "Moment in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00:00Z; UTC unless it says else."
+
+
+class NotInLedger(WalletError):
+    """What was asked for is not there."""
+
+    exit_status = EXIT_FAILURE
+
+
+def entries(
+    user_id: UserId,
+    begin: Annotated[str, typer.Option("--from", help=f"From this moment on. {Time}")] = "",
+    end: Annotated[str, typer.Option("--to", help="Before this moment.")] = "",
+    before: Annotated[int | None, typer.Option(help="Before this seq: the last one of an earlier page.")] = None,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """Show a player's entries, newest first, by the time at which they were received.
+
+    Reads the ledger's file, whether the service is running or not.
+    """
+    from seamless_wallet.backoffice.responses import entry_json
+    from seamless_wallet.ledger.records import EntriesQuery
+
+    query = EntriesQuery(_ms(begin, "--from") or 0, _ms(end, "--to"), before, limit)
+
+    async def ask(ledger: SqliteLedger) -> list[Row]:
+        scale = ledger.scales[(await _player(ledger, user_id)).currency]
+        return [entry_json(entry, scale) for entry in await ledger.history(user_id, query)]
+
+    found = _ask(ask)
+    columns = ("received", "seq", "kind", "provider", "transaction_id", "game_no", "balance_delta", "balance", "debt")
+    rows = [{**row, "items": _items_text(row.get("items", ()))} for row in found]
+    _show(found if json else rows, (*columns, "items"), json=json)
+
+
+def rounds(
+    user_id: UserId,
+    only_open: Annotated[bool, typer.Option("--open", help="Only open bets.")] = False,
+    before: Annotated[int | None, typer.Option(help="Before this seq: the last one of an earlier page.")] = None,
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """Show a player's rounds with their bets, newest first. Reads the ledger's file."""
+
+    async def ask(ledger: SqliteLedger) -> list[Row]:
+        scale = ledger.scales[(await _player(ledger, user_id)).currency]
+        found = await (ledger.open_rounds(user_id, limit) if only_open else ledger.rounds(user_id, before, limit))
+        return [_round_json(round_, scale) for round_ in found]
+
+    found = _ask(ask)
+    rows = [{**round_, **bet} for round_ in found for bet in round_["bets"]]
+    _show(
+        found if json else rows,
+        ("placed", "seq", "provider", "game_no", "bet_index", "state", "stake", "winloss"),
+        json=json,
+    )
+
+
+def list_players(
+    prefix: Annotated[str, typer.Option(help="Only ids that begin so.")] = "",
+    status: Annotated[PlayerStatus | None, typer.Option(help="Only players of this status.")] = None,
+    owing: Annotated[bool, typer.Option("--owing", help="Only players with a debt.")] = False,
+    after: Annotated[str, typer.Option(help="After this id: the last one of an earlier page.")] = "",
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """List players by id. Reads the ledger's file."""
+    from seamless_wallet.backoffice.responses import player_json
+    from seamless_wallet.ledger.records import PlayersQuery
+
+    query = PlayersQuery(prefix, status.value if status else "", owing, after, limit)
+
+    async def ask(ledger: SqliteLedger) -> list[Row]:
+        return [player_json(wallet, ledger.scales[wallet.currency]) for wallet in await ledger.players(query)]
+
+    _show(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
+
+
+def balance(
+    user_id: UserId,
+    at: Annotated[str, typer.Option("--at", help=f"As of this moment. {Time}", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Show what a player had at a time: after the newest entry that had been received by then. Reads the file."""
+    from seamless_wallet.backoffice.responses import iso_utc
+    from seamless_wallet.money import format_minor
+
+    at_ms = _ms(at, "--at") or 0
+
+    async def ask(ledger: SqliteLedger) -> Row:
+        currency = (await _player(ledger, user_id)).currency
+        entry = await ledger.entry_at(user_id, at_ms)
+        if entry is None:
+            raise NotInLedger(f"{user_id} was not there yet at {iso_utc(at_ms)}")
+        scale = ledger.scales[currency]
+        return {
+            "user_id": user_id,
+            "at": iso_utc(at_ms),
+            "currency": currency,
+            "balance": format_minor(entry.decision.balance, scale),
+            "debt": format_minor(entry.decision.debt, scale),
+            "seq": entry.seq,
+            "received": iso_utc(entry.command.received_ms),
+        }
+
+    found = _ask(ask)
+    _show(found if json else [found], tuple(found), json=json)
+
+
+# ---------------------------------------------------------------------- how
+
+
+def _ask(question: Callable[[SqliteLedger], Awaitable[Answered]]) -> Answered:
+    from seamless_wallet.stores.sqlite import SqliteLedger
+
+    settings = load_checked_settings()
+
+    async def ask() -> Answered:
+        async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+            return await question(ledger)
+
+    return asyncio.run(ask())
+
+
+async def _player(ledger: SqliteLedger, user_id: str) -> Wallet:
+    player = await ledger.wallet(user_id)
+    if player is None:
+        raise NotInLedger(f"there is no player {user_id}")
+    return player
+
+
+def _ms(text: str, option: str) -> int | None:
+    """Epoch milliseconds of a moment; None if there is none. Raises BadParameter."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("give a moment such as 2026-01-31T12:00:00Z", param_hint=option) from None
+    return max(0, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+
+
+def _round_json(round_: PlayedRound, scale: int) -> Row:
+    from seamless_wallet.backoffice.responses import iso_utc
+    from seamless_wallet.money import format_minor
+
+    return {
+        "placed": iso_utc(round_.placed_ms),
+        "seq": round_.seq,
+        "provider": round_.provider,
+        "game_no": round_.game_no,
+        "bets": [
+            {
+                "bet_index": bet_index,
+                "state": bet.state.name.lower(),
+                "stake": format_minor(bet.stake, scale),
+                "winloss": format_minor(bet.winloss, scale),
+                "changes": len(bet.changes),
+            }
+            for bet_index, bet in sorted(round_.bets.items())
+        ],
+    }
+
+
+def _items_text(items: Sequence[Row]) -> str:
+    return ", ".join(
+        f"{item['bet_index']}: {item['amount']}{' ' + item['winloss'] if 'winloss' in item else ''} {item['effect']}"
+        for item in items
+    )
+
+
+def _show(found: Any, columns: Sequence[str], *, json: bool) -> None:
+    if json:
+        typer.echo(jsonlib.dumps(found))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in found:
+        table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
+    Console().print(table if found else "nothing found")

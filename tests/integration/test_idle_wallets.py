@@ -192,7 +192,7 @@ async def test_a_suspended_wallet_is_not_for_the_sweep():
         await w.quiet()
         names = (keys.head(0), keys.wallet(0, 1, user))
         nonce = w.writer._shard_states.nonce
-        command = w.writer._evictions._scripts["suspend"].command(names, SuspendArgs(1, nonce, "", b""))
+        command = w.writer._evictions._scripts["suspend"].command(names, SuspendArgs(1, nonce, "", b"", 0))
         await w.writer.pipelines.commands.execute(*command)
         await sweep(w)
         assert await w.redis.hexists(names[1], "suspended")

@@ -28,6 +28,6 @@ if last > integer(idle_seq) or last > integer(committed) then
 end
 redis.call('UNLINK', wallet_key) -- first: a full server refuses no such write, nor what follows a write
 if last > integer(evicted or '0') then
-  redis.call('HSET', head_key, 'evicted', last_seq)
+  redis.call('HSET', head_key, 'evicted', text_of(last))
 end
 return {'OK'}

@@ -54,8 +54,7 @@ class Role:
     """File descriptors that the child inherits."""
     stop_limit_s: float = 5.0
     ready_check: Callable[[], bool] | None = None
-    """Called in a thread, again and again: whether it responds. It is ready once it has. None: the child gets
-    `--parent-fd`, and tells both by itself."""
+    """Called in a thread, again and again: whether it responds. None: the child gets `--parent-fd`, and says so."""
     settings: Settings | None = None
     """What the child gets by `--settings-fd`, whenever it starts."""
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import ledger_backup, lua_cpu, pipeline_cpu, worker_cpu
+from benchmarks import commit_latency, ledger_backup, lua_cpu, pipeline_cpu, worker_cpu
 
 BENCHMARKS = {
     "worker_cpu": worker_cpu.main,
     "pipeline_cpu": pipeline_cpu.main,
     "lua_cpu": lua_cpu.main,
     "ledger_backup": ledger_backup.main,
+    "commit_latency": commit_latency.main,
 }
 
 

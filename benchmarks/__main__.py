@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import ledger_backup, ledger_verify, lua_cpu, pipeline_cpu, worker_cpu
+from benchmarks import commit_latency, ledger_backup, ledger_verify, lua_cpu, pipeline_cpu, worker_cpu
 
 BENCHMARKS = {
     "worker_cpu": worker_cpu.main,
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "lua_cpu": lua_cpu.main,
     "ledger_backup": ledger_backup.main,
     "ledger_verify": ledger_verify.main,
+    "commit_latency": commit_latency.main,
 }
 
 

@@ -22,15 +22,15 @@ def read_ahead(w: World) -> list[int]:
 
 
 class HeldCommit:
-    """The next commit waits until it is told how to end."""
+    """The next commit waits until it is told how to end: before SQL has it, or when SQL has it already."""
 
-    def __init__(self, w: World) -> None:
+    def __init__(self, w: World, *, has_committed: bool = False) -> None:
         self.begun, self.end = asyncio.Event(), asyncio.Event()
         self.fault: Exception | None = None
         self.began = 0
-        w.store.before = self._before
+        setattr(w.store, "after" if has_committed else "before", self._look)
 
-    def _before(self, name: str) -> Any:
+    def _look(self, name: str) -> Any:
         if name == "commit":
             self.began += 1
             if self.began == 1:
@@ -44,20 +44,21 @@ class HeldCommit:
             raise self.fault
 
 
+@pytest.mark.parametrize("has_committed", [False, True])
 @pytest.mark.parametrize("fault", [None, StoreError("the disk is full")])
-async def test_what_comes_during_a_commit_is_read_meanwhile(fault):
-    """And committed next: at once if the commit returned, read anew if it did not; either way once."""
+async def test_what_comes_during_a_commit_is_read_meanwhile(fault, has_committed):
+    """And committed next: at once if the commit returned, read anew if it did not, whatever SQL has; always once."""
     async with world(shards=1, deadline_ms=4000) as w:
         user = await w.player("p", 1000)
         await w.quiet()
         seq = (await w.ledger.heads())[0].seq
-        held = HeldCommit(w)
+        held = HeldCommit(w, has_committed=has_committed)
         first = asyncio.create_task(w.apply(w.bet(user, "a", 10)))
         await held.begun.wait()
         others = [asyncio.create_task(w.apply(w.bet(user, f"b{n}", 10))) for n in range(3)]
         await until(lambda: read_ahead(w) == [seq + 2, seq + 3, seq + 4], "read ahead")
         assert held.began == 1
-        assert (await w.ledger.heads())[0].seq == seq
+        assert (await w.ledger.heads())[0].seq == seq + has_committed
         reading, held.fault = w.writer._reader._reading, fault
         held.end.set()
         assert {answer.code for answer in await gather(first, *others)} == {Code.R0}

@@ -195,6 +195,7 @@ class Writer:
         await self._committing.commit(batches.values())
         await self._evictions.proceed()
         self._confirming.send(batches)
+        await asyncio.sleep(0)  # the confirmations leave before anything else is done
         if (not batches or not self.ready.is_set()) and await self._confirming.settle():
             self._become_ready()
 

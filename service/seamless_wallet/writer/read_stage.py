@@ -21,6 +21,11 @@ from seamless_wallet.writer.shard_states import Position, ShardStates
 BLOCK_MS: Final = 100
 """How long a read waits for entries."""
 
+READ_AHEAD_AFTER_S: Final = 0.002
+"""How long a commit is left alone, and what was read ahead before more is. Both threads need the interpreter's lock,
+and a commit that is over sooner has the disk's time only: reading meanwhile would hold it up.
+"""
+
 PER_STREAM_MIN: Final = 64
 """Entries of one shard read at once, however many shards there are."""
 
@@ -48,6 +53,7 @@ class _Reading:
         self.names = {keys.stream(shard, epoch).encode(): shard for shard, (epoch, _) in positions.items()}
         self.reply: asyncio.Future[Any] | None = None
         """Of the read that is under way. Two at once would give the same entries."""
+        self.is_due_soon = False
         self.fault: Exception | None = None
 
     @property
@@ -120,11 +126,13 @@ class StreamReader:
         self._reading = None
 
     def _read_soon(self, reading: _Reading) -> None:
-        """In the next turn: the commit of what is there goes first."""
-        asyncio.get_running_loop().call_soon(self._read_ahead, reading)
+        if not reading.is_due_soon:
+            reading.is_due_soon = True
+            asyncio.get_running_loop().call_later(READ_AHEAD_AFTER_S, self._read_ahead, reading)
 
     def _read_ahead(self, reading: _Reading) -> None:
-        """Unless a read is under way, or there is too much already."""
+        """Unless one is under way, or there is too much already."""
+        reading.is_due_soon = False
         has_room = reading.count < self._batch_max and not reading.epochs_due
         if reading is self._reading and not reading.reply and has_room:
             self._read(reading)

@@ -38,16 +38,20 @@ def plan_on(
 
 def write_plan(connection: sqlite3.Connection, plan: Plan) -> None:
     """Write what was planned, over just what it was planned on. Raises StateChanged, or sqlite3.IntegrityError."""
-    connection.executemany(WRITE_SQL["insert_wallet"], plan.created_wallets())
+    _insert(connection, "insert_wallet", plan.created_wallets())
     _swap(connection, "update_wallet", plan.changed_wallets())
-    connection.executemany(WRITE_SQL["insert_entry"], plan.entries)
-    connection.executemany(WRITE_SQL["insert_event"], plan.events)
-    connection.executemany(WRITE_SQL["insert_bet"], plan.new_bets())
+    _insert(connection, "insert_entry", plan.entries)
+    _insert(connection, "insert_event", plan.events)
+    _insert(connection, "insert_bet", plan.new_bets())
     _swap(connection, "update_bet", plan.changed_bets())
-    connection.executemany(WRITE_SQL["insert_open_bet"], plan.opened_bets())
+    _insert(connection, "insert_open_bet", plan.opened_bets())
     _swap(connection, "delete_open_bet", plan.closed_bets())
-    if plan.signposts:
-        connection.executemany(WRITE_SQL["insert_signpost"], plan.signposts)
+    _insert(connection, "insert_signpost", plan.signposts)
+
+
+def _insert(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        connection.executemany(WRITE_SQL[name], rows)
 
 
 def _swap(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[object, ...]]) -> None:

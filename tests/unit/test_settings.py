@@ -165,6 +165,7 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (PROVIDER.replace('api_id = "op"', ""), {}, ["providers.acme.api_id in", "is missing", "Api-Id"]),
         (PROVIDER + 'currencies = ["XYZ"]', {}, ["providers.acme.currencies", "XYZ", "[currencies]"]),
         (None, {"WALLET_HOT_WINDOW_S": "19"}, ["hot_window_s", "10 times deadline_ms", "raise it"]),
+        (None, {"WALLET_VERIFY_EVERY_S": "-1"}, ["WALLET_VERIFY_EVERY_S", "greater than or equal to 0"]),
         (PROVIDER + 'allow = ["10.0.0.1/8"]', {}, ["providers.acme.allow in", "host bits"]),
         (PROVIDER + 'api_key_file = "x"', {}, ["providers.acme.api_key_file in", "keep one of the two"]),
         (PROVIDER.replace("api_key", "api_key_file"), {}, ["api_key_file in", "No such file"]),

@@ -167,6 +167,7 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (None, {"WALLET_HOT_WINDOW_S": "19"}, ["hot_window_s", "10 times deadline_ms", "raise it"]),
         (None, {"WALLET_IDLE_EVICT_S": "3600"}, ["idle_evict_s: 3600 s", "more than hot_window_s", "raise it", "to 0"]),
         (None, {"WALLET_IDLE_EVICT_S": "-1"}, ["WALLET_IDLE_EVICT_S", "greater than or equal to 0"]),
+        (None, {"WALLET_VERIFY_EVERY_S": "-1"}, ["WALLET_VERIFY_EVERY_S", "greater than or equal to 0"]),
         (PROVIDER + 'allow = ["10.0.0.1/8"]', {}, ["providers.acme.allow in", "host bits"]),
         (PROVIDER + 'api_key_file = "x"', {}, ["providers.acme.api_key_file in", "keep one of the two"]),
         (PROVIDER.replace("api_key", "api_key_file"), {}, ["api_key_file in", "No such file"]),

@@ -9,6 +9,7 @@ from aiohttp import web
 from seamless_wallet.backoffice.auth import bearer_auth
 from seamless_wallet.backoffice.handlers import Players
 from seamless_wallet.backoffice.health import Health
+from seamless_wallet.backoffice.lists import Lists
 from seamless_wallet.backoffice.problems import problems
 from seamless_wallet.backoffice.responses import Scales
 from seamless_wallet.backoffice.trial_balances import TrialBalances
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from seamless_wallet.backoffice.health import Exposition, Readiness
     from seamless_wallet.backoffice.trial_balances import AccountSums
-    from seamless_wallet.ledger.ports import LedgerReader
+    from seamless_wallet.ledger.ports import LedgerHistory, LedgerReader
     from seamless_wallet.ports import Clock, Randomness, WalletPort
 
 BODY_BYTES_MAX: Final = 64 * 1024
@@ -33,6 +34,7 @@ def backoffice_app(
     *,
     wallet: WalletPort,
     ledger: LedgerReader,
+    history: LedgerHistory,
     account_sums: AccountSums,
     clock: Clock,
     randomness: Randomness,
@@ -51,6 +53,7 @@ def backoffice_app(
     token is empty. Opens and closes nothing: all it needs is handed in.
     """
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
+    lists = Lists(ledger, history, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
     health = Health(readiness, exposition)
     middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
@@ -61,11 +64,13 @@ def backoffice_app(
             web.get("/readyz", health.ready),
             web.get("/metrics", health.metrics),
             web.post("/v1/players", players.create),
+            web.get("/v1/players", lists.players),
             web.get(_PLAYER, players.show),
             web.patch(_PLAYER, players.set_status),
             web.post(f"{_PLAYER}/deposits", players.deposit),
             web.post(f"{_PLAYER}/withdrawals", players.withdraw),
             web.get(f"{_PLAYER}/entries", players.entries),
+            web.get(f"{_PLAYER}/rounds", lists.rounds),
             web.get("/v1/trial-balance", trial_balances.show),
         ]
     )

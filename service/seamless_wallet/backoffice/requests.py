@@ -16,6 +16,7 @@ from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.commands import ID_CHARS_MAX, PlayerStatus
 from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
 from seamless_wallet.http_server.serving import BODY_READ_S
+from seamless_wallet.ledger.records import PlayersQuery
 from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
 
 if TYPE_CHECKING:
@@ -182,18 +183,46 @@ def page_of(request: web.Request) -> tuple[int, int | None]:
     Raises ProblemError.
     """
     query = request.query
-    for name in query:
-        if name not in {"limit", "cursor"} or len(query.getall(name)) > 1:
-            raise invalid(name, "unknown or repeated parameter")
-    limit = _number(query.get("limit", str(LIMIT_DEFAULT)))
-    if limit is None or not 1 <= limit <= LIMIT_MAX:
-        raise invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
+    limit = _limit_of(request, {"limit", "cursor"})
     if "cursor" not in query:
         return limit, None
     cursor = _number(query["cursor"])
     if cursor is None:
         raise invalid("cursor", "must be the next_cursor of an earlier page")
     return limit, cursor
+
+
+def players_query(request: web.Request) -> PlayersQuery:
+    """`limit`, `prefix`, `status`, `owing`, and `cursor`: only players after this user_id. Raises ProblemError."""
+    query = request.query
+    limit = _limit_of(request, {"limit", "cursor", "prefix", "status", "owing"})
+    for name in ("cursor", "prefix"):
+        text = query.get(name, "a")
+        if not 1 <= len(text) <= ID_CHARS_MAX or any(category(char) in {"Cc", "Cs"} for char in text):
+            raise invalid(name, f"must have 1 to {ID_CHARS_MAX} characters, and no control characters")
+    if query.get("status", PlayerStatus.ACTIVE) not in PlayerStatus.__members__.values():
+        raise invalid("status", _WORDS["status"])
+    if query.get("owing", "true") not in {"true", "false"}:
+        raise invalid("owing", "must be true or false")
+    owing = query.get("owing") == "true"
+    return PlayersQuery(query.get("prefix", ""), query.get("status", ""), owing, query.get("cursor", ""), limit)
+
+
+def one_more(query: PlayersQuery) -> PlayersQuery:
+    """The same with a row more: that tells whether another page follows."""
+    return msgspec.structs.replace(query, limit=query.limit + 1)
+
+
+def _limit_of(request: web.Request, known: set[str]) -> int:
+    """`limit`, of a request with no other parameters than these, each once. Raises ProblemError."""
+    query = request.query
+    for name in query:
+        if name not in known or len(query.getall(name)) > 1:
+            raise invalid(name, "unknown or repeated parameter")
+    limit = _number(query.get("limit", str(LIMIT_DEFAULT)))
+    if limit is None or not 1 <= limit <= LIMIT_MAX:
+        raise invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
+    return limit
 
 
 def _number(text: str) -> int | None:

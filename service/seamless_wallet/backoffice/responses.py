@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seamless_wallet.commands import Item
     from seamless_wallet.ledger.entry import Entry
     from seamless_wallet.ledger.fold import Wallet
+    from seamless_wallet.ledger.records import PlayedRound
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EFFECTS: Final = {"+": "applied", "-": "none", "t": "tombstone"}
@@ -102,6 +103,26 @@ def _item_json(item: Item, kind: Kind, effect: str, scale: int) -> dict[str, str
     if kind is Kind.CHANGE:
         body["winloss_before"] = format_minor(item.winloss_before, scale)
     return body
+
+
+def round_json(round_: PlayedRound, scale: int) -> dict[str, Any]:
+    """A round: where its first bet was placed or tombstoned, and its bets."""
+    return {
+        "placed": iso_utc(round_.placed_ms),
+        "seq": round_.seq,
+        "provider": round_.provider,
+        "game_no": round_.game_no,
+        "bets": [
+            {
+                "bet_index": bet_index,
+                "state": bet.state.name.lower(),
+                "stake": format_minor(bet.stake, scale),
+                "winloss": format_minor(bet.winloss, scale),
+                "changes": len(bet.changes),
+            }
+            for bet_index, bet in sorted(round_.bets.items())
+        ],
+    }
 
 
 def trial_balance_json(sums: Mapping[str, Mapping[str, int]], scales: Scales) -> dict[str, Any]:

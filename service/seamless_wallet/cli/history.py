@@ -18,7 +18,6 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.ledger.fold import Wallet
-    from seamless_wallet.ledger.records import PlayedRound
     from seamless_wallet.stores.sqlite import SqliteLedger
 
 Answered = TypeVar("Answered")
@@ -70,11 +69,12 @@ def rounds(
     json: Json = False,
 ) -> None:
     """Show a player's rounds with their bets, newest first. Reads the ledger's file."""
+    from seamless_wallet.backoffice.responses import round_json
 
     async def ask(ledger: SqliteLedger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
         found = await (ledger.open_rounds(user_id, limit) if only_open else ledger.rounds(user_id, before, limit))
-        return [_round_json(round_, scale) for round_ in found]
+        return [round_json(round_, scale) for round_ in found]
 
     found = _ask(ask)
     rows = [{**round_, **bet} for round_ in found for bet in round_["bets"]]
@@ -169,28 +169,6 @@ def _ms(text: str, option: str) -> int | None:
     except (ValueError, OverflowError):
         raise typer.BadParameter("give a moment such as 2026-01-31T12:00:00Z", param_hint=option) from None
     return max(0, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
-
-
-def _round_json(round_: PlayedRound, scale: int) -> Row:
-    from seamless_wallet.backoffice.responses import iso_utc
-    from seamless_wallet.money import format_minor
-
-    return {
-        "placed": iso_utc(round_.placed_ms),
-        "seq": round_.seq,
-        "provider": round_.provider,
-        "game_no": round_.game_no,
-        "bets": [
-            {
-                "bet_index": bet_index,
-                "state": bet.state.name.lower(),
-                "stake": format_minor(bet.stake, scale),
-                "winloss": format_minor(bet.winloss, scale),
-                "changes": len(bet.changes),
-            }
-            for bet_index, bet in sorted(round_.bets.items())
-        ],
-    }
 
 
 def _items_text(items: Sequence[Row]) -> str:

@@ -39,6 +39,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,
+                history=ledger,
                 account_sums=account_sums,
                 clock=assembled.clock,
                 randomness=assembled.randomness,

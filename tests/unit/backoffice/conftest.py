@@ -12,6 +12,7 @@ from tests.unit.backoffice.doubles import (
     SCALES,
     TOKEN,
     FakeClock,
+    FakeHistory,
     FakeLedger,
     FakeRandomness,
     FakeWallet,
@@ -33,6 +34,7 @@ async def office():
         return backoffice_app(
             wallet=wallet,
             ledger=ledger,  # type: ignore[arg-type]
+            history=FakeHistory(ledger),  # type: ignore[arg-type]
             account_sums=ledger,
             clock=clock,
             randomness=FakeRandomness(),

@@ -9,9 +9,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
-from seamless_wallet.commands import Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
+from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
 from seamless_wallet.ledger.entry import Entry
-from seamless_wallet.ledger.fold import Wallet, fold_wallet
+from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
+from seamless_wallet.ledger.records import PlayedRound, PlayersQuery
 from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
@@ -81,6 +82,33 @@ class FakeLedger:
 
     async def trial_balance(self) -> dict[str, dict[str, int]]:
         return self.sums
+
+
+class FakeHistory:
+    """What people ask of the entries of a FakeLedger."""
+
+    def __init__(self, ledger: FakeLedger) -> None:
+        self._ledger = ledger
+
+    async def players(self, query: PlayersQuery) -> list[Wallet]:
+        return [
+            wallet
+            for user_id, wallet in sorted(self._ledger.players.items())
+            if user_id.startswith(query.prefix)
+            and query.status in ("", wallet.status)
+            and (wallet.debt or not query.owing)
+            and user_id > query.after
+        ][: query.limit]
+
+    async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> list[PlayedRound]:
+        found: dict[str, PlayedRound] = {}
+        for entry in self._ledger.all:
+            command = entry.command
+            if command.user_id == user_id and command.kind in BET_KINDS:
+                place = (command.provider, command.game_no, command.received_ms, entry.seq)
+                fold_round(found.setdefault(command.game_no, PlayedRound(*place, {})).bets, entry)  # type: ignore[arg-type]
+        newest_first = sorted(found.values(), key=lambda round_: -round_.seq)
+        return [round_ for round_ in newest_first if before_seq is None or round_.seq < before_seq][:limit]
 
 
 class FakeWallet:

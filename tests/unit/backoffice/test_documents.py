@@ -73,6 +73,13 @@ async def test_the_openapi_document_names_just_the_fields_that_are_answered(offi
     items = [item for entry in entries for item in entry.get("items", [])]
     assert set.intersection(*map(set, items)) == names("Item")
     assert set.union(*map(set, items)) == names("Item", required=False)
+    _, _, listed = await office.call("GET", "/v1/players")
+    assert set(listed) == names("Players") == names("Players", required=False)
+    _, _, rounds = await office.call("GET", "/v1/players/ann/rounds")
+    assert set(rounds) == names("Rounds") == names("Rounds", required=False)
+    (round_,) = rounds["rounds"]
+    assert set(round_) == names("Round") == names("Round", required=False)
+    assert set(round_["bets"][0]) == names("Bet") == names("Bet", required=False)
     _, _, balance = await office.call("GET", "/v1/trial-balance")
     assert set(balance) == names("TrialBalance")
     assert set(balance["currencies"]["KRW"]) == names("CurrencyBalance")

@@ -48,6 +48,7 @@ def test_an_empty_token_is_refused_at_start():
         backoffice_app(
             wallet=None,  # type: ignore[arg-type]
             ledger=None,  # type: ignore[arg-type]
+            history=None,  # type: ignore[arg-type]
             account_sums=None,  # type: ignore[arg-type]
             clock=None,  # type: ignore[arg-type]
             randomness=None,  # type: ignore[arg-type]

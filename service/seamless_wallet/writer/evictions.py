@@ -56,6 +56,7 @@ class _Eviction:
         self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
         self.not_before_s = 0.0  # 0: at once
+        self._void_seqs: set[int] = set()
         self._decided: Decision | None = None  # of the newest entry that is void
         self._is_over = False
 
@@ -67,6 +68,8 @@ class _Eviction:
         """
         if entry.epoch != self.epoch or entry.seq < self.from_seq:
             return False
+        if entry.seq in self._void_seqs:
+            return True  # read again: the commit failed
         if self.until_seq and entry.seq > self.until_seq:
             return False
         if entry.seq > self.from_seq and not self._follows(entry):
@@ -84,6 +87,7 @@ class _Eviction:
 
     def went_on(self, entry: Entry) -> None:
         """This entry is void now."""
+        self._void_seqs.add(entry.seq)
         self._decided = _decision_of(entry)
 
 
@@ -226,14 +230,16 @@ class Evictions:
         return reply
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:
-        entry.void = eviction.cause
-        eviction.went_on(entry)
-        metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
         try:
             if entry.command.kind in BET_KINDS:
                 eviction.rounds[round_digest(entry.command)] = None
-        except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
-            return  # what it names nobody knows
+        except UnknownPayloadVersion:
+            return  # the commit stops the shard: which round has to go only a newer version knows
+        except INVALID_ENTRY_ERRORS:
+            pass  # what it names nobody knows
+        entry.void = eviction.cause
+        eviction.went_on(entry)
+        metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
 
 
 def _decision_of(entry: Entry) -> Decision | None:

@@ -182,7 +182,7 @@ async def test_heads_are_read_again_after_a_fault_of_the_store():
                 raise StoreError("the connection broke")
 
         w.store.before = note
-        assert (await w.apply(w.bet(user, "g", 10))).code is Code.R0
+        assert (await w.settle(w.bet(user, "g", 10))).code is Code.R0
         first = calls.index("commit")
         assert "heads" in calls[first : calls.index("commit", first + 1)]
         await w.check([user])

@@ -218,9 +218,8 @@ async def test_an_entry_of_a_newer_version_behind_a_refused_one_stops_its_shard_
         await until(lambda: refused_once(w), "refused")
         head = await w.head(0)
         epoch, seq = int(head["epoch"]), int(head["seq"]) + 1
-        ((_, last),) = await w.redis.xrevrange(keys.stream(0, epoch), count=1)
-        entry: dict[bytes, bytes] = dict(last)  # type: ignore[arg-type]  # its stub says strings, too
-        before = parse_decision(entry[b"d"])
+        rows: Any = await w.redis.xrevrange(keys.stream(0, epoch), count=1)
+        before = parse_decision(rows[0][1][b"d"])
         decided = Decision(before.version + 1, before.balance, before.debt, 0, 0, "").text()
         newer = bytes([0x91, PAYLOAD_VERSION + 1])
         fields: dict[Any, Any] = {"u": user, "p": "games", "e": newer, "d": decided, "t": "x.1", "b": head["last"]}

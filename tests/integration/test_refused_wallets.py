@@ -9,6 +9,7 @@ import pytest
 
 from seamless_wallet.commands import Code, Item, Kind, round_digest
 from seamless_wallet.engine import keys
+from seamless_wallet.ledger.entry import Decision, parse_decision
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.observability import metrics
 from seamless_wallet.writer.evictions import Evictions
@@ -169,3 +170,38 @@ async def test_a_payload_of_a_newer_version_stops_its_shard_and_no_other():
         assert await w.epochs() == [1, 1]
         assert await voids(w) == 0
         assert (await w.ledger.heads())[0].seq == head.seq
+
+
+async def test_an_entry_of_a_newer_version_behind_a_refused_one_stops_its_shard_and_no_other(monkeypatch):
+    """Whether it is void only a writer that can read it may say"""
+    async with world(shards=2, deadline_ms=2000) as w:
+        users = [await w.player(f"p{n}", 1000) for n in range(8)]
+        user = next(user for user in users if w.shard(user) == 0)
+        other = next(user for user in users if w.shard(user) == 1)
+        (game,) = await old_bets(w, user, 1)
+
+        async def not_yet(*_: Any) -> None:
+            """The wallet is on its way out for a while."""
+
+        monkeypatch.setattr(Evictions, "_suspend", not_yet)
+        errors = metrics.UNEXPECTED_ERRORS.labels("writer").value
+        refused = asyncio.create_task(w.apply(w.bet(user, game, 10)))
+        await until(lambda: refused_once(w), "refused")
+        head = await w.head(0)
+        epoch, seq = int(head["epoch"]), int(head["seq"]) + 1
+        rows: Any = await w.redis.xrevrange(keys.stream(0, epoch), count=1)
+        before = parse_decision(rows[0][1][b"d"])
+        decided = Decision(before.version + 1, before.balance, before.debt, 0, 0, "").text()
+        newer = bytes([0x91, PAYLOAD_VERSION + 1])
+        fields: dict[Any, Any] = {"u": user, "p": "games", "e": newer, "d": decided, "t": "x.1", "b": head["last"]}
+        await w.redis.xadd(keys.stream(0, epoch), fields, f"{epoch}-{seq}")
+        await w.redis.hset(keys.head(0), mapping={"seq": seq, "last": "x.1"})
+        assert (await refused).code is Code.R1
+        assert (await w.apply(w.bet(other, "g", 1))).code is Code.R0
+        assert await w.epochs() == [1, 1]
+        assert metrics.UNEXPECTED_ERRORS.labels("writer").value == errors
+
+
+async def refused_once(w: World) -> bool:
+    """Whether an entry is void."""
+    return await voids(w) > 0

@@ -24,6 +24,7 @@ from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Decision, Entry
+from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock
@@ -43,6 +44,7 @@ class _Eviction:
         self.cause = cause
         self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
+        self._void_seqs: set[int] = set()
         self._decided: Decision | None = None  # of the newest entry that is void
         self._is_over = False
 
@@ -54,6 +56,8 @@ class _Eviction:
         """
         if entry.epoch != self.epoch or entry.seq < self.from_seq:
             return False
+        if entry.seq in self._void_seqs:
+            return True  # read again: the commit failed
         if self.until_seq and entry.seq > self.until_seq:
             return False
         if entry.seq > self.from_seq and not self._follows(entry):
@@ -71,6 +75,7 @@ class _Eviction:
 
     def went_on(self, entry: Entry) -> None:
         """This entry is void now."""
+        self._void_seqs.add(entry.seq)
         self._decided = _decision_of(entry)
 
 
@@ -190,14 +195,16 @@ class Evictions:
         return reply
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:
-        entry.void = eviction.cause
-        eviction.went_on(entry)
-        metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
         try:
             if entry.command.kind in BET_KINDS:
                 eviction.rounds[round_digest(entry.command)] = None
+        except UnknownPayloadVersion:
+            return  # the commit stops the shard: which round has to go only a newer version knows
         except INVALID_ENTRY_ERRORS:
-            return  # what it names nobody knows
+            pass  # what it names nobody knows
+        entry.void = eviction.cause
+        eviction.went_on(entry)
+        metrics.LEDGER_ENTRIES_VOID.labels(entry.void).inc()
 
 
 def _decision_of(entry: Entry) -> Decision | None:

@@ -52,6 +52,15 @@ async def test_a_refusal_costs_its_wallet_only(store, refused):
     await sound(store)
 
 
+async def test_what_is_void_sql_says_when_it_is_sent_again(store, refused):
+    """By a writer that does not know which are: it tells the workers what the entries are marked as"""
+    _, entries, _ = refused
+    await store.commit([[voided(entries[0]), voided(entries[1]), entries[2]]])
+    again = [forged(entries[0]), forged(entries[1]), voided(entries[2])]
+    await store.commit([again])
+    assert [entry.void for entry in again] == [RefusalCause.REUSED, RefusalCause.REUSED, ""]
+
+
 async def test_the_player_goes_on_as_if_they_had_never_been(store, refused):
     """The very bet whose entry is void is placed by another entry, of the version after the last that counts"""
     before, entries, _ = refused

@@ -110,11 +110,16 @@ def _advance_head(connection: sqlite3.Connection, nonce: str, batch: Sequence[En
 
 
 def _check_redelivered(connection: sqlite3.Connection, batch: Sequence[Entry]) -> None:
-    """Raises LedgerConflict(FORK) unless the stream's bytes are those that are stored, as a void entry or not."""
-    stored = {entry.seq: _content(entry) for entry in stored_entries(connection, batch[0].shard, batch[0].seq)}
+    """Raises LedgerConflict(FORK) unless the stream's bytes are those that are stored.
+
+    Which of them are void SQL says, and not who sends them: nobody may be told that a void one is committed.
+    """
+    stored = {entry.seq: entry for entry in stored_entries(connection, batch[0].shard, batch[0].seq)}
     for entry in batch:
-        if stored.get(entry.seq) != _content(entry):
+        found = stored.get(entry.seq)
+        if found is None or _content(found) != _content(entry):
             raise LedgerConflict(EpochCause.FORK, entry.shard, entry.seq, "is stored with another content")
+        entry.void = found.void
 
 
 def _content(entry: Entry) -> tuple[object, ...]:

@@ -14,6 +14,9 @@ local head_epoch, head_nonce, evicted = unpack(redis.call('HMGET', head_key, 'ep
 if head_epoch ~= epoch or head_nonce ~= nonce then
   return {'FENCED', head_epoch or ''}
 end
+if not redis.call('HGET', wallet_key, 'suspended') then
+  return {'OK'} -- it has gone before, and may have been loaded since
+end
 redis.call('UNLINK', wallet_key, events_now_key, events_before_key) -- first, as a full server refuses no write after it
 if integer(seq) > integer(evicted or '0') then
   redis.call('HSET', head_key, 'evicted', text_of(integer(seq)))

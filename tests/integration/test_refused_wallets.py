@@ -234,3 +234,43 @@ async def test_an_entry_of_a_newer_version_behind_a_refused_one_stops_its_shard_
 async def refused_once(w: World) -> bool:
     """Whether an entry is void."""
     return await voids(w) > 0
+
+
+async def test_the_rounds_of_void_entries_go_although_their_writer_dies(monkeypatch):
+    """The writer dies between the void commit and the suspension. What the void cancel left must not be told"""
+    async with world(shards=1, deadline_ms=5000) as w:
+        user = await w.player("p", 1000)
+        (game,) = await old_bets(w, user, 1)
+        await w.stop_writer()
+        refused = asyncio.create_task(w.apply(w.bet(user, game, 10)))
+        await asyncio.sleep(0.3)
+        stray = asyncio.create_task(w.apply(w.bet(user, "stray", 100)))  # decided on top of the refused one
+        await asyncio.sleep(0.3)
+        reached = asyncio.Event()
+
+        async def die(*_: Any) -> None:
+            reached.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(Evictions, "_suspend", die)
+        await w.start_writer(ready=False)
+        await asyncio.wait_for(reached.wait(), 10)
+        await w.stop_writer()
+        stray.cancel(), refused.cancel()
+        await asyncio.gather(stray, refused, return_exceptions=True)
+        monkeypatch.undo()
+        await w.start_writer()
+        assert (await w.settle(w.bet(user, "other", 1))).code is Code.R0
+        # SQL has no bet `stray`: its cancellation is a tombstone, whatever amount it names
+        answer = await w.settle(w.bets(Kind.CANCEL, user, "stray", Item("1", "P", 70)))
+        assert answer.code is Code.R0, answer
+
+
+async def test_a_player_unknown_to_sql_whose_wallet_a_dead_writer_suspended_can_be_created():
+    """EXISTS is no MISS: nobody asks for the eviction"""
+    async with world(shards=1, deadline_ms=1500) as w:
+        await w.player("other", 10)
+        await w.quiet()
+        seq = (await w.ledger.heads())[0].seq
+        await w.redis.hset(keys.wallet(0, 1, "new"), mapping={"seq": seq, "suspended": seq, "rounds": ""})
+        assert (await w.apply(w.command(Kind.CREATE, "new", "create", currency="KRW"))).code is Code.R0

@@ -65,7 +65,7 @@ def test_nothing_is_decided_for_a_suspended_wallet(player):
     assert suspend(player.shard).reply == ["OK", str(seq)]
     for step in (player.login(), player.deposit(5), player.bet(b1=3_000), player.cancel(b1=3_000)):
         step.answered("MISS")
-    player.create().answered("EXISTS", seq)
+    player.create().answered("SUSPENDED")
     neighbour.deposit(5).done("deposit", balance=10_005)
 
 
@@ -103,6 +103,7 @@ def test_what_is_to_be_forgotten_stays_known(player):
 def test_evicted_up_to_only_grows(player):
     """Two wallets go, the later one first"""
     for seq in (9, 7):
+        suspend(player.shard)
         evict(player, seq)
         assert player.shard.client.hget(keys.head(SHARD), "evicted") == b"9"
 
@@ -111,12 +112,20 @@ def test_evict_takes_the_wallet_and_its_events(player):
     """Of both periods; nothing else"""
     player.shard.end_period()
     player.deposit(5).ok()
+    suspend(player.shard)
     names = player.event(Kind.LOGIN).keys(1, 1)[:4]
     before = player.shard.dump()
     assert set(names) <= set(before)
     run = evict(player, 9)
     head = Kept({**before[names[0]].value, "evicted": "9"}, None)
     assert_same(run.after, {name: kept for name, kept in before.items() if name not in names} | {names[0]: head})
+
+
+def test_a_wallet_that_was_loaded_since_stays(player):
+    """The reply to an eviction was lost, and it comes once more"""
+    run = evict(player, 9)
+    assert run.reply == ["OK"]
+    run.changed_nothing()
 
 
 def test_a_provider_that_used_an_id_again_is_cold(player):

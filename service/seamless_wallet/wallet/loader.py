@@ -68,6 +68,11 @@ class Loader:
         """
         return await self._loads.join(user_id, partial(self._load, user_id))
 
+    async def wait_for_eviction(self, shard: int, user_id: str) -> None:
+        """Ask the writer to carry on with a suspended wallet, and give it a moment. Raises RedisUnavailable."""
+        await self._shards.ask_eviction(self._pipeline, shard, user_id)
+        await asyncio.sleep(SUSPENDED_PAUSE_S)
+
     async def close(self) -> None:
         """End all loads."""
         await self._loads.close()
@@ -98,11 +103,10 @@ class Loader:
             if outcome.decode() == ReplyStatus.FENCED and int(rest[0] or 0) == snapshot.epoch:
                 self._shards.learn_period(shard, int(rest[1]))
             if outcome.decode() in {ReplyStatus.SUSPENDED, ReplyStatus.FROZEN}:
-                await self._shards.ask_eviction(self._pipeline, shard, wallet.user_id)
+                await self.wait_for_eviction(shard, wallet.user_id)
                 if outcome.decode() == ReplyStatus.FROZEN:
                     metrics.PLAYER_LOADS.labels("frozen").inc()
                     raise WalletFrozen("SQL has refused entries of this wallet again and again")
-                await asyncio.sleep(SUSPENDED_PAUSE_S)
             if outcome.decode() != ReplyStatus.OK:
                 return "refused"
         return "installed"

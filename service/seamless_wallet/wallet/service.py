@@ -157,6 +157,9 @@ class WalletService:
             case b"MISS":
                 known = await self._loader.load(event.command.user_id)
                 return TryAgain() if known else Answer(Code.R3, "unknown_player")
+            case b"SUSPENDED":
+                await self._loader.wait_for_eviction(event.shard, event.command.user_id)
+                return TryAgain()
             case b"COLD" | b"EXISTS":
                 return LookUpFirst(epoch, int(reply[1]))
         verdict = parse_verdict(reply)

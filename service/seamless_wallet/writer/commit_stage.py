@@ -32,12 +32,14 @@ class CommitStage:
     async def commit(self, batches: Collection[Batch]) -> None:
         """Commit; afterwards each batch holds just what was committed.
 
-        Raises Displaced; EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
+        Raises Displaced or RedisUnavailable; EpochMoved or StoreError: then the outcome is unknown, and SQL has to be
+        asked.
         """
         metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
         if not batches:
             return
         self._evictions.mark(batches)
+        await self._evictions.suspend()
         try:
             with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
                 await self._commit(batches)
@@ -55,6 +57,7 @@ class CommitStage:
                 await self._ledger.commit([batch.entries for batch in batches])
             except EntriesRefused as refused:
                 self._evictions.refuse(refused.refusals, batches)
+                await self._evictions.suspend()
                 if not _are_void(refused, batches):
                     raise AssertionError("a refused entry was not of these batches") from refused
             else:

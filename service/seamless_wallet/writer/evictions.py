@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import structlog
 from redis.exceptions import NoScriptError
@@ -55,6 +55,7 @@ class _Eviction:
         self.cause = cause
         self.cold_provider = cold_provider
         self.rounds: dict[bytes, None] = {}
+        self.rounds_told = -1  # how many of them Redis knows; -1: it knows of nothing
         self.not_before_s = 0.0  # 0: at once
         self._void_seqs: set[int] = set()
         self._decided: Decision | None = None  # of the newest entry that is void
@@ -172,11 +173,18 @@ class Evictions:
         for user_id in [user for user, each in self._under_way.items() if each.epoch != heads[each.shard].epoch]:
             del self._under_way[user_id]  # Redis has a new generation of its shard
         if self._under_way:
-            steps = [self._step(user_id, eviction) for user_id, eviction in self._under_way.items()]
-            await asyncio.gather(*steps)
+            await self.suspend()
+            await asyncio.gather(*(self._evict(user_id, each) for user_id, each in self._under_way.items()))
 
-    def _step(self, user_id: str, eviction: _Eviction) -> Coroutine[Any, Any, None]:
-        return self._evict(user_id, eviction) if eviction.until_seq else self._suspend(user_id, eviction)
+    async def suspend(self) -> None:
+        """Tell Redis of the wallets that are under way, and of all rounds that void entries named. Before the commit.
+
+        Else a writer that dies behind the commit leaves rounds of which nobody knows that they have to go. Raises
+        RedisUnavailable.
+        """
+        untold = [(user, each) for user, each in self._under_way.items() if each.rounds_told < len(each.rounds)]
+        if untold:
+            await asyncio.gather(*(self._suspend(user_id, eviction) for user_id, eviction in untold))
 
     async def _resume(self, shard: int, user_id: str) -> None:
         """Carry on with a wallet that another writer has suspended."""
@@ -188,22 +196,24 @@ class Evictions:
             eviction = _Eviction(shard, epoch, int(until_seq) + 1, RefusalCause.UNSTORABLE, "")
             eviction.until_seq = int(until_seq)
             eviction.rounds = {rounds[at : at + DIGEST_BYTES]: None for at in range(0, len(rounds), DIGEST_BYTES)}
+            eviction.rounds_told = len(eviction.rounds)
             self._under_way[user_id] = eviction
 
     async def _suspend(self, user_id: str, eviction: _Eviction) -> None:
         nonce = self._shard_states.nonce
         names = (keys.head(eviction.shard), keys.wallet(eviction.shard, eviction.epoch, user_id))
-        rounds, frozen = b"".join(eviction.rounds), int(eviction.not_before_s > 0)
+        told, frozen = len(eviction.rounds), int(eviction.not_before_s > 0)
+        rounds = b"".join(eviction.rounds)
         arguments = SuspendArgs(eviction.epoch, nonce, eviction.cold_provider, rounds, frozen)
         reply = await self._run("suspend", names, arguments)
         if reply[0] == ReplyStatus.OK.encode():
-            eviction.until_seq = int(reply[1])
+            eviction.until_seq, eviction.rounds_told = int(reply[1]), told
 
     async def _evict(self, user_id: str, eviction: _Eviction) -> None:
         """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
         shard, epoch, nonce = eviction.shard, eviction.epoch, self._shard_states.nonce
         head = self._shard_states.heads[shard]
-        if head.seq < eviction.until_seq or self._clock.monotonic_s() < eviction.not_before_s:
+        if not eviction.until_seq or head.seq < eviction.until_seq or self._clock.monotonic_s() < eviction.not_before_s:
             return
         for digest in eviction.rounds:
             await self._run(

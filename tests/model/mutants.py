@@ -218,6 +218,29 @@ MUTANTS = {
     "an entry follows itself": Mutant("include/conclude.lua", "'b', last_token)", "'b', token)"),
     "the last entry is not remembered": Mutant("include/conclude.lua", "'seq', seq, 'last', token)", "'seq', seq)"),
     "the round is not written": Mutant("include/round.lua", "#written > 0", "#written > 99"),
+    # ---------------------------------------------------------------- idle wallets and rounds
+    "wallets in use leave": Mutant("evict_idle.lua", "last > integer(idle_seq) or", ""),
+    "wallets leave that SQL lacks": Mutant("evict_idle.lua", " or last > integer(committed) then", " then"),
+    "suspended wallets leave": Mutant("evict_idle.lua", "not last_seq or suspended", "not last_seq"),
+    "any epoch lets wallets go": Mutant("evict_idle.lua", "head_epoch ~= epoch or", ""),
+    "any writer lets wallets go": Mutant("evict_idle.lua", " or head_nonce ~= nonce", ""),
+    "older snapshots come back": Mutant("evict_idle.lua", "redis.call('HSET', head_key, 'evicted', last_seq)\n", ""),
+    "the mark of what has left falls": Mutant("evict_idle.lua", "last > integer(evicted or '0')", "true"),
+    "loads of others are refused": Mutant("evict_idle.lua", "'evicted', last_seq)", "'evicted', committed)"),
+    "idle wallets stay": Mutant("evict_idle.lua", "redis.call('UNLINK', wallet_key)", ""),
+    "older snapshots are installed": Mutant("include/vacant.lua", "integer(snapshot_seq) < integer(evicted)", "false"),
+    "the last possible snapshot is refused": Mutant(
+        "include/vacant.lua", "integer(snapshot_seq) < integer(evicted)", "integer(snapshot_seq) <= integer(evicted)"
+    ),
+    "any epoch lets rounds go": Mutant("expire_round.lua", "head_epoch ~= epoch or", ""),
+    "any writer lets rounds go": Mutant("expire_round.lua", " or head_nonce ~= nonce", ""),
+    "each sweep lets rounds stay longer": Mutant("expire_round.lua", "idle_ms, 'NX')", "idle_ms)"),
+    "a round that is written to goes": Mutant("include/round.lua", "redis.call('PERSIST', round_key)", ""),
+    "only a round that was closed stays": Mutant(
+        "include/round.lua", "elseif stored[1] then", "elseif stored[1] and open_bets <= 0 then"
+    ),
+    "what was looked up counts as open when settled": Mutant("result.lua", "(stored[i + 1] and 1 or 0)", "1"),
+    "what was looked up counts as open when cancelled": Mutant("cancel.lua", "(stored[i + 1] and 1 or 0)", "1"),
     # ---------------------------------------------------------------- sessions, back office
     "blocked players log in": Mutant("login.lua", "status ~= 'active'", "false"),
     "a login counts as far ahead as it says": Mutant(

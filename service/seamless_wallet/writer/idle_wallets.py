@@ -32,7 +32,7 @@ SWEEPS: Final = 4
 SCAN_COUNT: Final = 64
 """Keys of one step. Their scripts take a millisecond or two of this process, during which no commit can begin."""
 
-SWEEP_PAUSE_S: Final = 0.01
+SWEEP_PAUSE_S: Final = 0.005
 """Between two steps: a sweep never has more than a fraction of the processor."""
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,8 @@
 -- KEYS     head wallet events_now events_before stream
 -- ARGV     epoch period digest fingerprint payload token pending_max window_ms now_ms timestamp_ms user_id
 --          provider currency snapshot_seq
--- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period | EXISTS seq | SUSPENDED | COLD seq
+-- RETURNS  status code reason currency balance debt rests_on committed | FENCED epoch period |
+--          EXISTS seq | SUSPENDED | COLD seq
 -- WRITES   head wallet events_now stream
 -- EXAMPLE  a free user_id → DONE R0 create KRW 0 0 1 0, wallet version = 1
 local head_key, wallet_key, events_now_key, events_before_key, stream_key = unpack(KEYS)

@@ -54,7 +54,7 @@ MUTANTS = {
         "take_over.lua", "head[1] ~= epoch or ", "", LUA + "a_head_is_taken_over_only_from_the_writer_that_was_judged"
     ),
     "the gate leaves the token of the epoch before": Mutant(
-        "gate.lua", ", 'last', token)", ")", LUA + "gate_over_a_lower_epoch"
+        "gate.lua", ", 'last', token, 'evicted', '0')", ", 'evicted', '0')", LUA + "gate_over_a_lower_epoch"
     ),
     # ---------------------------------------------------------------- SQL
     "a displaced writer commits": Mutant(

@@ -224,9 +224,11 @@ MUTANTS = {
     "suspended wallets leave": Mutant("evict_idle.lua", "not last_seq or suspended", "not last_seq"),
     "any epoch lets wallets go": Mutant("evict_idle.lua", "head_epoch ~= epoch or", ""),
     "any writer lets wallets go": Mutant("evict_idle.lua", " or head_nonce ~= nonce", ""),
-    "older snapshots come back": Mutant("evict_idle.lua", "redis.call('HSET', head_key, 'evicted', last_seq)\n", ""),
+    "older snapshots come back": Mutant(
+        "evict_idle.lua", "redis.call('HSET', head_key, 'evicted', text_of(last))\n", ""
+    ),
     "the mark of what has left falls": Mutant("evict_idle.lua", "last > integer(evicted or '0')", "true"),
-    "loads of others are refused": Mutant("evict_idle.lua", "'evicted', last_seq)", "'evicted', committed)"),
+    "loads of others are refused": Mutant("evict_idle.lua", "'evicted', text_of(last))", "'evicted', committed)"),
     "idle wallets stay": Mutant("evict_idle.lua", "redis.call('UNLINK', wallet_key)", ""),
     "older snapshots are installed": Mutant("include/vacant.lua", "integer(snapshot_seq) < integer(evicted)", "false"),
     "the last possible snapshot is refused": Mutant(

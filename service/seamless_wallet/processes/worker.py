@@ -12,6 +12,7 @@ from seamless_wallet.processes.ledger_connection import open_ledger
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.settings import Settings
+from seamless_wallet.wallet.anomalies import begin_anomaly_counts
 from seamless_wallet.webhook.endpoint import webhook_app
 
 
@@ -30,6 +31,7 @@ def run_worker(
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
+            begin_anomaly_counts(providers)
             app = webhook_app(
                 providers,
                 assembled.wallet,

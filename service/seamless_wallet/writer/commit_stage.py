@@ -10,8 +10,10 @@ from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, LedgerC
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.evictions import Evictions
+from seamless_wallet.writer.money_flows import MoneyFlows
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
 
@@ -22,12 +24,19 @@ class CommitStage:
     """Commits batches. What SQL refuses costs its wallet; what contradicts SQL's history costs its shard an epoch."""
 
     def __init__(
-        self, ledger: LedgerStore, shard_states: ShardStates, checks_due: ChecksDue, evictions: Evictions
+        self,
+        ledger: LedgerStore,
+        shard_states: ShardStates,
+        checks_due: ChecksDue,
+        evictions: Evictions,
+        clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._shard_states = shard_states
         self._checks_due = checks_due
         self._evictions = evictions
+        self._clock = clock
+        self._money_flows = MoneyFlows()
 
     async def commit(self, batches: Collection[Batch]) -> None:
         """Commit; afterwards each batch holds just what was committed.
@@ -49,6 +58,8 @@ class CommitStage:
         else:
             for batch in batches:
                 self._record(batch)
+            metrics.LEDGER_COMMIT_ENTRIES.labels().observe(sum(len(batch.entries) for batch in batches))
+        metrics.LEDGER_COMMIT_TIMESTAMP.set(self._clock.now_ms() / 1000)
 
     async def _commit(self, batches: Collection[Batch]) -> None:
         """Commit all, with what SQL refuses as void entries. Each refusal makes at least one more of them void."""
@@ -84,6 +95,7 @@ class CommitStage:
             shard = batch.entries[0].shard
             batch.entries = []
             self._shard_states.stopped.add(shard)
+            metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
             log.error(
                 "shard_stopped",
                 shard=shard,
@@ -112,6 +124,7 @@ class CommitStage:
         if batch.entries:
             self._shard_states.record_commit(batch.entries)
             metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
+            self._money_flows.count(batch.entries)
 
 
 def _are_void(refused: EntriesRefused, batches: Collection[Batch]) -> bool:

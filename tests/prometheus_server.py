@@ -54,8 +54,11 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(directory: Path, target: str, interval: str = "1s") -> Iterator[Prometheus]:
-    """A server that scrapes `target` (host:port) as the job `wallet`, with the rules of this repository."""
+def running_prometheus(directory: Path, target: str, interval: str = "3s") -> Iterator[Prometheus]:
+    """A server that scrapes `target` (host:port) as the job `wallet`, with the rules of this repository.
+
+    A scrape of a service in which a process hangs takes two seconds.
+    """
     config = directory / "prometheus.yml"
     scrapes = [{"job_name": "wallet", "static_configs": [{"targets": [target]}]}]
     rules = [str(RULES / name) for name in ("recording.yml", "alerts.yml")]

@@ -19,7 +19,7 @@ def test_a_writer_that_is_stopped_is_an_alert_until_it_goes_on(tmp_path):
     """
     with watched_service(tmp_path) as watched:
         prometheus = watched.prometheus
-        assert prometheus.alerts() == {}
+        wait_until(lambda: prometheus.alerts() == {}, LIMIT_S, "a quiet beginning")
         stopped = [watched.service.process.pid, watched.service.pid("writer")]
         with watched.playing():
             wait_until(lambda: bool(prometheus.query("wallet_writer_lag_entries > 0")), LIMIT_S, "play")

@@ -21,10 +21,10 @@ tests/unit/test_http_server.py fails with the name of the part that moved.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
+from time import time
 from typing import Any, Final, cast
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -73,7 +73,7 @@ class PrebuiltResponse(web.StreamResponse):
         self._is_last = True
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Send all of it."""
+        """Send all of it. Raises ConnectionError if the client has gone."""
         if not request.keep_alive or request.version < HttpVersion11 or is_finishing(request):
             self._is_last = True
         transport = request.transport
@@ -108,7 +108,7 @@ _dates: dict[int, bytes] = {}
 
 def _date() -> bytes:
     """The date in the form of HTTP, made once a second."""
-    now_s = int(time.time())
+    now_s = int(time())
     made = _dates.get(now_s)
     if made is None:
         _dates.clear()

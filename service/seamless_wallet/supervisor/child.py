@@ -16,7 +16,7 @@ import structlog
 from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE, EXIT_TEMPFAIL
 from seamless_wallet.observability import metrics
 from seamless_wallet.settings.handover import settings_file
-from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, READY, TAKE_OVER, socket_pair
+from seamless_wallet.supervisor.parent_socket import BEAT_BYTES_MAX, HEARTBEAT_S, READY, TAKE_OVER, socket_pair
 from seamless_wallet.supervisor.pid_files import remove_pid_file, write_pid_file
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class Child:
         self._socket: socket.socket | None = None  # to the process, while it runs
         self._last_beat = b""
         self._silent_beats = 0
+        self.connections = 0
+        """Of the process, by its last heartbeat."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -274,8 +276,9 @@ class Child:
                 await asyncio.sleep(HEARTBEAT_S if self._last_beat else READY_POLL_S)
         loop = asyncio.get_running_loop()
         with suppress(OSError):
-            while beat := await loop.sock_recv(child_socket, 1):
-                self._note(beat)
+            while beat := await loop.sock_recv(child_socket, BEAT_BYTES_MAX):
+                self.connections = int(beat[1:])
+                self._note(beat[:1])
 
     def _note(self, beat: bytes) -> None:
         """A heartbeat, or b"" at the end of the process."""

@@ -95,10 +95,8 @@ class Child:
         self._process: Process | None = None
         self._ready_at_s: float | None = None
         self._socket: socket.socket | None = None  # to the process, while it runs
-        self._last_beat = b""
+        self._last_beat, self.connections = b"", 0  # both of the process, by what it told last
         self._silent_beats = 0
-        self.connections = 0
-        """Of the process, by its last heartbeat."""
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -277,14 +275,13 @@ class Child:
         loop = asyncio.get_running_loop()
         with suppress(OSError):
             while beat := await loop.sock_recv(child_socket, BEAT_BYTES_MAX):
-                self.connections = int(beat[1:])
-                self._note(beat[:1])
+                self._note(beat)
 
     def _note(self, beat: bytes) -> None:
         """A heartbeat, or b"" at the end of the process."""
         before = self.is_ready
         silent = not self.turns
-        self._last_beat, self._silent_beats = beat, 0
+        self._last_beat, self.connections, self._silent_beats = beat[:1], int(beat[1:] or 0), 0
         if self.is_ready and not before:
             self._ready_at_s = self._ready_at_s or time.monotonic()
             self.ready.set()

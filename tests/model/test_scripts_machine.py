@@ -12,7 +12,8 @@ from tests.model.soak import limit, run_machine, seeds
 
 
 @limit
-def test_the_scripts_decide_as_the_model_does(client):
+@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.long)])
+def test_the_scripts_decide_as_the_model_does(client, examples):
     """Every answer, wallet, bet and entry, for any history; wallets are loaded anew at any point of it."""
 
     class ScriptsMachine(Machine):
@@ -20,7 +21,7 @@ def test_the_scripts_decide_as_the_model_does(client):
             return LuaStage(client, keep_as="scripts-machine")
 
     for seed in seeds("usual"):
-        run_machine(ScriptsMachine, seed, examples=40)
+        run_machine(ScriptsMachine, seed, examples)
 
 
 @limit

@@ -31,20 +31,24 @@ endef
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, webhooks, admin
 	@exec $(BIN)/wallet up --demo $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## Run the tests, on all cores
-	$(BIN)/pytest -n auto $(ARGS)
+test: $(STAMP) ## Run the tests but the long ones, on all cores
+	$(BIN)/pytest -n auto -m 'not long' $(ARGS)
+
+.PHONY: test-long
+test-long: $(STAMP) ## Run the long tests, on all cores
+	$(BIN)/pytest -n auto -m long $(ARGS)
 
 SOAK_S := 300
 .PHONY: soak
 soak: $(STAMP) ## Random histories against the model, SOAK_S seconds a test (make soak SOAK_S=3600)
-	TEST_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 $(ARGS) tests/model tests/hostile
+	TEST_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 -m 'not long' $(ARGS) tests/model tests/hostile
 
 .PHONY: check
 check: $(STAMP) ## Lint, formatting, types, import layers, Lua scripts

@@ -132,7 +132,11 @@ def no_stderr() -> Iterator[None]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("stderr", [closed_pipe, full_pipe, full_disk, no_stderr], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "stderr",
+    [full_disk, *(pytest.param(made, marks=pytest.mark.long) for made in (closed_pipe, full_pipe, no_stderr))],
+    ids=lambda made: made.__name__,
+)
 def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path, stderr: Callable[[], Any]) -> None:
     """Deposits, anomalies, four killed processes, an orderly end. Lines that are lost are counted."""
     with (

@@ -24,7 +24,7 @@ from tests.integration.world import world
 KILLS = 12
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 async def test_killed_anywhere_and_started_again_it_loses_and_doubles_nothing(seed):
     """Cancelled after a random number of turns of the loop, twelve times, under play."""
     print("seed", seed)

@@ -39,8 +39,8 @@ def words(text: str) -> set[str]:
 
 VALUES = words("""
     __future__ base64 binascii collections contextlib cryptography dataclasses decimal enum errno functools hashlib
-    hiredis hmac http.HTTPStatus importlib.resources ipaddress itertools json logging msgspec operator orjson pathlib
-    re seamless_wallet structlog traceback types typing unicodedata urllib.parse
+    hiredis hmac http.HTTPStatus importlib.resources ipaddress itertools json logging math msgspec operator orjson
+    pathlib re seamless_wallet structlog traceback types typing unicodedata urllib.parse
 """)
 """What has no time, chance or connection in it; a name stands for all that is below it."""
 
@@ -72,6 +72,11 @@ MODULE_ALLOWS = {
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program
+    "http_server/aiohttp_internals.py": {  # the header Date
+        "aiohttp.HttpVersion11",
+        "email.utils.formatdate",
+        "time.time",
+    },
     "stores/sql_files.py": {"sqlite3.complete_statement"},
     "stores/sqlite/database.py": {"os.path.lexists"},
     "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},

@@ -41,6 +41,8 @@ def run_worker(
             )
             listener = port.share(settings.webhook_host, settings.webhook_port)
             server = await http_server(stack, app, listener)
+            generation.lifetime.connections = lambda: server.connections
+            generation.lifetime.on_surplus = server.give_away
             becoming_ready = accept_when_ready(server, assembled, generation.take_over, settings.deadline_ms / 1000)
             await generation.run_until_ended(becoming_ready, lambda: assembled.is_ready, port.close)
 

@@ -22,7 +22,12 @@ from aiohttp import web
 
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command
-from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
+from seamless_wallet.http_server.aiohttp_internals import (
+    BROKEN_REQUEST_ERRORS,
+    PrebuiltResponse,
+    add_direct_posts,
+    prebuilt_head,
+)
 from seamless_wallet.http_server.serving import BODY_READ_S, application
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
@@ -48,6 +53,8 @@ FAULT: Final = Answer(Code.R1, "fault")
 _NO_PROVIDER_CALLS: Final = metrics.WEBHOOK_REQUESTS.labels(
     UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason
 )
+_PLAIN_HEAD: Final = prebuilt_head({"Content-Type": "application/json"})
+
 _log = structlog.get_logger(__name__)
 
 
@@ -78,9 +85,10 @@ class Webhook:
             metrics.WEBHOOK_PHASE_DURATION_SECONDS.labels(phase) for phase in ("open", "reply")
         )
         self._counters = CallCounters(provider.name, provider.profile)
+        self._heads = {key.text: prebuilt_head(provider.headers(key)) for key in provider.keys}
         self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> PrebuiltResponse:
         """Answer one call."""
         call = Call(self._clock.monotonic_s())
         try:
@@ -176,12 +184,12 @@ class Webhook:
         event = echo.event_type
         return event if event is not None and event in self._provider.profile.event_types else UNKNOWN
 
-    def _respond(self, call: Call, answer: Answer) -> web.Response:
+    def _respond(self, call: Call, answer: Answer) -> PrebuiltResponse:
         provider = self._provider
         if call.key is None:
             return _plain(answer)
         text = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
-        return web.Response(body=provider.seal(text, call.key), headers=provider.headers(call.key))
+        return PrebuiltResponse(self._heads[call.key.text], provider.seal(text, call.key))
 
 
 def webhook_app(
@@ -194,14 +202,16 @@ def webhook_app(
 ) -> web.Application:
     """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not."""
     app = application("webhook", body_bytes_max=body_bytes_max)
-    for name, provider in providers.items():
-        # One route for each provider: aiohttp finds it by one look-up, and would have to match a pattern.
-        app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
+    webhooks = {
+        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies).handle
+        for name, provider in providers.items()
+    }
+    add_direct_posts(app, webhooks)
     app.router.add_post("/webhook/{provider}", _no_provider)
     return app
 
 
-async def _no_provider(_: web.Request) -> web.Response:
+async def _no_provider(_: web.Request) -> web.StreamResponse:
     _NO_PROVIDER_CALLS.inc()
     response = _plain(NO_PROVIDER)
     response.force_close()
@@ -219,8 +229,8 @@ async def _read(request: web.Request) -> bytes | None:
         return None
 
 
-def _plain(answer: Answer) -> web.Response:
-    return web.Response(body=b'{"code":"%s"}' % answer.code.encode(), headers={"Content-Type": "application/json"})
+def _plain(answer: Answer) -> PrebuiltResponse:
+    return PrebuiltResponse(_PLAIN_HEAD, b'{"code":"%s"}' % answer.code.encode())
 
 
 def _report(fault: Exception, provider: str, event: str | None) -> None:

@@ -8,6 +8,8 @@ from dashboards.panels import Page, Panel
 
 RATE: Final = '{job="$job"}[$__rate_interval]'
 
+COMMITTED: Final = 'wallet_ledger_commit_timestamp_seconds{job="$job"}'
+
 
 def quantile(share: float, metric: str) -> str:
     """A quantile of a histogram."""
@@ -45,7 +47,7 @@ PAGE: Final = Page(
         Panel(
             title="Last commit",
             queries=[
-                ('time() - max(max_over_time(wallet_ledger_commit_timestamp_seconds{job="$job"}[1h]) > 0)', "ago")
+                (f"clamp_min(time() - max(max_over_time({COMMITTED}[1h]) > 0), 0)", "ago"),
             ],
             unit="s",
             text="Without traffic it gets older, and that is all right.",

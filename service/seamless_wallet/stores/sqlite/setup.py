@@ -21,6 +21,8 @@ from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSI
 FILE_MODE: Final = 0o600
 """Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
 
+FIRST: Final = "is of the first version, which had other tables: move it away, and run `wallet init` for a new one"
+
 NEWER: Final = "was created by a newer version; install that version or a later one"
 
 
@@ -112,10 +114,15 @@ def _update_currencies(connection: sqlite3.Connection, info: LedgerInfo, currenc
 
 
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Migrations that the file has seen; 0 if it is not a ledger yet. Raises StoreError if that cannot be read."""
+    """Migrations that the file has seen; 0 if it is not a ledger yet.
+
+    Raises StoreError if that cannot be read, or for a ledger of the first version, which counts the same.
+    """
     try:
         if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone() is None:
             return 0
+        if connection.execute(READ_SQL["has_payload_version"]).fetchone() is None:
+            raise StoreError(f"the ledger {path} {FIRST}")
         return read_info_row(connection)[2]
     except sqlite3.Error as error:
         raise StoreError(f"cannot read the ledger {path}: {error}") from error

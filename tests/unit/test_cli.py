@@ -283,7 +283,7 @@ class TestAProcess:
         [
             ("serve --fd 5 --parent-fd 6", "worker.run_worker", {"fd": 5, "standby": False, "parent_fd": 6}),
             ("serve", "worker.run_worker", {"fd": None, "standby": False, "parent_fd": None}),
-            ("write --standby --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
+            ("write --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
             ("admin --fd 5 --standby --parent-fd 6", "admin.run_admin", {"fd": 5, "standby": True, "parent_fd": 6}),
         ],
     )

@@ -15,7 +15,7 @@ from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import statements
-from seamless_wallet.stores.sqlite.database import check_files, connect, transaction
+from seamless_wallet.stores.sqlite.database import check_files, connect, store_error, transaction
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
 FILE_MODE: Final = 0o600
@@ -63,7 +63,7 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uu
         with transaction(connection, "IMMEDIATE"):
             ledger_uuid = _init(connection, path, shards, currencies, new_uuid)
     except sqlite3.Error as error:
-        raise StoreError(f"cannot make the ledger {path}: {error}") from error
+        raise store_error(f"cannot make the ledger {path}: {error}", error) from error
     finally:
         connection.close()
     _sync_directory(path.parent)
@@ -125,7 +125,7 @@ def schema_version(connection: sqlite3.Connection, path: Path) -> int:
             raise StoreError(f"the ledger {path} {FIRST}")
         return read_info_row(connection)[2]
     except sqlite3.Error as error:
-        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+        raise store_error(f"cannot read the ledger {path}: {error}", error) from error
 
 
 def check_payloads(connection: sqlite3.Connection, path: Path) -> None:
@@ -194,7 +194,7 @@ def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] |
             check_payloads(connection, path)
             info = read_info(connection)
     except sqlite3.Error as error:
-        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+        raise store_error(f"cannot read the ledger {path}: {error}", error) from error
     finally:
         connection.close()
     if shards is not None:

@@ -39,6 +39,7 @@ READ_SETTINGS = (
     "player list",
     "player balance ann --at 2026-01-31",
     "entries ann",
+    "event dowinn ann t",
     "rounds ann",
     "trial-balance",
     "verify",

@@ -40,14 +40,16 @@ class BareScripts:
         machine, own_s, began_s = MachineTime.now(), time.process_time(), time.perf_counter()
         cpu_us = self._game.play(commands)
         seconds = time.perf_counter() - began_s
+        now, own_s = MachineTime.now(), time.process_time() - own_s
         turn = Turn(
             load=load,
             system=Names.BARE,
             requests=bets,
             seconds=seconds,
             cpu_us={"valkey": cpu_us},
-            generator_us=(time.process_time() - own_s) / bets * 1e6,
-            steal=MachineTime.now().steal_share(machine),
+            generator_us=own_s / bets * 1e6,
+            steal=now.steal_share(machine),
+            others=now.others_share(machine, own_s + cpu_us * bets / 1e6),
             latencies=Latencies().encode(),
         )
         self._game.confirm()

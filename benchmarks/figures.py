@@ -60,12 +60,14 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """CPU of the load itself, per request."""
     steal: float
     """Which part of the machine's time the hypervisor gave to others."""
+    others: float
+    """Which part of it went to processes that are not of this turn."""
     latencies: str
     """As `Latencies.encode` writes them."""
     offered: float = 0.0
     """Requests a second that were due; 0: a closed loop."""
     late_p99_ms: float = 0.0
-    """By how much the load sent after the intended time, at 99 %, a wait for a connection included."""
+    """By how much the load itself was late, at 99 %."""
 
     @property
     def rate(self) -> float:

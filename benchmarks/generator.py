@@ -41,7 +41,7 @@ class Answered(NamedTuple):
     """What was sent, and the body of its answer."""
     taken_ns: list[int]
     late_ns: list[int]
-    """By how much each request of an open loop was sent after its intended time, a wait for a connection included."""
+    """By how much this process came to each request of an open loop after its intended time."""
 
 
 def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
@@ -191,8 +191,9 @@ class _OpenLoop(_Run):
         self._waiting: deque[tuple[Sendable, int]] = deque()
 
     def due(self, event: Sendable, due_ns: int) -> None:
+        self.late_ns.append(time.perf_counter_ns() - due_ns)
         if self._free:
-            self._send(self._free.pop(), event, due_ns)
+            self._free.pop().send(event, due_ns)
         else:
             self._waiting.append((event, due_ns))
 
@@ -201,16 +202,12 @@ class _OpenLoop(_Run):
         if not self._left:
             self.finish()
         elif self._waiting:
-            self._send(client, *self._waiting.popleft())
+            client.send(*self._waiting.popleft())
         else:
             self._free.append(client)
 
     def release(self, clients: Sequence[_Client]) -> None:
         self._free.extend(clients)
-
-    def _send(self, client: _Client, event: Sendable, due_ns: int) -> None:
-        self.late_ns.append(time.perf_counter_ns() - due_ns)
-        client.send(event, due_ns)
 
 
 async def open_loop(port: int, events: Sequence[Sendable], rate: float, seed: int = 1) -> Answered:

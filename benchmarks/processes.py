@@ -76,20 +76,27 @@ def resident_bytes(pid: int) -> int:
 
 
 class MachineTime(NamedTuple):
-    """Ticks since boot, over all cores: all of them, and those that the hypervisor gave to others."""
+    """Ticks since boot, over all cores: all, those in which some process ran, those given to other machines."""
 
     total: int
+    busy: int
     steal: int
 
     @classmethod
     def now(cls) -> MachineTime:
         """As of now."""
         ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-        return cls(sum(ticks[:8]), ticks[7])
+        user, nice, system, idle, iowait, irq, softirq, steal = ticks[:8]
+        busy = user + nice + system + irq + softirq
+        return cls(busy + idle + iowait + steal, busy, steal)
 
     def steal_share(self, since: MachineTime) -> float:
-        """Which part of the time in between was denied to this machine."""
+        """Which part of the time in between the hypervisor gave to other machines."""
         return (self.steal - since.steal) / max(1, self.total - since.total)
+
+    def others_share(self, since: MachineTime, own_s: float) -> float:
+        """Which part of the time in between went to processes other than those that used `own_s`."""
+        return max(0.0, (self.busy - since.busy - own_s * TICKS_PER_S) / max(1, self.total - since.total))
 
 
 def _stat(pid: int) -> list[str]:

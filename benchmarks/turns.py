@@ -37,7 +37,7 @@ class _Begin:
     def end(self, load: str, answered: Answered, offered: float = 0.0) -> Turn:
         """The turn, its answers checked."""
         own_s = time.process_time() - self._own_s
-        steal = MachineTime.now().steal_share(self._machine)
+        machine = MachineTime.now()
         spent = used_between(self._cpu, cpu_of(self._system.roots))
         count = len(answered.answers)
         if self._system.name != Names.EMPTY:
@@ -49,7 +49,8 @@ class _Begin:
             seconds=answered.seconds,
             cpu_us={role: seconds / count * 1e6 for role, seconds in spent.items()},
             generator_us=own_s / count * 1e6,
-            steal=steal,
+            steal=machine.steal_share(self._machine),
+            others=machine.others_share(self._machine, own_s + sum(spent.values())),
             latencies=Latencies.of_ns(answered.taken_ns).encode(),
             offered=offered,
             late_p99_ms=Latencies.of_ns(answered.late_ns).ms(99) if answered.late_ns else 0.0,

@@ -9,16 +9,16 @@ from typing import Final
 from benchmarks.budget import Row
 from benchmarks.figures import Run
 from benchmarks.report.plots import plots
-from benchmarks.report.terminal import conditions, tables
+from benchmarks.report.terminal import WORDS, conditions, tables
 
 STYLE: Final = """\
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2.2rem }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e3e3e3; vertical-align: top }
-th:first-child, td:first-child, .words td, .words th { text-align: left }
+.words { text-align: left }
 th { border-bottom: 2px solid #999; font-weight: 600 }
-td.met { color: #1a7f37 } td.missed { color: #b35900; font-weight: 600 }
+.met { color: #1a7f37 } .missed { color: #b35900; font-weight: 600 }
 p.note { color: #555 }
 """
 
@@ -40,12 +40,14 @@ def page(run: Run, rows: Sequence[Row]) -> str:
 
 
 def _table(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(map(_cell, line)) + "</tr>" for line in lines)
-    words = " class=words" if len(columns) == 2 else ""
-    return f"<table{words}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    head = "".join(_cell("th", column, column) for column in columns)
+    body = "".join(
+        "<tr>" + "".join(_cell("td", column, text) for column, text in zip(columns, line, strict=True)) + "</tr>"
+        for line in lines
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(text: str) -> str:
-    known = f" class={text}" if text in {"met", "missed"} else ""
-    return f"<td{known}>{escape(text)}</td>"
+def _cell(tag: str, column: str, text: str) -> str:
+    kind = "words" if column in WORDS else text if text in {"met", "missed"} else ""
+    return f"<{tag} class='{kind}'>{escape(text)}</{tag}>"

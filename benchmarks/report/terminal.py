@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median
 from typing import Final
 
 from rich.console import Console
@@ -12,6 +13,9 @@ from benchmarks.budget import Row
 from benchmarks.figures import Loads, Names, Run, Turn, cpu_by_role, latencies, median_cpu_us, median_rate
 from benchmarks.latencies import PERCENTILES
 
+WORDS: Final = {"load", "system", "of it", "what", "what agreed"}
+"""Columns that are read and not compared."""
+
 _COLOURS: Final = {"met": "green", "missed": "yellow", "": ""}
 
 
@@ -19,8 +23,8 @@ def print_run(run: Run, rows: Sequence[Row], console: Console) -> None:
     """Throughput and CPU, latency, the budget, what agreed, and what the machine did meanwhile."""
     for title, columns, lines in tables(run, rows):
         table = Table(title=title, title_justify="left", title_style="bold")
-        for number, column in enumerate(columns):
-            table.add_column(column, justify="left" if number == 0 else "right")
+        for column in columns:
+            table.add_column(column, justify="left" if column in WORDS else "right")
         for line in lines:
             table.add_row(*line, style=_COLOURS.get(line[-1], ""))
         console.print(table)
@@ -55,12 +59,13 @@ def tables(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list
 
 def conditions(run: Run) -> str:
     """The machine, and what disturbed it."""
-    steal = max(turn.steal for turn in run.turns)
+    steal, others = max(turn.steal for turn in run.turns), median(turn.others for turn in run.turns)
     late = max(turn.late_p99_ms for turn in run.turns)
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     return (
-        f"{machine}. Steal time at most {steal:.1%} in a turn. The load sent at most {late:.1f} ms after the intended "
-        "time at p99, which counts as latency. Compare ratios within one run: absolute rates drift by half."
+        f"{machine}. Steal time: at most {steal:.1%} in a turn. Other processes took {others:.0%} of the machine "
+        f"at the median. The load itself was up to {late:.1f} ms late at p99, which counts as latency of all systems alike. "
+        "Compare ratios within one run: absolute rates drift by half."
     )
 
 

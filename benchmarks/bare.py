@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks.figures import Names, Turn
@@ -29,8 +29,12 @@ class BareScripts:
     @contextmanager
     def start(cls) -> Iterator[BareScripts]:
         """A server that is ready."""
-        with tempfile.TemporaryDirectory(prefix="wallet-bench-") as path, start_valkey(Path(path)) as valkey:
-            yield cls(Server(valkey))
+        with (
+            tempfile.TemporaryDirectory(prefix="wallet-bench-") as path,
+            start_valkey(Path(path)) as valkey,
+            closing(Server(valkey)) as server,
+        ):
+            yield cls(server)
 
     def turn(self, load: str, bets: int) -> Turn:
         """Bets as fast as Valkey decides them. Raises RuntimeError unless each is R0."""

@@ -26,7 +26,8 @@ class Latencies:
         latencies = cls()
         record = latencies._histogram.record_value
         for ns in taken_ns:
-            if not record(max(LOWEST_US, ns // 1000)):
+            us = max(LOWEST_US, ns // 1000)
+            if us > HIGHEST_US or not record(us):
                 raise ValueError(f"a request took {ns / 1e9:.1f} s")
         return latencies
 

@@ -64,7 +64,7 @@ def conditions(run: Run) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     return (
         f"{machine}. Steal time: at most {steal:.1%} in a turn. Other processes took {others:.0%} of the machine "
-        f"at the median. The load itself was up to {late:.1f} ms late at p99, which counts as latency of all systems alike. "
+        f"at the median. The load itself was up to {late:.1f} ms late at p99, which counts as latency. "
         "Compare ratios within one run: absolute rates drift by half."
     )
 

@@ -22,15 +22,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from benchmarks import budget
-from benchmarks.figures import Pass, Run
+from benchmarks.figures import OUTPUT, Pass, Run
 from benchmarks.generator import WrongAnswer
 from benchmarks.long_runs import long_runs
 from benchmarks.report.page import page
 from benchmarks.report.terminal import print_run
 from benchmarks.suite import Plan, one_pass
 
-OUTPUT: Final = Path("build/bench")
 FULL_PASSES: Final = 5
+WIDTH: Final = 160
+"""Columns of a report that no terminal shows."""
 
 
 def machine() -> dict[str, str]:
@@ -59,6 +60,8 @@ def measure(plan: Plan, passes: int, *, full: bool, console: Console) -> Run:
         task = progress.add_task("", total=None)
 
         def show(title: str) -> None:
+            if not console.is_terminal:
+                console.print(title, markup=False, highlight=False)
             progress.update(task, description=f"pass {len(run.passes) + 1} of {passes}: {title}", advance=1)
 
         for number in range(passes):
@@ -83,6 +86,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=Plan().turns, help="of each system in a pass")
     options = parser.parse_args(argv)
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     plan = Plan(bets=options.bets, turns=options.turns, tigerbeetle=options.tigerbeetle)
     try:
         run = measure(plan, options.passes or (FULL_PASSES if options.full else 1), full=options.full, console=console)

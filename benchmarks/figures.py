@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from benchmarks.latencies import Latencies
+
+OUTPUT: Final = Path("build/bench")
+"""Where a run leaves results.json and report.html."""
 
 
 class Names:

@@ -8,6 +8,7 @@ from typing import Final
 
 from benchmarks.budget import Row
 from benchmarks.figures import Run
+from benchmarks.report.calculator import calculator
 from benchmarks.report.plots import plots
 from benchmarks.report.terminal import WORDS, conditions, tables
 
@@ -20,6 +21,8 @@ th, td { padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #e3e3
 th { border-bottom: 2px solid #999; font-weight: 600 }
 .met { color: #1a7f37 } .missed { color: #b35900; font-weight: 600 }
 p.note { color: #555 }
+form label { display: inline-block; margin: 0 1.2rem .5rem 0 } form input { width: 6rem; font: inherit }
+form output { display: block; margin-top: .5rem; font-weight: 600 }
 """
 
 
@@ -35,7 +38,7 @@ def page(run: Run, rows: Sequence[Row]) -> str:
     for number, figure in enumerate(plots(run)):
         # The first one brings the library, so that the file needs no network.
         parts.append(figure.to_html(full_html=False, include_plotlyjs=number == 0, config={"displaylogo": False}))
-    parts.append("</body></html>")
+    parts += ["<h2>How many of everything a rate needs: docs/scaling.md</h2>", calculator(run), "</body></html>"]
     return "\n".join(parts)
 
 

@@ -16,6 +16,9 @@ from benchmarks.latencies import PERCENTILES
 WORDS: Final = {"load", "system", "of it", "what", "what agreed"}
 """Columns that are read and not compared."""
 
+BUSY: Final = 0.2
+"""Of the machine: what others may take before rates and latencies say more of them than of what is measured."""
+
 _COLOURS: Final = {"met": "green", "missed": "yellow", "": ""}
 
 
@@ -62,9 +65,10 @@ def conditions(run: Run) -> str:
     steal, others = max(turn.steal for turn in run.turns), median(turn.others for turn in run.turns)
     late = max(turn.late_p99_ms for turn in run.turns)
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
+    busy = " They took so much that only the ratios of CPU mean something." if others > BUSY else ""
     return (
         f"{machine}. Steal time: at most {steal:.1%} in a turn. Other processes took {others:.0%} of the machine "
-        f"at the median. The load itself was up to {late:.1f} ms late at p99, which counts as latency. "
+        f"at the median.{busy} The load itself was up to {late:.1f} ms late at p99, which counts as latency. "
         "Compare ratios within one run: absolute rates drift by half."
     )
 

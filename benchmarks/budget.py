@@ -73,7 +73,7 @@ def _declined(found: Pass) -> float:
 
 
 def _two_workers(found: Pass) -> float:
-    one, two = (median_cpu_us(found.turns, Loads.TWO_WORKERS, name) for name in (Names.WALLET, Names.TWO_WORKERS))
+    one, two = (median_cpu_us(found.turns, Loads.TWO_WORKERS, name) for name in (Names.ONE_WORKER, Names.TWO_WORKERS))
     return _ratio(two, one)
 
 

@@ -19,6 +19,7 @@ class Names:
     """Of the systems, as reports show them."""
 
     WALLET: Final = "wallet"
+    ONE_WORKER: Final = "wallet, one worker"
     TWO_WORKERS: Final = "wallet, two workers"
     EMPTY: Final = "empty handler"
     REDIS: Final = "Redis wallet"

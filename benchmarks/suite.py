@@ -91,8 +91,12 @@ def one_pass(plan: Plan, show: Show) -> Pass:
             _play(pass_.one_bets(bare), show)
             _play(pass_.open_loops(), show)
             _play(pass_.mixes(), show)
-            with Wallet.start(Names.TWO_WORKERS, directory / "two", workers=2) as two:
-                _play(pass_.two_workers(two), show)
+            # Both new: that the back office verifies what came before would cost only the older one.
+            with (
+                Wallet.start(Names.ONE_WORKER, directory / "one") as one,
+                Wallet.start(Names.TWO_WORKERS, directory / "two", workers=2) as two,
+            ):
+                _play(pass_.two_workers(one, two), show)
             _play(pass_.comparisons(systems), show)
         for _ in range(plan.restarts):
             show("start to ready, on existing data")
@@ -178,15 +182,15 @@ class _Measurements:
             ):
                 yield Step(f"{load}: {wallet.name}", partial(self._mix, load, wallet, choose, number))
 
-    def two_workers(self, two: Wallet) -> Iterator[Step]:
+    def two_workers(self, one: Wallet, two: Wallet) -> Iterator[Step]:
         """The same bets on one and on two workers."""
-        wallet = self._by_name[Names.WALLET]
-        yield Step(f"players of {two.name}", lambda: two.create(self._players))
-        yield self._closed(Loads.WARM_UP, two, self._players, WARM_UP)
+        for wallet in (one, two):
+            yield Step(f"players of {wallet.name}", partial(wallet.create, self._players))
+            yield self._closed(Loads.WARM_UP, wallet, self._players, WARM_UP)
         for number in range(self._plan.turns):
-            for system in (wallet, two) if number % 2 == 0 else (two, wallet):
+            for system in (one, two) if number % 2 == 0 else (two, one):
                 yield self._closed(Loads.TWO_WORKERS, system, self._players)
-        yield from self.comparisons([two])
+        yield from self.comparisons([one, two])
 
     def comparisons(self, systems: Sequence[System]) -> Iterator[Step]:
         """Whether each system has come to what was answered."""

@@ -88,3 +88,14 @@ class PlayersQuery(msgspec.Struct, frozen=True):
     owing: bool = False
     after: str = ""
     limit: int = 50
+
+
+class LeaseState(msgspec.Struct, frozen=True):
+    """Who has the shards, by the ledger's own clock. `held`: this writer; `free`: nobody, or one that did not renew.
+
+    `writers` counts those that live: this one, and every other that renewed within a lease's length, shards or not.
+    """
+
+    held: frozenset[int]
+    free: frozenset[int]
+    writers: int

@@ -13,7 +13,7 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
-    LeaseState,
+    LeaseTable,
     LedgerLookup,
     PlayedRound,
     PlayersQuery,
@@ -96,16 +96,32 @@ class LedgerStore(LedgerReader, Protocol):
 
     A writer is known by its nonce, a random text that is used once. It is named here before it stands in Redis. So who
     meets a nonce in Redis can ask whether it is of this ledger.
+
+    Several writers share the shards by leases. A lease says who may take a shard, and when; who may write it says only
+    the nonce in its head. A writer whose lease has expired writes on until another one has taken the shard.
     """
 
     async def take_over(self, nonce: str, shards: Collection[int], now_ms: int) -> None:
         """Name a nonce, for ever, and make it that of these shards' writer. Needs the right to write them.
 
-        From now on this object commits and opens epochs under it, and no other writer of these shards can. Where shards
-        are leased, these leases have to be its own: else it raises LeaseHeld. Draw a new one whenever that may have
-        changed: after a failure of this call, a loss of the right, or a promotion of another database server. Raises
-        StoreError, also for a nonce that was named before.
+        From now on this object commits, opens epochs and renews leases under it. After a failure of this call draw
+        another one. Raises StoreError, also for a nonce that was named before; LeaseHeld if there can be but one
+        writer, and another process is it.
         """
+
+    async def renew_leases(self, length_ms: int, take: Collection[int], release: Collection[int]) -> LeaseTable:
+        """The writer that `take_over` has named lives, and holds its shards for `length_ms` from now on.
+
+        What it holds of `release` becomes free: its head names no writer. What is free of `take` becomes its own: its
+        head names this writer. A shard is free if it was released, or never taken, or if its lease has expired by the
+        clock of the ledger's server. A lease that ends further ahead than `length_ms` has expired, too: that clock was
+        set back. A shard that nobody has taken meanwhile stays its holder's, however late it comes. All this is one
+        step; returns what holds after it. Raises LeaseHeld as `take_over`, Displaced if the only writer that there can
+        be is another one by now, or StoreError.
+        """
+
+    async def retire(self) -> None:
+        """This writer ends: it releases all that it holds, and counts among the living no more. Raises StoreError."""
 
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless in seq order, in one transaction.
@@ -128,38 +144,3 @@ class LedgerStore(LedgerReader, Protocol):
 
         `now_ms` is kept beside each, for people who ask since when.
         """
-
-
-class ShardLeases(Protocol):
-    """Which writer may take which shards, where several share a ledger. One store object is one writer.
-
-    A lease ends by the ledger's own clock, `length_ms` after it was taken or renewed, and no clock of a writer counts.
-    It only says who may take a shard over: what keeps a writer from committing that has lost its lease is the nonce,
-    which changes with the holder in one statement. A writer goes like this:
-
-        take_over(nonce, (), now_ms)          its nonce is named; it writes no shard yet
-        renew_leases(length_ms)               it is counted among the writers, and told what is free
-        take_leases({3, 4}, length_ms)        what of that it got is written under its nonce from now on
-        renew_leases(length_ms)               after each whole cycle, which has been in Redis and in SQL
-        take_over(other, held, now_ms)        draws a new nonce for what it holds: the leases stay
-        release_leases({4})                   another one may take it at once
-        leave()                               the same for all, and it is counted no more
-
-    Each raises StoreError when the database is away: then nothing is known to be held. A store that only one process
-    can write gives all shards to the first that asks.
-    """
-
-    async def renew_leases(self, length_ms: int) -> LeaseState:
-        """Hold for so long what this writer holds, also what has expired and nobody took. Tells who has what."""
-
-    async def take_leases(self, shards: Collection[int], length_ms: int) -> Collection[int]:
-        """Take those of these shards that are free, and write them under this writer's nonce. Returns what it got.
-
-        Free is also a lease that ends further ahead than `length_ms`: the clock was wrong when it was given.
-        """
-
-    async def release_leases(self, shards: Collection[int]) -> None:
-        """Let others have these shards at once. What is no more this writer's stays as it is."""
-
-    async def leave(self) -> None:
-        """Release all, and be no more counted among the writers."""

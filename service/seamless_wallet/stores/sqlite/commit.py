@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from seamless_wallet.ledger.conflicts import Displaced, EntriesRefused, EpochCause, EpochMoved, LedgerConflict
 from seamless_wallet.ledger.entry import Entry
@@ -15,6 +16,16 @@ from seamless_wallet.stores.sqlite.planned_rows import plan_on, write_plan
 from seamless_wallet.stores.sqlite.reads import stored_entries
 from seamless_wallet.stores.sqlite.refusals import REFUSALS, find_refusals
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
+
+
+class _Head(NamedTuple):
+    """Where a shard stands in SQL."""
+
+    epoch: int
+    seq: int
+    chain: bytes
+    token: str
+    nonce: str
 
 
 def commit_batches(
@@ -68,44 +79,50 @@ def _check_gapless(batch: Sequence[Entry]) -> None:
 def _store(
     connection: sqlite3.Connection, shards: int, nonce: str, batches: Sequence[Sequence[Entry]], known: KnownState
 ) -> Plan | None:
+    numbers = [batch[0].shard for batch in batches]
+    ends = connection.execute(WRITE_SQL["chain_ends"], (min(numbers), max(numbers)) if numbers else (0, -1))
+    heads = {shard: _Head(*head) for shard, *head in ends}
     fresh: list[Chained] = []
+    moved: list[tuple[object, ...]] = []
     for batch in batches:
-        fresh += _advance_head(connection, nonce, batch)
+        head = heads.get(batch[0].shard)
+        chained = _follow_head(connection, nonce, head, batch)
+        if chained and head:
+            last, chain = chained[-1]
+            moved.append((last.seq, chain, last.token, last.shard, head.epoch, head.seq, head.token, nonce))
+            fresh += chained
     if not fresh:
         return None
+    if connection.executemany(WRITE_SQL["update_head"], moved).rowcount != len(moved):
+        raise StoreError("the head of a shard moved within the transaction")
     plan = plan_on(connection, shards, fresh, known)
     write_plan(connection, plan)
     return plan
 
 
-def _advance_head(connection: sqlite3.Connection, nonce: str, batch: Sequence[Entry]) -> list[Chained]:
-    """Move the shard's head over the batch; returns what of it is not stored yet."""
-    first, last = batch[0], batch[-1]
-    found = connection.execute(WRITE_SQL["chain_end"], (first.shard,)).fetchone()
-    if found is None:
+def _follow_head(
+    connection: sqlite3.Connection, nonce: str, head: _Head | None, batch: Sequence[Entry]
+) -> list[Chained]:
+    """What of a batch is not stored yet, chained to the shard's head. Raises unless it follows."""
+    first = batch[0]
+    if head is None:
         raise StoreError(f"the ledger has no shard {first.shard}")
-    epoch, seq, chain, token, present = found
-    if present != nonce:
+    if head.nonce != nonce:
         raise Displaced(f"the ledger names another writer of shard {first.shard}")
-    if any(entry.epoch != epoch for entry in batch):
-        raise EpochMoved(f"shard {first.shard} is in epoch {epoch}; entries are of {first.epoch}")
-    if seq < first.seq - 1:
-        raise LedgerConflict(EpochCause.GAP, first.shard, seq + 1, f"is missing before {first.seq}")
-    known = seq - first.seq + 1
+    if any(entry.epoch != head.epoch for entry in batch):
+        raise EpochMoved(f"shard {first.shard} is in epoch {head.epoch}; entries are of {first.epoch}")
+    if head.seq < first.seq - 1:
+        raise LedgerConflict(EpochCause.GAP, first.shard, head.seq + 1, f"is missing before {first.seq}")
+    known = head.seq - first.seq + 1
     if known:
         _check_redelivered(connection, batch[:known])
         batch = batch[known:]
-    chained, before = [], token
+    chained, chain, before = [], head.chain, head.token
     for entry in batch:
         if entry.before != before:
             raise LedgerConflict(EpochCause.FORK, entry.shard, entry.seq, "does not follow the entry before it")
         chain, before = entry.chained_to(chain), entry.token
         chained.append((entry, chain))
-    if chained:
-        swap = (last.seq, chain, last.token, last.shard, epoch, seq, token, nonce)
-        swapped = connection.execute(WRITE_SQL["advance_head"], swap).rowcount
-        if swapped != 1:
-            raise StoreError(f"the head of shard {last.shard} moved within the transaction")
     return chained
 
 

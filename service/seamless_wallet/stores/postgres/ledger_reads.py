@@ -1,4 +1,7 @@
-"""The asynchronous face of what a ledger is asked: each call is one snapshot."""
+"""The asynchronous face of what a ledger is asked: each call is one snapshot.
+
+Look-ups that come together share one.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,10 @@ from seamless_wallet.ledger.records import (
     ShardHead,
     WalletSnapshot,
 )
+from seamless_wallet.stores.gathered_lookups import AskedLookup, GatheredLookups
 from seamless_wallet.stores.postgres import history, reads
 from seamless_wallet.stores.postgres.connections import Connections
-from seamless_wallet.stores.postgres.lookups import Lookups
+from seamless_wallet.stores.postgres.lookups import lookups
 
 
 class LedgerReads:
@@ -27,7 +31,7 @@ class LedgerReads:
     def __init__(self, connections: Connections, shards: int) -> None:
         self._connections = connections
         self.shards = shards
-        self._lookups = Lookups(connections, shards)
+        self._lookups = GatheredLookups(lambda asked: connections.read(lookups, shards, asked))
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""
@@ -39,7 +43,7 @@ class LedgerReads:
 
     async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
         """One event, and what is known of the bets that it names."""
-        return await self._lookups.lookup(shard, command, digest)
+        return await self._lookups.look_up(AskedLookup(shard, command, digest))
 
     async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
         """Which of these events, each a user_id and a digest, are committed."""

@@ -9,11 +9,12 @@ from itertools import islice
 
 from seamless_wallet.commands import BET_KINDS, Command, round_digest
 from seamless_wallet.ledger.bets import Bet, parse_bet
-from seamless_wallet.ledger.entry import Entry, counterparty_of
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry, counterparty_of
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores import bounds
+from seamless_wallet.stores.gathered_lookups import AskedLookup
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
@@ -92,6 +93,17 @@ def lookup(connection: sqlite3.Connection, shard: int, command: Command, digest:
             if bet is not None:
                 bets[item.bet_index] = bet
     return LedgerLookup(epoch, seq, found.wallet, read_event(connection, found.player, digest), bets)
+
+
+def lookups(connection: sqlite3.Connection, asked: Sequence[AskedLookup]) -> Sequence[LedgerLookup | Exception]:
+    """Many of them. One that cannot be read spoils no other; the database itself failing does."""
+    found: list[LedgerLookup | Exception] = []
+    for each in asked:
+        try:
+            found.append(lookup(connection, *each))
+        except INVALID_ENTRY_ERRORS as error:
+            found.append(error)
+    return found
 
 
 def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, bytes]]) -> FoundEvents:

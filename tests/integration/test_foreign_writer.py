@@ -20,6 +20,7 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.processes.event_loop import first_error
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.recovery import ForeignWriter
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.head_owners import FOREIGN_MAX
 from tests.integration.waiting import WAIT_S, until
@@ -127,7 +128,7 @@ async def foreign_heartbeat(w: World) -> bool:
     return beat is not None and not await w.ledger.has_named(keys.beating(beat))
 
 
-async def has_balance(ledger: SqliteLedger, user: str, balance: int) -> bool:
+async def has_balance(ledger: Ledger, user: str, balance: int) -> bool:
     """Whether SQL has the player so."""
     wallet = await ledger.wallet(user)
     return wallet is not None and wallet.balance == balance

@@ -6,9 +6,13 @@ import itertools
 import os
 from typing import Final
 
+import pytest
+
 from tests.postgres_server import Postgres
 
 ON_POSTGRES: Final = os.environ.get("TEST_LEDGER", "sqlite") == "postgres"
+
+in_a_file = pytest.mark.skipif(ON_POSTGRES, reason="what the test does with the ledger it does with a file")
 
 _numbers = itertools.count(1)
 _servers: list[Postgres] = []

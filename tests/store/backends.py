@@ -179,6 +179,14 @@ class PostgresBackend:
 
         return self.run(change)
 
+    def alter(self, sql: str) -> None:
+        """Change the tables themselves."""
+
+        async def change(connection: Any) -> None:
+            await connection.execute(sql)
+
+        self.run(change)
+
     def rows(self, sql: str, *args: Any) -> list[tuple]:
         async def fetch(connection: Any) -> list[tuple]:
             return [tuple(row) for row in await connection.fetch(in_postgres(sql), *args)]

@@ -151,7 +151,8 @@ def test_a_pooler_is_refused_in_one_line(server, mode, ignored):
         shutil.chown(directory, server._user)
     (directory / "ini").write_text(
         f"[databases]\n* = host={server.socket_directory} user=postgres\n"
-        f"[pgbouncer]\npool_mode = {mode}\nlisten_addr =\nunix_socket_dir = {directory}\nlisten_port = 5432\nauth_type = any\n"
+        f"[pgbouncer]\npool_mode = {mode}\nlisten_addr =\nunix_socket_dir = {directory}\n"
+        f"listen_port = 5432\nauth_type = any\n"
         f"ignore_startup_parameters = {ignored}\n"
     )
     pooler = subprocess.Popen([str(PGBOUNCER), "-q", directory / "ini"], user=server._user, stderr=subprocess.DEVNULL)

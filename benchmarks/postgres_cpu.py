@@ -3,9 +3,9 @@
     python -m benchmarks.postgres_cpu [--entries 1000000] [--players 20000] [--rounds 20]
 
 Fills a ledger in a private server, whose files are on a disk, then commits further entries in batches of 25, 100 and
-500, in turn, round by round; medians are told. The writer's CPU is that of its process: rows are built, proven and sent
-in it. The backend's is that of the one process of the server that answers it. Bets and results of one item each, players
-at random, 16 shards. Bytes are those of one-bet events alone, with all indexes, without the log.
+500, in turn, round by round; medians are told. The writer's CPU is that of its process: rows are built, proven and
+sent in it. The backend's is that of the one process of the server that answers it. Bets and results of one item each,
+players at random, 16 shards. Bytes are those of one-bet events alone, with all indexes, without the log.
 """
 
 from __future__ import annotations

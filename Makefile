@@ -31,7 +31,7 @@ endef
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, webhooks, admin
@@ -44,6 +44,11 @@ test: $(STAMP) ## Run the tests but the long ones, on all cores
 .PHONY: test-long
 test-long: $(STAMP) ## Run the long tests, on all cores
 	$(BIN)/pytest -n auto -m long $(ARGS)
+
+.PHONY: test-postgres
+test-postgres: $(STAMP) ## Run on PostgreSQL what runs on SQLite otherwise, and the tests of that store
+	TEST_LEDGER=postgres $(BIN)/pytest -n auto $(ARGS) tests/store tests/integration tests/model \
+	  tests/acceptance/test_crash.py tests/conformance/test_service.py
 
 SOAK_S := 300
 .PHONY: soak

@@ -19,10 +19,11 @@ from seamless_wallet.stores.sqlite.database import check_files
 from seamless_wallet.stores.sqlite.new_file import CopyRefused
 from seamless_wallet.stores.sqlite.restore import Restored, opened_backup, restore
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS
+from tests.store.backends import SHARDS
 from tests.store.books import CURRENCIES
-from tests.store.conftest import SHARDS
 from tests.store.test_backup import ROOT, findings, names, nothing, rows, save
 
+BACKENDS = ("sqlite",)
 NEW_UUID = "00000000-0000-4000-8000-000000000001"
 
 

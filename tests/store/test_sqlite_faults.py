@@ -20,6 +20,7 @@ from seamless_wallet.stores.sqlite.database import store_error
 from tests.entries import forged
 from tests.store.books import CURRENCIES, Book
 
+BACKENDS = ("sqlite",)
 ROOT = Path(__file__).parents[2]
 
 

@@ -327,14 +327,14 @@ LEDGER_BALANCED_TIMESTAMP: Final = Gauge(
 )
 LEDGER_BYTES: Final = Gauge(
     "wallet_ledger_bytes",
-    meaning="Size of the ledger's `file`, and of the write-ahead `log` beside it.",
+    meaning="Size of the ledger: of its `file` and the write-ahead `log` beside it, or of its `database`.",
     remedy="If the log grows without end, look for who reads the ledger for hours: a backup, a query.",
     labels=["of"],
     merge="max",
 )
 DISK_BYTES: Final = Gauge(
     "wallet_disk_bytes",
-    meaning="Size of the disk that has the ledger (`size`), and what is `free` on it.",
+    meaning="Size of the disk with the ledger's file, or the data directory (`size`), and what is `free` on it.",
     remedy="Free space in time: when the disk is full, nothing is committed.",
     labels=["of"],
     merge="max",

@@ -63,7 +63,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await stack.enter_async_context(_gauges(settings, assembled))
             if settings.verify_every_s:
                 verified = await stack.enter_async_context(open_ledger(settings, readers=1))
-                watch = LedgerWatch(verified, assembled.clock)
+                watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
                 balances = TrialBalanceGauges(verified, assembled.clock)
                 await stack.enter_async_context(measuring(balances.measure, settings.verify_every_s))
@@ -90,7 +90,7 @@ async def _gauges(settings: Settings, assembled: AssembledWallet) -> AsyncIterat
         for measure, every_s in (
             (LagMonitor(pipeline, ledger, clock).measure, BACKLOG_EVERY_S),
             (RedisGauges(pipeline, ledger, clock).measure, GAUGES_EVERY_S),
-            (LedgerGauges(ledger.path, ledger).measure, GAUGES_EVERY_S),
+            (LedgerGauges(settings.ledger_path.parent, ledger).measure, GAUGES_EVERY_S),
         ):
             await stack.enter_async_context(measuring(measure, every_s))
         yield

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from seamless_wallet.ledger.ports import LedgerHistory, LedgerReader
+from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import PlayersQuery
 from seamless_wallet.observability import metrics
 from seamless_wallet.ports import Clock
+from seamless_wallet.stores.ledger import Ledger
 
 OWING_MAX: Final = 1_001
 """More players are not counted."""
@@ -20,25 +21,21 @@ BALANCE_REST_FACTOR: Final = 100
 
 
 class LedgerGauges:
-    """Looks at the ledger's file, and asks it who owes."""
+    """Asks the ledger for its size and for who owes, and looks at the disk that has `directory`."""
 
-    def __init__(self, path: Path, history: LedgerHistory) -> None:
-        self._path = path
-        self._history = history
+    def __init__(self, directory: Path, ledger: Ledger) -> None:
+        self._directory = directory
+        self._ledger = ledger
 
     async def measure(self) -> None:
         """Measure once. Raises OSError or StoreError."""
-        await asyncio.to_thread(self._look_at_files)
-        owing = await self._history.players(PlayersQuery(owing=True, limit=OWING_MAX))
-        metrics.PLAYERS_OWING.set(len(owing))
-
-    def _look_at_files(self) -> None:
-        log = self._path.with_name(f"{self._path.name}-wal")
-        metrics.LEDGER_BYTES.labels("file").set(self._path.stat().st_size)
-        metrics.LEDGER_BYTES.labels("log").set(log.stat().st_size if log.exists() else 0)
-        disk = shutil.disk_usage(self._path.parent)
+        for of, size in (await self._ledger.sizes()).items():
+            metrics.LEDGER_BYTES.labels(of).set(size)
+        disk = await asyncio.to_thread(shutil.disk_usage, self._directory)
         metrics.DISK_BYTES.labels("size").set(disk.total)
         metrics.DISK_BYTES.labels("free").set(disk.free)
+        owing = await self._ledger.players(PlayersQuery(owing=True, limit=OWING_MAX))
+        metrics.PLAYERS_OWING.set(len(owing))
 
 
 class TrialBalanceGauges:

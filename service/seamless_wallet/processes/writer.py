@@ -22,6 +22,7 @@ from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
 from seamless_wallet.writer.money_flows import begin_money_counts
@@ -51,6 +52,8 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
         async with open_ledger(settings) as ledger:
             clock = SystemClock()
             await register_scripts(ledger, clock)
+            for warning in ledger.warnings:
+                log.warning("ledger_at_risk", reason=warning, remedy="see `wallet docs postgres`")
             begin_money_counts({name: each.currencies for name, each in build_providers(settings).items()})
             writer = build_writer(settings, ledger, clock)
             try:
@@ -70,7 +73,7 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
 
 def build_writer(
     settings: Settings,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     clock: Clock,
     *,
     redis: RedisAddress | None = None,
@@ -97,9 +100,10 @@ def build_writer(
     )
 
 
-async def _write(ledger: SqliteLedger, writer: Writer) -> None:
+async def _write(ledger: Ledger, writer: Writer) -> None:
     """Stand by until the ledger is ours, and write. All else is done before: nobody writes meanwhile."""
-    await _acquire_lease(ledger)
+    if isinstance(ledger, SqliteLedger):
+        await _acquire_lease(ledger)
     await writer.run()
 
 

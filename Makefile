@@ -38,8 +38,12 @@ run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, 
 	@exec $(BIN)/wallet up --demo $(ARGS)
 
 .PHONY: test
-test: $(STAMP) ## Run the tests, on all cores
-	$(BIN)/pytest -n auto $(ARGS)
+test: $(STAMP) ## Run the tests but the long ones, on all cores
+	$(BIN)/pytest -n auto -m 'not long' $(ARGS)
+
+.PHONY: test-long
+test-long: $(STAMP) ## Run the long tests, on all cores
+	$(BIN)/pytest -n auto -m long $(ARGS)
 
 .PHONY: test-postgres
 test-postgres: $(STAMP) ## Run on PostgreSQL what runs on SQLite otherwise, and the tests of that store
@@ -49,7 +53,7 @@ test-postgres: $(STAMP) ## Run on PostgreSQL what runs on SQLite otherwise, and 
 SOAK_S := 300
 .PHONY: soak
 soak: $(STAMP) ## Random histories against the model, SOAK_S seconds a test (make soak SOAK_S=3600)
-	TEST_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 $(ARGS) tests/model tests/hostile
+	TEST_SOAK_S=$(SOAK_S) $(BIN)/pytest -n 0 -m 'not long' $(ARGS) tests/model tests/hostile
 
 .PHONY: check
 check: $(STAMP) ## Lint, formatting, types, import layers, Lua scripts
@@ -68,8 +72,12 @@ format: $(STAMP) ## Format the code and fix what ruff can fix safely
 	$(BIN)/ruff format
 
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks
+bench: $(STAMP) ## Measure the wallet beside its peers, in minutes: tables, build/bench/report.html
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-full
+bench-full: $(STAMP) ## The same five times, and what takes hours: a million players, a million requests
+	$(BIN)/python -m benchmarks --full $(ARGS)
 
 # uv reads the dependencies from pyproject.toml and keeps the versions already locked, unless ARGS=--upgrade.
 .PHONY: lock

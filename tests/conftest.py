@@ -12,6 +12,15 @@ import structlog
 from tests import chosen_ledger
 from tests.postgres_server import NoPostgres, Postgres
 
+WORKERS_PER_CORE = 2
+"""Most tests wait for servers most of the time."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What `-n auto` means."""
+    return WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+
 
 @pytest.fixture(autouse=True)
 def _log_as_configured_by_nobody() -> Iterator[None]:

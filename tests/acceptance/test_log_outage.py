@@ -132,7 +132,11 @@ def no_stderr() -> Iterator[None]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("stderr", [closed_pipe, full_pipe, full_disk, no_stderr], ids=lambda made: made.__name__)
+@pytest.mark.parametrize(
+    "stderr",
+    [full_disk, *(pytest.param(made, marks=pytest.mark.long) for made in (closed_pipe, full_pipe, no_stderr))],
+    ids=lambda made: made.__name__,
+)
 def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path, stderr: Callable[[], Any]) -> None:
     """Deposits, anomalies, four killed processes, an orderly end. Lines that are lost are counted."""
     with (
@@ -155,6 +159,7 @@ def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path,
         assert service.process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_pipe_that_nobody_empties_stops_nothing_and_loses_no_whole_line(tmp_path: Path) -> None:
     """Anomalies fill the pipe several times over; what is read later is whole lines."""

@@ -107,6 +107,7 @@ def test_one_scrape_covers_the_machine_and_no_total_ever_falls(service: RunningS
     assert samples["wallet_redis_recoveries_total", "cause=server"] == 1
     assert [key for key in samples if key[0] == "wallet_build_info"]
     assert (samples["wallet_writer_lag_entries",], samples["wallet_writer_lag_seconds",]) == (0, 0)
+    wait_until(partial(_everything_is_measured, service), LIMIT_S, "each gauge of the machine")
 
     workers = sorted(run_dir(service).glob("worker-*.sock"))
     assert len(workers) == 2
@@ -145,6 +146,25 @@ def _both_have_answered(service: RunningService, workers: list[Path]) -> bool:
     first = not logins(scrape(service))
     assert login(service.webhook_url, OLD_KEY if first else KEY) is Code.R3
     return all(logins(read(ask(path, "/metrics")[1])) for path in workers)
+
+
+def _everything_is_measured(service: RunningService) -> bool:
+    """What the admin process measures by itself is there, and says that all is well."""
+    samples = scrape(service)
+    ready = {key[1]: value for key, value in samples.items() if key[0] == "wallet_ready"}
+    return (
+        ready == {f"component={name}": 1 for name in ("redis", "ledger", "writer", "workers", "admin", "parent")}
+        and samples.get(("wallet_redis_memory_bytes", "of=used"), -1) > 0
+        and samples.get(("wallet_disk_bytes", "of=free"), -1) > 0
+        and samples.get(("wallet_currency_digits", "currency=KRW"), -1) == 2
+        and samples.get(
+            ("wallet_money_minor_units_total", "currency=KRW", "direction=in", "kind=bet", "provider=acme"), -1
+        )
+        == 0
+        and samples.get(("wallet_anomalies_total", "provider=acme", "reason=conflict"), -1) == 0
+        and samples.get(("wallet_shard_epoch", "shard=0"), -1) == 1
+        and samples.get(("wallet_ledger_trial_balance_timestamp_seconds",), -1) > 0
+    )
 
 
 def _not_less(service: RunningService, before: Samples) -> Samples:

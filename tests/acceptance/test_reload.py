@@ -79,6 +79,34 @@ def test_replacing_each_worker_under_load_costs_no_answer(service: RunningServic
     assert set(load.codes) == {Code.R0}
 
 
+def connections_of(pid: int, port: int) -> int:
+    """Open connections that a process has accepted on a port."""
+    sockets = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            sockets.add(fd.readlink().name)
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    established, local = "01", f":{port:04X}"
+    return sum(row[3] == established and row[1].endswith(local) and f"socket:[{row[9]}]" in sockets for row in rows)
+
+
+def test_kept_connections_spread_over_the_workers_again(service: RunningService) -> None:
+    """When a worker has died all connections are with the other one. No call is refused while it gives some away."""
+    port = int(service.webhook_url.rpartition(":")[2])
+    with Load(service.webhook_url, connections=8) as load:
+        pid = service.pid("worker-1")
+        service.kill("worker-1")
+        wait_for_replacement(service, "worker-1", pid)
+        faults = len(load.faults)
+
+        def are_spread() -> bool:
+            return max(connections_of(service.pid(role), port) for role in ("worker-0", "worker-1")) <= 5
+
+        wait_until(are_spread, LIMIT_S, "connections of both workers")
+    assert len(load.faults) == faults <= 8
+    assert set(load.codes) == {Code.R0}
+
+
 def test_a_new_key_is_taken_into_use_under_load(service: RunningService) -> None:
     """Workers, admin and writer are replaced, Valkey stays. No call is refused, and Redis is warm."""
     roles = ("worker-0", "worker-1", "admin", "writer")

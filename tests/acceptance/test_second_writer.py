@@ -67,10 +67,9 @@ def test_our_writer_ends_with_75_and_returns_when_the_other_one_is_gone(tmp_path
             os.kill(stopped, signal.SIGCONT)
             wait_until(lambda: f'"exit_code":{EXIT_TEMPFAIL}' in service.log.read_text(), LIMIT_S, "its end")
             assert "wallet: another writer, of a copy of this ledger" in service.log.read_text()
-            status, components = ready(admin)
-            assert status == 503
-            assert "another writer" in components["writer"]
-            assert metric(service, "wallet_foreign_writer") == 1
+            wait_until(lambda: "another writer" in ready(admin)[1]["writer"], LIMIT_S, "seen by readiness again")
+            assert ready(admin)[0] == 503
+            wait_until(lambda: metric(service, "wallet_foreign_writer") == 1, LIMIT_S, "seen in the metric")
             ends = service.log.read_text().count(f'"exit_code":{EXIT_TEMPFAIL}')
             wait_until(
                 lambda: service.log.read_text().count(f'"exit_code":{EXIT_TEMPFAIL}') > ends + 1, LIMIT_S, "more"

@@ -35,6 +35,7 @@ def test_the_real_service_passes_every_case(tmp_path: Path) -> None:
     assert ET.parse(junit).getroot().attrib["failures"] == "0"  # noqa: S314 - written just now
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(which("curl") is None and "CI" not in os.environ, reason="needs curl")
 def test_the_real_service_passes_every_case_by_way_of_a_hook(tmp_path: Path) -> None:

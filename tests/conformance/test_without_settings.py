@@ -19,7 +19,10 @@ from tests.conformance.reference_wallet import CURRENCY, KEY, Account, Endpoint,
 
 COMMANDS = ("conformance", "simulate")
 FEW = {
-    "conformance": ("--only", "bet-takes-its-stake", "--only", "cancel-of-an-*", "--only", "bet-without-a-*"),
+    "conformance": (
+        *("--only", "bet-takes-its-stake", "--only", "cancel-of-an-*", "--only", "bet-without-a-*"),
+        *("--grace-s", "0.2"),
+    ),
     "simulate": ("--players", "3", "--rounds", "4", "--seed", "5", "--chaos", "0.4", "--duplicates", "0.3"),
 }
 """Words that let a command play a little of everything."""

@@ -54,6 +54,22 @@ async def test_a_wallet_goes_and_comes_back():
         assert set(await w.epochs()) == {1}
 
 
+async def test_a_decline_stays_declined():
+    """What Redis remembers of a player's events does not go with the wallet (row 6)"""
+    async with world(deadline_ms=5000) as w:
+        user = await w.player("p", 100)
+        bet = w.bet(user, "g", 200)
+        assert (await w.apply(bet)).code is Code.R4
+        await w.quiet()
+        await sweep(w)
+        assert not await there(w, user)
+        assert (await w.apply(w.command(Kind.DEPOSIT, user, amount=500))).code is Code.R0
+        await w.quiet()
+        await sweep(w)
+        answer = await w.apply(bet)
+        assert (answer.code, answer.reason, answer.balance) == (Code.R4, "duplicate", 600)
+
+
 async def test_a_round_that_has_gone_is_asked_of_sql():
     """Its result, cancel and change are looked up; a bet of it that comes again as new is refused, then answered."""
     async with world(shards=1, deadline_ms=5000) as w:

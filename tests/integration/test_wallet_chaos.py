@@ -1,6 +1,6 @@
 """Everything at once, from a seed: what was acknowledged happened exactly once, and the books are in order.
 
-`WALLET_CHAOS_S` seconds (default 8) of `WALLET_CHAOS_SEED` (default: a new one each time, printed).
+`WALLET_CHAOS_S` seconds (default 4) of `WALLET_CHAOS_SEED` (default: a new one each time, printed).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
 
 PLAYERS = 10
-SECONDS = float(os.environ.get("WALLET_CHAOS_S", "8"))
+SECONDS = float(os.environ.get("WALLET_CHAOS_S", "4"))
 SEED = os.environ.get("WALLET_CHAOS_SEED", "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from seamless_wallet.engine import keys
 from seamless_wallet.ledger.conflicts import EpochMoved
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.observability import metrics
+from seamless_wallet.processes.lag import LagMonitor
+from seamless_wallet.processes.measuring import measuring
 from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.chosen_ledger import in_a_file
 from tests.integration.bettors import bettors, verify_all
@@ -22,7 +25,7 @@ from tests.integration.world import world
 KILLS = 12
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 async def test_killed_anywhere_and_started_again_it_loses_and_doubles_nothing(seed):
     """Cancelled after a random number of turns of the loop, twelve times, under play."""
     print("seed", seed)
@@ -236,7 +239,10 @@ async def test_the_stream_is_trimmed_to_its_tail():
 async def test_the_lag_is_measured_also_while_a_commit_hangs():
     """Entries of the shard that is furthest behind, and for how long; 0 when SQL has all."""
     entries, seconds = metrics.WRITER_LAG_ENTRIES.labels(), metrics.WRITER_LAG_SECONDS.labels()
-    async with world(shards=2, deadline_ms=200) as w:
+    async with AsyncExitStack() as stack:
+        w = await stack.enter_async_context(world(shards=2, deadline_ms=200))
+        monitor = LagMonitor(w.workers[0].pipeline, w.ledger, w.clock)
+        await stack.enter_async_context(measuring(monitor.measure, 0.1))
         user = await w.player("p", 1000)
         released = asyncio.Event()
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-WAIT_S = 20.0
+WAIT_S = float(os.environ.get("TEST_WAIT_S", "20"))
 """How long a condition may take. Never reached by a test that passes."""
 
 

@@ -56,6 +56,12 @@ MUTANTS = {
     "the gate leaves the token of the epoch before": Mutant(
         "gate.lua", ", 'last', token, 'evicted', '0')", ", 'evicted', '0')", LUA + "gate_over_a_lower_epoch"
     ),
+    "rounds of wallets in use are forgotten": Mutant(
+        "forget_round.lua",
+        "if last_seq and not suspended then",
+        "if false then",
+        "tests/lua/test_evict.py::test_a_round_is_forgotten_of_a_suspended_wallet_only",
+    ),
     # ---------------------------------------------------------------- SQL
     "a displaced writer commits": Mutant(
         COMMIT,

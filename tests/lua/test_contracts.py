@@ -43,7 +43,7 @@ BINDINGS = {
     "install_events": Binding(("head", "wallet", "events_now"), (arguments.InstallEventsArgs,)),
     "install_round": Binding(("head", "wallet", "round"), (arguments.InstallRoundArgs,)),
     "suspend": Binding(("head", "wallet"), (arguments.SuspendArgs,)),
-    "forget_round": Binding(("head", "round"), (arguments.ForgetRoundArgs,)),
+    "forget_round": Binding(("head", "wallet", "round"), (arguments.ForgetRoundArgs,)),
     "evict": Binding(("head", "wallet", "events_now", "events_before"), (arguments.EvictArgs,)),
     "evict_idle": Binding(("head", "wallet"), (arguments.EvictIdleArgs,)),
     "expire_round": Binding(("head", "round"), (arguments.ExpireRoundArgs,)),
@@ -114,7 +114,7 @@ def test_writes_are_what_is_written(scene):
     shard.client.hset(head, "committed", "1")
     shard.run("evict_idle", (head, wallet), arguments.EvictIdleArgs(2, "b2", 1))
     shard.run("suspend", (head, wallet), arguments.SuspendArgs(2, "b2", "dowinn", b"", 0))
-    shard.run("forget_round", (head, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2, "b2"))
+    shard.run("forget_round", (head, wallet, keys.round_(SHARD, 2, DIGEST)), arguments.ForgetRoundArgs(2, "b2"))
     shard.client.hset(events[1], "x", "y")
     shard.run("evict", (head, wallet, *events), arguments.EvictArgs(2, "b2", 9))
     assert shard.written == {name: set(contract(name).writes) for name in load_scripts()}

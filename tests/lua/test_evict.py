@@ -36,7 +36,9 @@ def test_of_another_epoch(player, name, epoch):
     run = {
         "suspend": lambda: suspend(player.shard, "", epoch),
         "evict": lambda: evict(player, 9, epoch),
-        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(epoch, NONCE)),
+        "forget_round": lambda: player.shard.run(
+            "forget_round", (*names[:2], step.round), ForgetRoundArgs(epoch, NONCE)
+        ),
     }[name]()
     assert run.reply == ["FENCED", "1"]
     run.changed_nothing()
@@ -51,7 +53,7 @@ def test_of_a_writer_that_lost_the_shard(player, name):
     run = {
         "suspend": lambda: suspend(player.shard),
         "evict": lambda: evict(player, 9),
-        "forget_round": lambda: player.shard.run("forget_round", (names[0], step.round), ForgetRoundArgs(1, NONCE)),
+        "forget_round": lambda: player.shard.run("forget_round", (*names[:2], step.round), ForgetRoundArgs(1, NONCE)),
     }[name]()
     assert run.reply == ["FENCED", "1"]
     run.changed_nothing()
@@ -98,6 +100,27 @@ def test_what_is_to_be_forgotten_stays_known(player):
     for digest in (b"a" * 16, b"b" * 16):
         player.shard.run("suspend", names, SuspendArgs(1, NONCE, "", digest, 0))
     assert player.shard.client.hget(names[1], "rounds") == b"a" * 16 + b"b" * 16
+
+
+def test_a_round_is_forgotten_of_a_suspended_wallet_only(player):
+    """The reply to the eviction was lost, and the rounds are told once more: what was loaded since stays"""
+    step = player.bet(b1=3_000).ok()
+    names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"), step.round)
+    run = player.shard.run("forget_round", names, ForgetRoundArgs(1, NONCE))
+    assert run.reply == ["OK"]
+    run.changed_nothing()
+    suspend(player.shard)
+    assert player.shard.run("forget_round", names, ForgetRoundArgs(1, NONCE)).reply == ["OK"]
+    assert not player.shard.client.exists(step.round)
+
+
+def test_a_round_is_forgotten_of_a_wallet_that_is_gone(player):
+    """Nobody decides for it, and a load that is under way finds the round absent, and asks SQL"""
+    step = player.bet(b1=3_000).ok()
+    names = (keys.head(SHARD), keys.wallet(SHARD, 1, "kim"), step.round)
+    player.shard.client.delete(names[1])
+    player.shard.run("forget_round", names, ForgetRoundArgs(1, NONCE))
+    assert not player.shard.client.exists(step.round)
 
 
 def test_evicted_up_to_only_grows(player):

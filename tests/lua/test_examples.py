@@ -177,7 +177,8 @@ def test_example_of_suspend(vacant):
 def test_example_of_forget_round(player):
     """A round is gone."""
     step = player.bet(b1=3_000).ok()
-    names = keys.head(SHARD), step.round
+    names = keys.head(SHARD), keys.wallet(SHARD, 1, "kim"), step.round
+    player.shard.run("suspend", names[:2], SuspendArgs(1, NONCE, "", b"", 0))
     holds("forget_round", player.shard.run("forget_round", names, ForgetRoundArgs(1, NONCE)), names)
 
 

@@ -111,10 +111,10 @@ class Moves:
 
     def _item(self, kind: Kind, index: str, bet: Bet | None) -> tuple[str, int, int, int]:
         rng = self.rng
-        stake = (bet.stake if bet else STAKES[index]) + self._seldom()
+        stake = min((bet.stake if bet else STAKES[index]) + self._seldom(), LIMIT)
         if kind is Kind.CANCEL:
             return index, stake, 0, 0
-        lowest = -stake - self._seldom()
+        lowest = max(-stake - self._seldom(), -LIMIT)
         won, before = (max(value, lowest) for value in rng.choices((lowest, *WINLOSSES), k=2))
         past = [value for change in bet.changes for value in change[:2]] if bet else []
         if past and rng.random() < 0.5:
@@ -159,7 +159,7 @@ class Moves:
         kind = OTHER_KIND[old.kind] if part == "kind" else old.kind
         if part in fields:
             status = "active" if old.status == "blocked" else "blocked"
-            others = {"currency": "USD", "game": f"{old.game_no}-", "amount": old.amount + 1, "status": status}
+            others = {"currency": "USD", "game": f"{old.game_no}-", "amount": _another(old.amount), "status": status}
             fields[part] = others[part]
         elif part != "kind":
             fields["items"] = self._one_changed(part, fields["items"])
@@ -173,7 +173,8 @@ class Moves:
         if part == "index":
             index = f"{index}{index}"
         else:
-            amounts[ITEM_PARTS.index(part)] += 1
+            changed = ITEM_PARTS.index(part)
+            amounts[changed] = _another(amounts[changed])
         stake, won, before = amounts
         return (*items[:at], (index, stake, won, before), *items[at + 1 :])
 
@@ -303,6 +304,11 @@ def walk(stage: Stage, seed: object, steps: int) -> None:
     moves.open()
     for move in moves.rng.choices([*WEIGHTS], [*WEIGHTS.values()], k=steps):
         move(moves)
+
+
+def _another(amount: int) -> int:
+    """Another amount that a wire format takes."""
+    return amount + 1 if amount < LIMIT else amount - 1
 
 
 def _fields(old: Command, now_ms: int, *, keep_time: bool) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def town():
 
 
 @limit
-def test_the_wallet_answers_as_the_model_does(town):
+@pytest.mark.parametrize("examples", [2, pytest.param(8, marks=pytest.mark.long)])
+def test_the_wallet_answers_as_the_model_does(town, examples):
     """For any history, with time passing, old events, epochs that end, restarts and fail-overs."""
 
     class ServiceMachine(Machine):
@@ -28,7 +29,7 @@ def test_the_wallet_answers_as_the_model_does(town):
             return ServiceStage(town, keep_as="service-machine")
 
     for seed in seeds("usual"):
-        run_machine(ServiceMachine, seed, examples=8)
+        run_machine(ServiceMachine, seed, examples)
 
 
 @limit

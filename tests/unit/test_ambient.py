@@ -39,8 +39,8 @@ def words(text: str) -> set[str]:
 
 VALUES = words("""
     __future__ base64 binascii collections contextlib cryptography dataclasses decimal enum errno functools hashlib
-    hiredis hmac http.HTTPStatus importlib.resources ipaddress itertools json logging msgspec operator orjson pathlib
-    re seamless_wallet structlog traceback types typing unicodedata urllib.parse
+    hiredis hmac http.HTTPStatus importlib.resources ipaddress itertools json logging math msgspec operator orjson
+    pathlib re seamless_wallet structlog traceback types typing unicodedata urllib.parse
 """)
 """What has no time, chance or connection in it; a name stands for all that is below it."""
 

@@ -168,7 +168,7 @@ NAME_PARTS = {"_duration_seconds", "_entries", "wallet_"}
 def words_of_the_code() -> set[str]:
     """Every word of the sources, but for this file."""
     files = [file for part in ("service", "lua", "tests", "benchmarks", "deploy") for file in (ROOT / part).rglob("*")]
-    texts = [file.read_text() for file in files if file.suffix in {".py", ".lua", ".sql", ".service", ".conf"}]
+    texts = [file.read_text() for file in files if file.suffix in {".py", ".lua", ".sql", ".service", ".conf", ".yml"}]
     texts += [(ROOT / name).read_text() for name in ("pyproject.toml", "Makefile")]
     return set(re.findall(r"\w+", "\n".join(texts).replace(Path(__file__).read_text(), "")))
 

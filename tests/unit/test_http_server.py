@@ -7,11 +7,13 @@ import asyncio
 import inspect
 import re
 import tomllib
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from aiohttp import web
@@ -201,6 +203,13 @@ HEAD = aiohttp_internals.prebuilt_head({"Content-Type": "text/plain", "Api-Id": 
 PLAIN_POST = "POST /direct HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n"
 
 
+class Serving(NamedTuple):
+    """A server, and how it ends."""
+
+    server: serving.HttpServer
+    aclose: Callable[[], Awaitable[None]]
+
+
 @asynccontextmanager
 async def directly_served():
     """Where `/direct` is found by one look-up, and what came by it."""
@@ -218,7 +227,7 @@ async def directly_served():
         server = await prepare_server(stack, app, listener, connections_max=10)
         await server.accept()
         reader, writer = await asyncio.open_connection(*listener.getsockname())
-        yield reader, writer, seen, stack
+        yield reader, writer, seen, Serving(server, stack.aclose)
         writer.close()
 
 
@@ -311,3 +320,38 @@ def test_a_prebuilt_head_cannot_be_broken(value):
     """A value that ends its line would be a header of its own."""
     with pytest.raises(ValueError, match="end it"):
         aiohttp_internals.prebuilt_head({"Api-Id": value})
+
+
+async def test_connections_are_given_away_with_their_next_answers():
+    """As many as were named, and no more. New ones wait for another process meanwhile, and then are ours again."""
+    async with directly_served() as (reader, writer, seen, stack):
+        server = stack.server
+        other = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        await until(lambda: server.connections == 2, "both are open")
+        server.give_away(1)
+        await until(lambda: not server.accepts, "others accept")
+        late = await asyncio.open_connection(*writer.get_extra_info("peername"))
+        for each_writer in (writer, other[1]):
+            each_writer.write(f"{PLAIN_POST}\r\n".encode())
+        heads = [(await one_answer(each))[0] for each in (reader, other[0])]
+        assert [("Connection: close" in head) for head in heads] == [True, False]
+        await until(lambda: server.connections == 1, "one has gone")
+        late[1].write(f"{PLAIN_POST}\r\n".encode())
+        assert "Connection: close" not in (await one_answer(late[0]))[0]
+        assert server.accepts
+        for each_writer in (other[1], late[1]):
+            each_writer.close()
+        assert len(seen) == 3
+
+
+async def test_a_server_that_finishes_while_others_accept_ends_as_ever():
+    """The pause ends with it."""
+    async with directly_served() as (reader, writer, _, stack):
+        stack.server.give_away(5)
+        await until(lambda: not stack.server.accepts, "others accept")
+        finishing = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0)
+        writer.write(f"{PLAIN_POST}\r\n".encode())
+        assert "Connection: close" in (await one_answer(reader))[0]
+        await finishing
+        assert not stack.server.accepts

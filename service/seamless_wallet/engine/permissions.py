@@ -89,6 +89,7 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "HGET", head, "epoch"
     yield "HMGET", head, "epoch", "seq"
     yield "XREAD", "COUNT", 1, "STREAMS", stream, "0"
+    yield "XLEN", stream
     yield "UNLINK", head, stream
     yield "SCAN", 0, "MATCH", keys.epoch_pattern(shard), "COUNT", 1
     yield "SET", heartbeat, "", "NX", "PX", 1  # changes nothing if there is a heartbeat

@@ -70,6 +70,7 @@ class Pipeline:
         self._dropped = asyncio.Event()
         self._server: Server | None = None
         self._gauge = metrics.REDIS_COMMANDS_IN_FLIGHT
+        self._batches = metrics.REDIS_BATCH_COMMANDS.labels()
 
     def admit_by(self, admit: Admit) -> None:
         """Ask `admit` on every connect. Before `run`."""
@@ -198,6 +199,7 @@ class Pipeline:
             await self._wake.wait()
             self._wake.clear()
             batch, self._outgoing = self._outgoing, []
+            self._batches.observe(len(batch))
             await connection.send(batch)
 
     async def _read(self, connection: Connection) -> None:

@@ -21,6 +21,7 @@ tests/unit/test_http_server.py fails with the name of the part that moved.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
@@ -74,7 +75,7 @@ class PrebuiltResponse(web.StreamResponse):
 
     async def prepare(self, request: web.BaseRequest) -> None:
         """Send all of it. Raises ConnectionError if the client has gone."""
-        if not request.keep_alive or request.version < HttpVersion11 or is_finishing(request):
+        if not request.keep_alive or request.version < HttpVersion11 or ends_connection(request):
             self._is_last = True
         transport = request.transport
         if transport is None:
@@ -98,9 +99,10 @@ def prebuilt_head(headers: Mapping[str, str]) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
-def is_finishing(request: web.BaseRequest) -> bool:
-    """Whether the server of this request accepts no more connections, and ends each with its next answer."""
-    return isinstance(request.protocol, _CountedConnection) and request.protocol.is_finishing
+def ends_connection(request: web.BaseRequest) -> bool:
+    """Whether the answer to this request is to be the connection's last one. Ask once for each answer."""
+    protocol = request.protocol
+    return isinstance(protocol, _CountedConnection) and protocol.ends_with_this_answer()
 
 
 _dates: dict[int, bytes] = {}
@@ -129,10 +131,15 @@ class LimitedRunner(web.AppRunner):
         handle = _direct(self.app.get(_DIRECT_POSTS, {}), made.request_handler)
         return _LimitedServer(made, handle, self._name, self._connections_max)
 
-    def end_connections(self) -> None:
-        """Each open connection ends with its next answer."""
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self.server.open_count if isinstance(self.server, _LimitedServer) else 0
+
+    def end_connections(self, count: float = math.inf) -> None:
+        """So many connections end, each with its next answer. A later call replaces what is left of an earlier one."""
         if isinstance(self.server, _LimitedServer):
-            self.server.is_finishing = True
+            self.server.to_end = count
 
 
 def _direct(handlers: Mapping[str, Handler], resolve: Handler) -> Handler:
@@ -154,7 +161,7 @@ class _LimitedServer(web.Server):
         arguments = made._kwargs  # noqa: SLF001 - see the top of this module
         super().__init__(cast("Any", handle), request_factory=made.request_factory, **arguments)
         self._arguments = arguments
-        self.is_finishing = False
+        self.to_end: float = 0  # answers that still have to close their connections
         self.open_count = 0
         self.open_max = connections_max
         self.gauge = metrics.HTTP_CONNECTIONS.labels(name)
@@ -174,10 +181,13 @@ class _CountedConnection(web.RequestHandler):
         super().__init__(server, **arguments)
         self._server = server
 
-    @property
-    def is_finishing(self) -> bool:
-        """Whether the server accepts no more connections."""
-        return self._server.is_finishing
+    def ends_with_this_answer(self) -> bool:
+        """Whether this connection is one of those that the server has to end."""
+        server = self._server
+        ends = server.to_end > 0
+        if ends:
+            server.to_end -= 1
+        return ends
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._server

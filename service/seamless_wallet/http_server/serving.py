@@ -22,7 +22,7 @@ from seamless_wallet.http_server.aiohttp_internals import (
     BROKEN_REQUEST_ERRORS,
     SERVER_HEADER,
     LimitedRunner,
-    is_finishing,
+    ends_connection,
 )
 from seamless_wallet.http_server.listener import BACKLOG
 from seamless_wallet.observability import metrics
@@ -44,6 +44,9 @@ LINGER_IDLE_S: Final = 1.0
 
 LAST_CONNECTION_S: Final = 0.01
 """How often to look whether the last connection is gone. Also how long one may take that was accepted just before."""
+
+GIVE_AWAY_S: Final = 1.2
+"""How long a process with many connections leaves new ones to others: a little more than two reports to the parent."""
 
 UNREAD_MS: Final = 20_000
 """A client has this long to take what was sent to it."""
@@ -81,13 +84,53 @@ class HttpServer:
         self._runner = runner
         self._listener = listener
         self._site: web.SockSite | None = None  # while connections are accepted
+        self._may_accept = False
+        self._pause: asyncio.Task[None] | None = None  # for a while others accept
         self._finishing = False
 
     async def accept(self) -> None:
         """Begin to accept connections. Those that came before have waited in the kernel. May be called twice."""
+        self._may_accept = True
+        await self._resume()
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._runner.connections
+
+    @property
+    def accepts(self) -> bool:
+        """Whether new connections are accepted just now."""
+        return self._site is not None
+
+    def give_away(self, count: int) -> None:
+        """Leave new connections to processes that share the socket, for `GIVE_AWAY_S`, and end `count` of ours.
+
+        Each ends with its next answer, so no call is refused. A later call replaces what is left of an earlier one.
+        """
+        if self._finishing or not self._may_accept:
+            return
+        self._runner.end_connections(count)
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pause = asyncio.create_task(self._pause_accepting())
+
+    async def _pause_accepting(self) -> None:
+        await self._stop_accepting()
+        await asyncio.sleep(GIVE_AWAY_S)
+        self._runner.end_connections(0)
+        await self._resume()
+
+    async def _resume(self) -> None:
         if self._site is None and not self._finishing:
-            self._site = web.SockSite(self._runner, self._listener, backlog=BACKLOG)
-            await self._site.start()
+            site = web.SockSite(self._runner, self._listener.dup(), backlog=BACKLOG)
+            await site.start()
+            self._site = site
+
+    async def _stop_accepting(self) -> None:
+        site, self._site = self._site, None
+        if site is not None:
+            await site.stop()  # closes our end only: what waits in the kernel is for those who share the socket
 
     async def finish(self) -> None:
         """Accept no more connections, and end those that are open without refusing a call.
@@ -97,8 +140,11 @@ class HttpServer:
         """
         self._finishing = True
         self._runner.end_connections()
-        if self._site is not None:
-            await self._site.stop()  # closes our end only: what waits in the kernel is for those who share the socket
+        if self._pause is not None:
+            self._pause.cancel()
+        await self._stop_accepting()
+        self._listener.close()
+        if self._may_accept:
             await self._wait_for_last_calls()
         await self._runner.cleanup()
 
@@ -128,7 +174,7 @@ async def prepare_server(
 async def _complete_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Of every answer that is not prebuilt: who answers, and whether it is the connection's last one."""
     response.headers[hdrs.SERVER] = SERVER_HEADER
-    if is_finishing(request):
+    if ends_connection(request):
         response.headers[hdrs.CONNECTION] = "close"
         response.force_close()
 

@@ -19,7 +19,7 @@ def exposition(metrics: Iterable[Metric[Any]], values: Mapping[str, Mapping[Labe
 
 
 def _lines(metric: Metric[Any], values: Mapping[Labels, Value]) -> Iterator[str]:
-    yield f"# HELP {metric.name} {_escaped(metric.documentation)}\n"
+    yield f"# HELP {metric.name} {_escaped(metric.meaning)}\n"
     yield f"# TYPE {metric.name} {metric.kind}\n"
     for labels, value in values.items():
         pairs = [f'{name}="{_quoted(label)}"' for name, label in zip(metric.label_names, labels, strict=True)]

@@ -1,6 +1,6 @@
 """Counters, gauges and histograms: plain numbers in the memory of one process.
 
-    REQUESTS = Counter("wallet_requests_total", "Requests by code. Remedy: …", ["code"])
+    REQUESTS = Counter("wallet_requests_total", meaning="Requests by code.", remedy="…", labels=["code"])
     ok = REQUESTS.labels("R0")      # keep it: looking it up costs more than counting
     ok.inc()
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final, Generic, Literal, TypeVar
 
@@ -83,22 +83,28 @@ S = TypeVar("S", CounterSeries, GaugeSeries, HistogramSeries)
 
 
 class Metric(Generic[S]):
-    """A name, what it means, and one series for each combination of labels.
+    """A name, what it means, what to do about it, and one series for each combination of labels.
 
-    A metric without labels has one series from the start.
+    A metric without labels has one series from the start, one with a single label those of `start`. Of a series that
+    begins later, a rate does not see the first count.
     """
 
     kind: ClassVar[str]
     merge: Merge = "sum"
     """What the value of several processes together is."""
 
-    def __init__(self, name: str, documentation: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, *, meaning: str, remedy: str, labels: Sequence[str] = (), start: Iterable[str] = ()
+    ) -> None:
         self.name: Final = name
-        self.documentation: Final = documentation
+        self.meaning: Final = meaning
+        self.remedy: Final = remedy
         self.label_names: Final = tuple(labels)
         self.series: Final[dict[Labels, S]] = {}
         if not labels:
             self.labels()
+        for value in start:
+            self.labels(value)
 
     def labels(self, *values: str) -> S:
         """The series of these labels. Raises ValueError if they are not as many as were declared."""
@@ -140,8 +146,17 @@ class Gauge(Metric[GaugeSeries]):
 
     kind = "gauge"
 
-    def __init__(self, name: str, documentation: str, labels: Sequence[str] = (), *, merge: Merge) -> None:
-        super().__init__(name, documentation, labels)
+    def __init__(
+        self,
+        name: str,
+        *,
+        meaning: str,
+        remedy: str,
+        labels: Sequence[str] = (),
+        start: Iterable[str] = (),
+        merge: Merge,
+    ) -> None:
+        super().__init__(name, meaning=meaning, remedy=remedy, labels=labels, start=start)
         self.merge = merge
 
     def _make_series(self) -> GaugeSeries:
@@ -157,9 +172,18 @@ class Histogram(Metric[HistogramSeries]):
 
     kind = "histogram"
 
-    def __init__(self, name: str, documentation: str, labels: Sequence[str] = (), *, bounds: Sequence[float]) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        meaning: str,
+        remedy: str,
+        labels: Sequence[str] = (),
+        start: Iterable[str] = (),
+        bounds: Sequence[float],
+    ) -> None:
         self.bounds: Final = tuple(bounds)
-        super().__init__(name, documentation, labels)
+        super().__init__(name, meaning=meaning, remedy=remedy, labels=labels, start=start)
 
     def fits(self, labels: Labels, value: Value) -> bool:
         """As of any metric; the value has a number for each bucket, and the sum."""

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from seamless_wallet.backoffice import backoffice_app
+from seamless_wallet.commands import BACK_OFFICE
+from seamless_wallet.observability import metrics
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
-from seamless_wallet.processes.assembly import assembled_wallet
+from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
+from seamless_wallet.processes.lag import LagMonitor
 from seamless_wallet.processes.ledger_connection import open_ledger
+from seamless_wallet.processes.ledger_gauges import LedgerGauges, TrialBalanceGauges
 from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.lifetime import Generation
+from seamless_wallet.processes.measuring import measuring
 from seamless_wallet.processes.readiness import Readiness
+from seamless_wallet.processes.redis_gauges import RedisGauges
 from seamless_wallet.settings import Settings, admin_token
+from seamless_wallet.wallet.anomalies import begin_anomaly_counts
+
+BACKLOG_EVERY_S: Final = 1.0
+GAUGES_EVERY_S: Final = 5.0
 
 
 def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = False, parent_fd: int | None = None) -> int:
@@ -48,10 +60,13 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 readiness=readiness.components,
                 exposition=collector.exposition,
             )
+            await stack.enter_async_context(_gauges(settings, assembled))
             if settings.verify_every_s:
                 verified = await stack.enter_async_context(open_ledger(settings, readers=1))
                 watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
+                balances = TrialBalanceGauges(verified, assembled.clock)
+                await stack.enter_async_context(measuring(balances.measure, settings.verify_every_s))
             server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
 
             async def become_ready() -> None:
@@ -61,3 +76,22 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await generation.run_until_ended(become_ready(), lambda: assembled.is_ready, port.close)
 
     return run_process("admin", settings, main, parent_fd, standby=standby)
+
+
+@asynccontextmanager
+async def _gauges(settings: Settings, assembled: AssembledWallet) -> AsyncIterator[None]:
+    """Measure what no process counts by itself, with a reader of the ledger that nothing else waits for."""
+    for currency, digits in settings.currencies.items():
+        metrics.CURRENCY_DIGITS.labels(currency).set(digits)
+    begin_anomaly_counts([BACK_OFFICE])
+    pipeline, clock = assembled.pipeline, assembled.clock
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(open_ledger(settings, readers=1))
+        file = settings.ledger_path if settings.ledger_server is None else None
+        for measure, every_s in (
+            (LagMonitor(pipeline, ledger, clock).measure, BACKLOG_EVERY_S),
+            (RedisGauges(pipeline, ledger, clock).measure, GAUGES_EVERY_S),
+            (LedgerGauges(file, ledger).measure, GAUGES_EVERY_S),
+        ):
+            await stack.enter_async_context(measuring(measure, every_s))
+        yield

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED
+from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED, LEDGER_VERIFIED_ENTRIES
 from seamless_wallet.ports import Clock
 from seamless_wallet.stores.increment_audit import Checkpoint, CheckpointRefused, Increment
 from seamless_wallet.stores.ledger import Ledger
@@ -65,6 +65,7 @@ class LedgerWatch:
             began_s = self._clock.monotonic_s()
             part = await self._next_part()
             self._checkpoint, at_end = part.checkpoint, part.at_end
+            LEDGER_VERIFIED_ENTRIES.inc(part.entries)
             self._tell(part)
             if not at_end:
                 await asyncio.sleep(REST_TIMES * (self._clock.monotonic_s() - began_s))

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, TAKE_OVER, ParentSocket
+from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, SURPLUS, TAKE_OVER, ParentSocket
 from seamless_wallet.supervisor.service_manager import ServiceManager
 from seamless_wallet.supervisor.terminal import deliver_hang_up
 
@@ -32,6 +32,10 @@ class Lifetime:
         """What the parent sent last of its children."""
         self.parent_message_s = 0.0
         """When that was, by the clock of the loop."""
+        self.connections: Callable[[], int] = lambda: 0
+        """How many connections this process serves."""
+        self.on_surplus: Callable[[int], None] = lambda _: None
+        """Called with how many of them the parent would rather see at another process."""
         self.manager = ServiceManager()
         self._parent = None if parent_fd is None else ParentSocket(parent_fd)
         self._is_ready = False
@@ -60,7 +64,7 @@ class Lifetime:
         """Tell whoever watches this process that it turns, and whether it is ready."""
         self._is_ready = ready
         if self._parent is not None:
-            self._parent.beat(ready=ready)
+            self._parent.beat(ready=ready, connections=self.connections())
         else:
             self.manager.alive()
 
@@ -72,6 +76,8 @@ class Lifetime:
     def _take(self, message: bytes) -> None:
         if message == TAKE_OVER:
             self.take_over.set()
+        elif message.startswith(SURPLUS):
+            self.on_surplus(int(message.removeprefix(SURPLUS)))
         else:
             self.parent_message, self.parent_message_s = message, asyncio.get_running_loop().time()
 

@@ -90,11 +90,14 @@ class Readiness:
             await asyncio.sleep(ASK_EVERY_S if answer == OK else ASK_AGAIN_S)
 
     async def _measure_lag_for_ever(self) -> None:
+        """Measure how late the event loop is, and have the gauges say what `/readyz` would."""
         loop = asyncio.get_running_loop()
         while True:
             due_s = loop.time() + ASK_EVERY_S
             await asyncio.sleep(ASK_EVERY_S)
             self._lag_s = loop.time() - due_s
+            for name, state in (await self.components()).items():
+                metrics.COMPONENT_READY.labels(name).set(int(state == OK))
 
     async def _ask_ledger(self) -> str:
         try:

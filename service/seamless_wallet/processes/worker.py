@@ -12,6 +12,7 @@ from seamless_wallet.processes.ledger_connection import open_ledger
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.settings import Settings
+from seamless_wallet.wallet.anomalies import begin_anomaly_counts
 from seamless_wallet.webhook.endpoint import webhook_app
 
 
@@ -30,6 +31,7 @@ def run_worker(
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
+            begin_anomaly_counts(providers)
             app = webhook_app(
                 providers,
                 assembled.wallet,
@@ -39,6 +41,8 @@ def run_worker(
             )
             listener = port.share(settings.webhook_host, settings.webhook_port)
             server = await http_server(stack, app, listener)
+            generation.lifetime.connections = lambda: server.connections
+            generation.lifetime.on_surplus = server.give_away
             becoming_ready = accept_when_ready(server, assembled, generation.take_over, settings.deadline_ms / 1000)
             await generation.run_until_ended(becoming_ready, lambda: assembled.is_ready, port.close)
 

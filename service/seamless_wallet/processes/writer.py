@@ -18,12 +18,14 @@ from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.processes.event_loop import Superseded, Unstartable, first_error, run_process
 from seamless_wallet.processes.ledger_connection import open_ledger, register_scripts
 from seamless_wallet.processes.lifetime import Generation
+from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
+from seamless_wallet.writer.money_flows import begin_money_counts
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import BLOCK_MS
 
@@ -52,6 +54,7 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
             await register_scripts(ledger, clock)
             for warning in ledger.warnings:
                 log.warning("ledger_at_risk", reason=warning, remedy="see `wallet docs postgres`")
+            begin_money_counts({name: each.currencies for name, each in build_providers(settings).items()})
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:

@@ -16,7 +16,7 @@ import structlog
 from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_NOT_STARTED, EXIT_SOFTWARE, EXIT_TEMPFAIL
 from seamless_wallet.observability import metrics
 from seamless_wallet.settings.handover import settings_file
-from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S, READY, TAKE_OVER, socket_pair
+from seamless_wallet.supervisor.parent_socket import BEAT_BYTES_MAX, HEARTBEAT_S, READY, TAKE_OVER, socket_pair
 from seamless_wallet.supervisor.pid_files import remove_pid_file, write_pid_file
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Role:
     """Called in a thread, again and again: whether it responds. None: the child gets `--parent-fd`, and says so."""
     settings: Settings | None = None
     """What the child gets by `--settings-fd`, whenever it starts."""
+    trial: tuple[str, ...] = ("--standby",)
+    """What its command line has more while another process fills the role."""
 
 
 def backoff_s(exits: int) -> float:
@@ -95,7 +97,7 @@ class Child:
         self._process: Process | None = None
         self._ready_at_s: float | None = None
         self._socket: socket.socket | None = None  # to the process, while it runs
-        self._last_beat = b""
+        self._last_beat, self.connections = b"", 0  # both of the process, by what it told last
         self._silent_beats = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -245,7 +247,7 @@ class Child:
     async def _spawn(self, parent_fd: int) -> Process:
         """Start the process, in a session of its own: Ctrl-C in a terminal reaches the parent only, which stops all."""
         role = self.role
-        command, fds = (*role.command, "--standby") if self._on_trial else role.command, role.fds
+        command, fds = (*role.command, *(role.trial if self._on_trial else ())), role.fds
         output: int | None = DEVNULL  # a child that may outlive the parent must not keep the parent's output open
         with ExitStack() as stack:
             if role.settings is not None:
@@ -274,14 +276,14 @@ class Child:
                 await asyncio.sleep(HEARTBEAT_S if self._last_beat else READY_POLL_S)
         loop = asyncio.get_running_loop()
         with suppress(OSError):
-            while beat := await loop.sock_recv(child_socket, 1):
+            while beat := await loop.sock_recv(child_socket, BEAT_BYTES_MAX):
                 self._note(beat)
 
     def _note(self, beat: bytes) -> None:
         """A heartbeat, or b"" at the end of the process."""
         before = self.is_ready
         silent = not self.turns
-        self._last_beat, self._silent_beats = beat, 0
+        self._last_beat, self.connections, self._silent_beats = beat[:1], int(beat[1:] or 0), 0
         if self.is_ready and not before:
             self._ready_at_s = self._ready_at_s or time.monotonic()
             self.ready.set()

@@ -6,13 +6,20 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from seamless_wallet.supervisor.kinds import ADMIN, VALKEY
+from seamless_wallet.supervisor.kinds import ADMIN, VALKEY, WORKER
+from seamless_wallet.supervisor.parent_socket import SURPLUS
 from seamless_wallet.supervisor.roles import STOP_ORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from seamless_wallet.supervisor.child import Child
+
+
+def surpluses(connections: Sequence[int]) -> list[int]:
+    """How many of its connections each worker should give to others. A worker with the fewest never has to."""
+    share = -(-sum(connections) // max(1, len(connections)))
+    return [max(0, count - share) for count in connections]
 
 
 class Family:
@@ -101,10 +108,11 @@ class Family:
             child.kill()
 
     def beat(self) -> None:
-        """Call it every HEARTBEAT_S: counts the silence of each child, and tells the admin process about all."""
+        """Call it every HEARTBEAT_S: counts the silence of each child, and tells them of each other what they need."""
         for child in self._all():
             child.count_silence()
         self.tell_admin()
+        self._balance_connections()
 
     def tell_admin(self) -> None:
         """Send the admin process what is known of all children."""
@@ -115,6 +123,13 @@ class Family:
         for child in self._all():
             if child.role.kind == ADMIN:
                 child.send(message)
+
+    def _balance_connections(self) -> None:
+        """Have workers with many connections give some to those with few. Providers keep theirs for long."""
+        workers = [child for child in self if child.role.kind == WORKER and child.is_ready]
+        for worker, surplus in zip(workers, surpluses([worker.connections for worker in workers]), strict=True):
+            if surplus:
+                worker.send(b"%s%d" % (SURPLUS, surplus))
 
     def _all(self) -> Iterable[Child]:
         return [*self._children.values(), *self._others]

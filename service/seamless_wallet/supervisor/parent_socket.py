@@ -1,9 +1,9 @@
 """A child's end of the socket that connects it to its parent: the option `--parent-fd`.
 
-The child tells twice a second that its event loop turns, and whether it is ready. When the parent ends, for whatever
-reason, the child reads end of file and ends, too: no orphan keeps a port or a database. The parent tells a child that
-replaces another one when to take over, and it sends the admin process what it knows of all children. Each message is a
-packet of its own.
+The child tells twice a second that its event loop turns, whether it is ready, and how many connections it has. When
+the parent ends, for whatever reason, the child reads end of file and ends, too: no orphan keeps a port or a database.
+The parent tells a child that replaces another one when to take over, and a worker how many connections it should give
+to others. It sends the admin process what it knows of all children. Each message is a packet of its own.
 
     parent = ParentSocket(fd)
     parent.watch()              # first
@@ -33,6 +33,9 @@ HEARTBEAT_S: Final = 0.5
 READY: Final = b"+"
 NOT_READY: Final = b"-"
 TAKE_OVER: Final = b"take over"
+SURPLUS: Final = b"surplus "
+"""In front of a number of connections."""
+BEAT_BYTES_MAX: Final = 32
 MESSAGE_BYTES_MAX: Final = 65_536
 
 
@@ -54,13 +57,13 @@ class ParentSocket:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
 
-    def beat(self, *, ready: bool) -> None:
-        """Tell the parent that this process turns, and whether it is ready. Never blocks.
+    def beat(self, *, ready: bool, connections: int = 0) -> None:
+        """Tell the parent that this process turns, whether it is ready, and what it serves. Never blocks.
 
         It is no error if the parent has ended, or does not listen.
         """
         with suppress(OSError):
-            self._socket.send(READY if ready else NOT_READY, socket.MSG_DONTWAIT)
+            self._socket.send(b"%s%d" % (READY if ready else NOT_READY, connections), socket.MSG_DONTWAIT)
 
     def watch(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -29,6 +30,13 @@ ALARM: Final = "conflict"
 """The reason that may be an attack: whoever sees two bodies under ECB can join them to a third one (SECURITY.md)."""
 
 log = structlog.get_logger(__name__)
+
+
+def begin_anomaly_counts(providers: Iterable[str]) -> None:
+    """Have the anomalies of these providers counted from 0: of a series that appears late an alert sees no increase."""
+    for provider in providers:
+        for reason in ANOMALY_REASONS:
+            metrics.ANOMALIES.labels(provider, reason)
 
 
 def report_anomaly(command: Command, answer: Answer) -> None:

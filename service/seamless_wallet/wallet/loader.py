@@ -68,6 +68,10 @@ class Loader:
         """
         return await self._loads.join(user_id, partial(self._load, user_id))
 
+    async def _load(self, user_id: str) -> bool:
+        with metrics.PLAYER_LOAD_DURATION_SECONDS.time():
+            return await self._load_now(user_id)
+
     async def wait_for_eviction(self, shard: int, user_id: str) -> None:
         """Ask the writer to carry on with a suspended wallet, and give it a moment. Raises RedisUnavailable."""
         await self._shards.ask_eviction(self._pipeline, shard, user_id)
@@ -77,7 +81,7 @@ class Loader:
         """End all loads."""
         await self._loads.close()
 
-    async def _load(self, user_id: str) -> bool:
+    async def _load_now(self, user_id: str) -> bool:
         shard = self._shards.of(user_id)
         since_ms = self._clock.now_ms() - self._hot_window_ms - MARGIN_MS
         snapshot = await self._ledger.load(shard, user_id, since_ms)

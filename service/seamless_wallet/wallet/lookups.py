@@ -36,7 +36,8 @@ class Lookups:
         """
         while True:
             metrics.LEDGER_LOOKUPS.inc()
-            lookup = await self._ledger.lookup(event.shard, event.command, event.digest)
+            with metrics.LEDGER_LOOKUP_DURATION_SECONDS.time():
+                lookup = await self._ledger.lookup(event.shard, event.command, event.digest)
             if lookup.epoch != self._shards.epoch(event.shard):
                 await self._shards.refresh()
             if lookup.epoch != asked.epoch:

@@ -68,9 +68,11 @@ class PreparedEvent:
         "round_digest",
         "script",
         "shard",
+        "waits_since_s",
     )
 
-    def __init__(self, command: Command, policy: Policy, shard: int) -> None:
+    def __init__(self, command: Command, policy: Policy, shard: int, since_s: float = 0.0) -> None:
+        self.waits_since_s = since_s  # by the monotonic clock; afterwards since Redis answered it last
         self.command = command
         self.policy = policy
         self.shard = shard

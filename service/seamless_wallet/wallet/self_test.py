@@ -117,7 +117,7 @@ def _steps(shard: int) -> Iterator[Step]:
     yield "expire_round", (head, round_), ExpireRoundArgs(EPOCH, "2", WINDOW_MS), ("OK",)
     yield "evict_idle", (head, loaded), EvictIdleArgs(EPOCH, "2", 0), ("OK",)
     yield "suspend", (head, loaded), SuspendArgs(EPOCH, "2", "self-test", _ROUND, 0), ("OK",)
-    yield "forget_round", (head, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
+    yield "forget_round", (head, loaded, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)
     yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, "2", 1), ("OK",)
     channel = keys.committed_channel("self-test", shard)

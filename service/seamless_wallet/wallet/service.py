@@ -68,13 +68,16 @@ class WalletService:
         self._hot_window_ms = hot_window_ms
         self._pending_max = pending_max
         self._failures = FailureReport(clock)
+        self._queueing, self._executing, self._committing = (
+            metrics.WEBHOOK_PHASE_DURATION_SECONDS.labels(phase) for phase in ("queue", "redis", "commit")
+        )
 
     async def apply(self, command: Command, policy: Policy) -> Answer:
         """Decide a command and wait until the decision rests on committed entries.
 
         Always answers within the deadline, whatever it waits for; R1 when the outcome is unknown by then.
         """
-        event = PreparedEvent(command, policy, self._shards.of(command.user_id))
+        event = PreparedEvent(command, policy, self._shards.of(command.user_id), self._clock.monotonic_s())
         try:
             with self._deadlines.call():
                 answer = await self._decide(event)
@@ -124,6 +127,7 @@ class WalletService:
                 verdict = parse_verdict(reply)
                 self._confirmations.executed(attempt, verdict.rests_on)
                 outcome = await attempt.outcome
+                self._committing.observe(self._clock.monotonic_s() - event.waits_since_s)
                 return await self._conclude(verdict, outcome)
             return await self._follow(event, epoch, reply, lookup)
         finally:
@@ -140,10 +144,15 @@ class WalletService:
             window_ms=self._hot_window_ms,
             lookup=lookup,
         )
+        command = event.script.command(event.keys(epoch, period), arguments)
+        sent_s = self._clock.monotonic_s()
+        self._queueing.observe(sent_s - event.waits_since_s)
         try:
-            reply: list[Any] = await self._pipeline.execute(*event.script.command(event.keys(epoch, period), arguments))
+            reply: list[Any] = await self._pipeline.execute(*command)
         except NoScriptError:
             return NOSCRIPT
+        event.waits_since_s = self._clock.monotonic_s()
+        self._executing.observe(event.waits_since_s - sent_s)
         return reply
 
     async def _follow(

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -33,16 +33,11 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
+from seamless_wallet.webhook.call_counters import UNKNOWN, CallCounters
 from seamless_wallet.webhook.source_address import Networks, refusal, source_of
-
-if TYPE_CHECKING:
-    from seamless_wallet.observability.instruments import CounterSeries
 
 KEY_NAMES: Final = ("current", "previous")
 """The labels of a provider's keys, in their order."""
-
-UNKNOWN: Final = "unknown"
-"""The label of providers that are not configured, and of events that could not be read."""
 
 LOG_EVERY_S: Final = 10.0
 """What callers do wrong is logged once in this time, for each provider and reason."""
@@ -55,6 +50,9 @@ NO_PROVIDER: Final = Answer(Code.R2, "no_provider")
 SETTLEMENTS_ONLY: Final = Answer(Code.R1, "settlements_only")
 FAULT: Final = Answer(Code.R1, "fault")
 
+_NO_PROVIDER_CALLS: Final = metrics.WEBHOOK_REQUESTS.labels(
+    UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason
+)
 _PLAIN_HEAD: Final = prebuilt_head({"Content-Type": "application/json"})
 
 _log = structlog.get_logger(__name__)
@@ -83,9 +81,11 @@ class Webhook:
             key.text: metrics.WEBHOOK_API_KEYS.labels(provider.name, name)
             for name, key in zip(KEY_NAMES, provider.keys, strict=False)
         }
+        self._opening, self._replying = (
+            metrics.WEBHOOK_PHASE_DURATION_SECONDS.labels(phase) for phase in ("open", "reply")
+        )
+        self._counters = CallCounters(provider.name, provider.profile)
         self._heads = {key.text: prebuilt_head(provider.headers(key)) for key in provider.keys}
-        self._seconds = metrics.WEBHOOK_DURATION_SECONDS.labels(provider.name)
-        self._counters: dict[tuple[str, Code, str], CounterSeries] = {}
         self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
     async def handle(self, request: web.Request) -> PrebuiltResponse:
@@ -93,15 +93,18 @@ class Webhook:
         call = Call(self._clock.monotonic_s())
         try:
             answer = await self._answer(call, request)
+            decided_s = self._clock.monotonic_s()
             response = self._respond(call, answer)
         except Exception as fault:  # noqa: BLE001 - a bug is answered R1, so that the provider repeats the call
             _report(fault, self._provider.name, call.echo.event_type)
             answer = FAULT
+            decided_s = self._clock.monotonic_s()
             response = self._respond(call, answer)
         if answer.code is Code.R2:
             response.force_close()
-        self._count(call, answer)
-        self._seconds.observe(self._clock.monotonic_s() - call.started_s)
+        ended_s = self._clock.monotonic_s()
+        self._replying.observe(ended_s - decided_s)
+        self._counters.count(self._event_label(call.echo), answer, ended_s - call.started_s)
         return response
 
     async def _answer(self, call: Call, request: web.Request) -> Answer:
@@ -111,6 +114,7 @@ class Webhook:
         body = await _read(request)
         call.started_s = self._clock.monotonic_s()
         asked = self._open(call, admitted, body)
+        self._opening.observe(self._clock.monotonic_s() - call.started_s)
         return asked if isinstance(asked, Answer) else await self._wallet.apply(asked, self._provider.policy)
 
     def _admit(self, call: Call, request: web.Request) -> Key | Answer:
@@ -187,15 +191,6 @@ class Webhook:
         text = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
         return PrebuiltResponse(self._heads[call.key.text], provider.seal(text, call.key))
 
-    def _count(self, call: Call, answer: Answer) -> None:
-        event = self._event_label(call.echo)
-        key = (event, answer.code, answer.reason)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = metrics.WEBHOOK_REQUESTS.labels(self._provider.name, event, answer.code.value, answer.reason)
-            self._counters[key] = counter
-        counter.inc()
-
 
 def webhook_app(
     providers: Mapping[str, Provider],
@@ -217,7 +212,7 @@ def webhook_app(
 
 
 async def _no_provider(_: web.Request) -> web.StreamResponse:
-    metrics.WEBHOOK_REQUESTS.labels(UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason).inc()
+    _NO_PROVIDER_CALLS.inc()
     response = _plain(NO_PROVIDER)
     response.force_close()
     return response

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import takewhile
 
 import structlog
 
 from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, LedgerConflict
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Clock
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.evictions import Evictions
+from seamless_wallet.writer.money_flows import MoneyFlows
 from seamless_wallet.writer.read_stage import Batch
 from seamless_wallet.writer.shard_states import ShardStates
 
@@ -22,12 +26,19 @@ class CommitStage:
     """Commits batches. What SQL refuses costs its wallet; what contradicts SQL's history costs its shard an epoch."""
 
     def __init__(
-        self, ledger: LedgerStore, shard_states: ShardStates, checks_due: ChecksDue, evictions: Evictions
+        self,
+        ledger: LedgerStore,
+        shard_states: ShardStates,
+        checks_due: ChecksDue,
+        evictions: Evictions,
+        clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._shard_states = shard_states
         self._checks_due = checks_due
         self._evictions = evictions
+        self._clock = clock
+        self._money_flows = MoneyFlows()
 
     async def commit(self, batches: Collection[Batch]) -> None:
         """Commit; afterwards each batch holds just what was committed.
@@ -49,6 +60,8 @@ class CommitStage:
         else:
             for batch in batches:
                 self._record(batch)
+            metrics.LEDGER_COMMIT_ENTRIES.labels().observe(sum(len(batch.entries) for batch in batches))
+        metrics.LEDGER_COMMIT_TIMESTAMP.set(self._clock.now_ms() / 1000)
 
     async def _commit(self, batches: Collection[Batch]) -> None:
         """Commit all, with what SQL refuses as void entries. Each refusal makes at least one more of them void."""
@@ -81,16 +94,25 @@ class CommitStage:
             )
             self._shard_states.epochs_due[conflict.shard] = conflict.cause
         except UnknownPayloadVersion as unknown:
-            shard = batch.entries[0].shard
-            batch.entries = []
-            self._shard_states.stopped.add(shard)
-            log.error(
-                "shard_stopped",
-                shard=shard,
-                error=str(unknown),
-                remedy="install the newer version for the writer, too, and start it; nothing is lost",
-            )
+            await self._stop(batch, unknown)
+            return
         self._record(batch)
+
+    async def _stop(self, batch: Batch, unknown: UnknownPayloadVersion) -> None:
+        """Commit what is before the first entry that only a newer version can read, and nothing more of its shard."""
+        shard = batch.entries[0].shard
+        readable = list(takewhile(_is_readable, batch.entries))
+        batch.entries = readable if len(readable) < len(batch.entries) else []  # what it met may be in SQL
+        self._shard_states.stopped.add(shard)
+        metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
+        log.error(
+            "shard_stopped",
+            shard=shard,
+            error=str(unknown),
+            remedy="install the newer version for the writer, too, and start it; nothing is lost",
+        )
+        if batch.entries:
+            await self._commit_alone(batch)
 
     def _is_set_back(self, conflict: LedgerConflict) -> bool:
         """Whether SQL lacks what this writer has committed. Then it reads on from SQL's seq: the stream may have it."""
@@ -112,6 +134,18 @@ class CommitStage:
         if batch.entries:
             self._shard_states.record_commit(batch.entries)
             metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
+            self._money_flows.count(batch.entries)
+
+
+def _is_readable(entry: Entry) -> bool:
+    """Whether its payload has a form that this version knows, or none at all."""
+    try:
+        _ = entry.command, entry.decision
+    except UnknownPayloadVersion:
+        return False
+    except INVALID_ENTRY_ERRORS:
+        pass  # SQL refuses it
+    return True
 
 
 def _are_void(refused: EntriesRefused, batches: Collection[Batch]) -> bool:

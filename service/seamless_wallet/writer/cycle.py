@@ -29,7 +29,6 @@ from seamless_wallet.writer.epoch_opener import EpochOpener
 from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.idle_wallets import IdleWallets
-from seamless_wallet.writer.lag import LagMonitor
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import StreamReader
 from seamless_wallet.writer.recovery_requests import RecoveryRequests
@@ -99,7 +98,7 @@ class Writer:
             scripts=self._scripts,
         )
         self._reader = StreamReader(self._shard_states, pipelines, limits.batch_max)
-        self._committing = CommitStage(ledger, self._shard_states, self._checks_due, self._evictions)
+        self._committing = CommitStage(ledger, self._shard_states, self._checks_due, self._evictions, clock)
         self._confirming = ConfirmStage(
             pipeline=pipelines.commands,
             ledger_uuid=ledger_uuid,
@@ -110,7 +109,6 @@ class Writer:
         )
         self._server: Server | None = None
         self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due, self._evictions)
-        self._lag = LagMonitor(pipelines.commands, self._shard_states, clock)
         self._idle = IdleWallets(pipelines.commands, self._shard_states, self._checks_due, clock, limits.idle_ms)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
@@ -138,7 +136,6 @@ class Writer:
                     group.create_task(pipeline.run())
                 group.create_task(self._requests.subscription.run())
                 group.create_task(probe_for_ever(self._redis, self.pipelines))
-                group.create_task(self._lag.measure_for_ever())
                 group.create_task(self._idle.sweep_for_ever())
                 group.create_task(self._cycle_for_ever())
         finally:

@@ -94,6 +94,7 @@ class EpochOpener:
             self._shard_states.require_epoch(shard, cause)
             raise
         self._shard_states.record_epoch(shard, head)
+        metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
         self._owners.taken(shard)
         self._opened[cause] += 1
 

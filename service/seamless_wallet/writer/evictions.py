@@ -47,13 +47,14 @@ FREEZE_S: Final = 600.0
 class _Eviction:
     """One wallet on its way out of Redis, in the epoch in which its entry at `from_seq` was refused."""
 
-    def __init__(self, shard: int, epoch: int, from_seq: int, cause: RefusalCause, cold_provider: str) -> None:
+    def __init__(self, shard: int, epoch: int, from_seq: int, cause: RefusalCause) -> None:
         self.shard = shard
         self.epoch = epoch
         self.from_seq = from_seq
         self.until_seq = 0  # 0: not suspended yet
         self.cause = cause
-        self.cold_provider = cold_provider
+        self.cold_providers: dict[str, None] = {}
+        """Those that used ids again, and of which Redis does not know it yet."""
         self.rounds: dict[bytes, None] = {}
         self.rounds_told = -1  # how many of them Redis knows; -1: it knows of nothing
         self.not_before_s = 0.0  # 0: at once
@@ -120,13 +121,15 @@ class Evictions:
         """SQL has refused these: their wallets have to go."""
         for refusal in refusals:
             before = self._under_way.get(refusal.user_id)
-            cold_provider = refusal.provider if refusal.cause is RefusalCause.REUSED else ""
             epoch = self._shard_states.heads[refusal.shard].epoch
-            eviction = _Eviction(refusal.shard, epoch, refusal.seq, refusal.cause, cold_provider)
+            eviction = _Eviction(refusal.shard, epoch, refusal.seq, refusal.cause)
             if before is not None and before.epoch == epoch:
                 eviction.rounds.update(before.rounds)
+                eviction.cold_providers.update(before.cold_providers)
             self._under_way[refusal.user_id] = eviction
-            if refusal.cause is not RefusalCause.REUSED:
+            if refusal.cause is RefusalCause.REUSED:
+                eviction.cold_providers[refusal.provider] = None
+            else:
                 self._freeze_if_it_repeats(refusal, eviction)
             self._rate_limited_log.error(
                 "entry_refused",
@@ -193,7 +196,7 @@ class Evictions:
         until_seq, rounds = await self._pipeline.execute("HMGET", wallet_key, "suspended", "rounds")
         if until_seq is not None and user_id not in self._under_way:
             # What it decided before is committed, or will be refused by itself.
-            eviction = _Eviction(shard, epoch, int(until_seq) + 1, RefusalCause.UNSTORABLE, "")
+            eviction = _Eviction(shard, epoch, int(until_seq) + 1, RefusalCause.UNSTORABLE)
             eviction.until_seq = int(until_seq)
             eviction.rounds = {rounds[at : at + DIGEST_BYTES]: None for at in range(0, len(rounds), DIGEST_BYTES)}
             eviction.rounds_told = len(eviction.rounds)
@@ -203,11 +206,15 @@ class Evictions:
         nonce = self._shard_states.nonce
         names = (keys.head(eviction.shard), keys.wallet(eviction.shard, eviction.epoch, user_id))
         told, frozen = len(eviction.rounds), int(eviction.not_before_s > 0)
-        rounds = b"".join(eviction.rounds)
-        arguments = SuspendArgs(eviction.epoch, nonce, eviction.cold_provider, rounds, frozen)
-        reply = await self._run("suspend", names, arguments)
-        if reply[0] == ReplyStatus.OK.encode():
-            eviction.until_seq, eviction.rounds_told = int(reply[1]), told
+        rounds, until_seq = b"".join(eviction.rounds), 0
+        for provider in [*eviction.cold_providers] or [""]:
+            arguments = SuspendArgs(eviction.epoch, nonce, provider, rounds, frozen)
+            reply = await self._run("suspend", names, arguments)
+            if reply[0] != ReplyStatus.OK.encode():
+                return
+            eviction.cold_providers.pop(provider, None)
+            rounds, until_seq = b"", int(reply[1])
+        eviction.until_seq, eviction.rounds_told = until_seq, told
 
     async def _evict(self, user_id: str, eviction: _Eviction) -> None:
         """Rounds first: the suspended wallet keeps everything else away from them until it goes itself."""
@@ -215,13 +222,10 @@ class Evictions:
         head = self._shard_states.heads[shard]
         if not eviction.until_seq or head.seq < eviction.until_seq or self._clock.monotonic_s() < eviction.not_before_s:
             return
-        for digest in eviction.rounds:
-            await self._run(
-                "forget_round",
-                (keys.head(shard), keys.round_(shard, epoch, digest)),
-                ForgetRoundArgs(epoch, nonce),
-            )
         head_key, wallet_key = keys.head(shard), keys.wallet(shard, epoch, user_id)
+        for digest in eviction.rounds:
+            names = (head_key, wallet_key, keys.round_(shard, epoch, digest))
+            await self._run("forget_round", names, ForgetRoundArgs(epoch, nonce))
         period = int(await self._pipeline.execute("HGET", head_key, "period") or 0)
         events = (keys.events(shard, epoch, user_id, period), keys.events(shard, epoch, user_id, period - 1))
         reply = await self._run("evict", (head_key, wallet_key, *events), EvictArgs(epoch, nonce, head.seq))

@@ -24,7 +24,7 @@ def read(*declared: Metric[Any]) -> dict[tuple[str, tuple[tuple[str, str], ...]]
 
 def test_a_counter_counts_by_labels():
     """From 0 on, as soon as a series was asked for."""
-    counter = Counter("wallet_x_total", "X. Remedy: none.", ["a", "b"])
+    counter = Counter("wallet_x_total", meaning="X.", remedy="None.", labels=["a", "b"])
     counter.labels("1", "2").inc()
     counter.labels("1", "2").inc(4)
     counter.labels("1", "3")
@@ -36,7 +36,10 @@ def test_a_counter_counts_by_labels():
 
 def test_a_metric_without_labels_has_one_series_at_once():
     """Its own methods count."""
-    counter, gauge = Counter("wallet_x_total", "X."), Gauge("wallet_y", "Y.", merge="sum")
+    counter, gauge = (
+        Counter("wallet_x_total", meaning="X.", remedy="None."),
+        Gauge("wallet_y", meaning="Y.", remedy="None.", merge="sum"),
+    )
     assert read(counter, gauge) == {("wallet_x_total", ()): 0, ("wallet_y", ()): 0}
     counter.inc()
     gauge.set(0.5)
@@ -45,7 +48,7 @@ def test_a_metric_without_labels_has_one_series_at_once():
 
 def test_a_gauge_goes_up_and_down():
     """By one, or to a number."""
-    series = Gauge("wallet_y", "Y.", ["a"], merge="max").labels("1")
+    series = Gauge("wallet_y", meaning="Y.", remedy="None.", labels=["a"], merge="max").labels("1")
     series.inc()
     series.inc()
     series.dec()
@@ -56,7 +59,7 @@ def test_a_gauge_goes_up_and_down():
 
 def test_a_histogram_has_cumulative_buckets_with_their_bounds_inside():
     """A value that is a bound belongs to its bucket; +Inf has all."""
-    histogram = Histogram("wallet_z_seconds", "Z.", ["a"], bounds=(0.1, 1.0))
+    histogram = Histogram("wallet_z_seconds", meaning="Z.", remedy="None.", labels=["a"], bounds=(0.1, 1.0))
     series = histogram.labels("1")
     for value in (0.05, 0.1, 0.5, 2.0):
         series.observe(value)
@@ -71,7 +74,7 @@ def test_a_histogram_has_cumulative_buckets_with_their_bounds_inside():
 
 def test_a_block_is_timed_also_if_it_fails():
     """Slow failures are the ones to see."""
-    histogram = Histogram("wallet_z_seconds", "Z.", bounds=(60.0,))
+    histogram = Histogram("wallet_z_seconds", meaning="Z.", remedy="None.", bounds=(60.0,))
     with pytest.raises(KeyError), histogram.time():
         raise KeyError
     assert read(histogram)["wallet_z_seconds_count", ()] == 1
@@ -80,15 +83,29 @@ def test_a_block_is_timed_also_if_it_fails():
 @pytest.mark.parametrize("text", ['quote " in it', "back\\slash", "two\nlines", "\\n is no line", "", "ü€\U0001f600"])
 def test_every_label_and_text_arrives_as_it_is(text):
     """The format escapes three characters."""
-    counter = Counter("wallet_x_total", text, ["a"])
+    counter = Counter("wallet_x_total", meaning=text, remedy="None.", labels=["a"])
     counter.labels(text).inc()
     assert read(counter) == {("wallet_x_total", (("a", text),)): 1}
+
+
+def test_series_that_are_known_beforehand_begin_at_0():
+    """An alert sees their first count as an increase."""
+    counter = Counter("wallet_x_total", meaning="X.", remedy="None.", labels=["a"], start=["1", "2"])
+    assert read(counter) == {("wallet_x_total", (("a", "1"),)): 0, ("wallet_x_total", (("a", "2"),)): 0}
+
+
+def test_every_metric_says_what_it_means_and_what_to_do():
+    """In whole sentences."""
+    for metric in metrics.ALL:
+        assert metric.meaning.endswith("."), metric.name
+        assert metric.remedy.endswith("."), metric.name
+        assert metric.remedy[0].isupper(), metric.name
 
 
 def test_a_wrong_number_of_labels_is_refused():
     """It is a bug of the caller."""
     with pytest.raises(ValueError, match="wallet_x_total"):
-        Counter("wallet_x_total", "X.", ["a"]).labels("1", "2")
+        Counter("wallet_x_total", meaning="X.", remedy="None.", labels=["a"]).labels("1", "2")
 
 
 def test_every_declared_metric_is_read_by_prometheus_as_what_it_is():
@@ -97,7 +114,7 @@ def test_every_declared_metric_is_read_by_prometheus_as_what_it_is():
     families = {family.name: family for family in text_string_to_metric_families(text)}
     for metric in metrics.ALL:
         family = families[metric.name.removesuffix("_total")]
-        assert (family.type, family.documentation) == (metric.kind, metric.documentation)
+        assert (family.type, family.documentation) == (metric.kind, metric.meaning)
 
 
 def test_names_follow_the_conventions():

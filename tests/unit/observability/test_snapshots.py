@@ -9,10 +9,10 @@ import pytest
 from seamless_wallet.observability.instruments import Counter, Gauge, Histogram
 from seamless_wallet.observability.snapshots import Snapshot, Totals, Values
 
-REQUESTS = Counter("wallet_requests_total", "R.", ["code"])
-OPEN = Gauge("wallet_open", "O.", merge="sum")
-LARGEST = Gauge("wallet_largest", "L.", merge="max")
-SECONDS = Histogram("wallet_seconds", "S.", bounds=(1.0,))
+REQUESTS = Counter("wallet_requests_total", meaning="R.", remedy="None.", labels=["code"])
+OPEN = Gauge("wallet_open", meaning="O.", remedy="None.", merge="sum")
+LARGEST = Gauge("wallet_largest", meaning="L.", remedy="None.", merge="max")
+SECONDS = Histogram("wallet_seconds", meaning="S.", remedy="None.", bounds=(1.0,))
 DECLARED = (REQUESTS, OPEN, LARGEST, SECONDS)
 
 

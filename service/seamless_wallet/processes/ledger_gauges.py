@@ -20,7 +20,7 @@ BALANCE_REST_FACTOR: Final = 100
 
 
 class LedgerGauges:
-    """Looks at the ledger's file, if it is one, and asks it who owes. A server has means of its own to watch its disk."""
+    """Looks at the ledger's file, if it is one, and asks it who owes. A server's disk is watched by its own means."""
 
     def __init__(self, path: Path | None, history: LedgerHistory) -> None:
         self._path = path

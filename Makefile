@@ -47,7 +47,7 @@ test-long: $(STAMP) ## Run the long tests, on all cores
 
 .PHONY: test-postgres
 test-postgres: $(STAMP) ## Run on PostgreSQL what runs on SQLite otherwise, and the tests of that store
-	TEST_LEDGER=postgres $(BIN)/pytest -n auto $(ARGS) tests/store tests/integration tests/model \
+	TEST_LEDGER=postgres $(BIN)/pytest -n auto -m 'not long' $(ARGS) tests/store tests/integration tests/model \
 	  tests/acceptance/test_crash.py tests/conformance/test_service.py
 
 SOAK_S := 300

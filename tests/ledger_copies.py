@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.postgres.connection import Connection
+from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.setup import apart
 
 TABLES: Final = ("ledger", "currency", "writer", "shard", "script", "wallet", "entry", "signpost", "mark")

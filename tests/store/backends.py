@@ -16,7 +16,7 @@ from seamless_wallet.stores import postgres, sqlite
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.postgres import PostgresLedger
 from seamless_wallet.stores.postgres import verification as postgres_verification
-from seamless_wallet.stores.postgres.connection import connect as connect_postgres
+from seamless_wallet.stores.postgres.primary import connect as connect_postgres
 from seamless_wallet.stores.postgres.setup import apart
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.stores.sqlite import verification as sqlite_verification

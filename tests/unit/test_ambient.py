@@ -77,6 +77,15 @@ MODULE_ALLOWS = {
         "email.utils.formatdate",
         "time.time",
     },
+    "stores/postgres/commit.py": {"datetime.date", "datetime.datetime"},  # of the server's clock
+    "stores/postgres/connections.py": {"asyncio.Semaphore", "asyncio.ensure_future"},
+    "stores/postgres/primary.py": {"socket"},  # options of a connection
+    "stores/postgres/setup.py": {  # for who is in no event loop; a new ledger's name
+        "asyncio.run",
+        "concurrent.futures.ThreadPoolExecutor",
+        "uuid",
+    },
+    "stores/postgres/store.py": {"datetime.timedelta"},
     "stores/sql_files.py": {"sqlite3.complete_statement"},
     "stores/sqlite/database.py": {"os.path.lexists"},
     "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},
@@ -112,7 +121,10 @@ MODULE_ALLOWS = {
         "threading.local",
     },
 }
-"""The exceptions, module by module. `stores/sqlite` as a whole may use `sqlite3`."""
+"""The exceptions, module by module."""
+
+DATABASES = {"stores/sqlite/": {"sqlite3"}, "stores/postgres/": {"asyncpg"}}
+"""What a store as a whole may use."""
 
 METHODS = words("""
     connect_accepted_socket create_connection create_datagram_endpoint create_server create_unix_connection
@@ -127,8 +139,8 @@ BUILTINS = {"__import__", "compile", "eval", "exec"}
 def allowed(path: str) -> set[str]:
     """What a module may use: by its path in the package."""
     room = path.partition("/")[0]
-    sqlite = {"sqlite3"} if path.startswith("stores/sqlite/") else set()
-    return VALUES | LOOP | sqlite | ROOM_ALLOWS.get(room, set()) | MODULE_ALLOWS.get(path, set())
+    database = next((set(uses) for folder, uses in DATABASES.items() if path.startswith(folder)), set())
+    return VALUES | LOOP | database | ROOM_ALLOWS.get(room, set()) | MODULE_ALLOWS.get(path, set())
 
 
 def names_of(nodes: list[ast.AST]) -> dict[str, str]:

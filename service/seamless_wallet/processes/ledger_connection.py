@@ -8,7 +8,7 @@ from seamless_wallet.settings import Settings
 from seamless_wallet.stores import postgres, sqlite
 from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.postgres import store as postgres_store
-from seamless_wallet.stores.postgres.connection import place_of
+from seamless_wallet.stores.postgres.primary import place_of
 from seamless_wallet.stores.postgres.setup import is_made
 from seamless_wallet.stores.sqlite import store as sqlite_store
 

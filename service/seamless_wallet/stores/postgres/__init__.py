@@ -1,7 +1,7 @@
 """The ledger in a PostgreSQL database: `init` makes it, `PostgresLedger.open` serves it.
 
-Any number of processes read it, and several write, each its own shards. `store` is the asynchronous face, `connection`
-a connection and what its server must be, `connections` who uses which, `commit` the writer's one statement, `reads` and
+Any number of processes read it, and several write, each its own shards. `store` is the asynchronous face, `primary` a
+connection and what its server must be, `connections` who uses which, `commit` the writer's one statement, `reads` and
 `history` the questions, `verification` the checks of `wallet verify`, `setup` the beginning of a ledger, `sql` the
 statements. What must be decided in SQL is in functions of the database (`migrations`).
 """

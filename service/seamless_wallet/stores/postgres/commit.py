@@ -23,9 +23,9 @@ from seamless_wallet.ledger.ports import StoreError, WriterOutdated
 from seamless_wallet.stores.known import BetIdentity, KnownState
 from seamless_wallet.stores.planning import Chained, Plan, plan_commit
 from seamless_wallet.stores.postgres.commit_statement import COMMIT, HeadSwap, arguments
-from seamless_wallet.stores.postgres.connection import Connection
+from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.refusals import find_refusals
-from seamless_wallet.stores.postgres.row_forms import can_be_kept, entry_at, wallet_of
+from seamless_wallet.stores.postgres.row_forms import can_be_kept, read_entry, wallet_of
 from seamless_wallet.stores.postgres.sql import WRITE_SQL
 from seamless_wallet.stores.rows import StoredWallet
 from seamless_wallet.stores.shard_heads import Head, chain_to, check_batches, check_redelivered, count_stored
@@ -147,7 +147,7 @@ async def _know_heads(connection: Connection, shards: Iterable[int], state: Writ
 async def _check_stored(connection: Connection, shards: int, batch: Sequence[Entry]) -> None:
     places = [entry.seq * shards + entry.shard for entry in batch]
     rows = await connection.fetch(WRITE_SQL["stored"], places)
-    stored = (entry_at(row, shards, row["user_id"]) for row in rows)
+    stored = (read_entry(row, shards, row["user_id"]) for row in rows)
     check_redelivered(batch, {entry.seq: entry for entry in stored})
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.postgres.connection import Connection, close_all, connect, is_lost, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import Connection, close_all, connect, is_lost, place_of, store_errors
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Connections:
     async def read(
         self, function: Callable[Concatenate[Connection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Run a function of one statement, which is one snapshot."""
+        """Run a function of one statement, which is one snapshot. Raises StoreError, also if too many wait."""
         self._check_open()
         if len(self._pending) >= PENDING_MAX:
             raise StoreError("too many calls wait for the ledger")

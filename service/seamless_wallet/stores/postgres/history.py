@@ -11,10 +11,9 @@ from seamless_wallet.ledger.fold import Wallet, first_seen_bets
 from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores.bounds import DISORDER_MS, LAST_CHARACTER
-from seamless_wallet.stores.postgres.connection import Connection
-from seamless_wallet.stores.postgres.reads import BIGINT_MAX, STEPS, read_wallet
-from seamless_wallet.stores.postgres.row_forms import entry_at as entry_in
-from seamless_wallet.stores.postgres.row_forms import entry_row_of, wallet_of
+from seamless_wallet.stores.postgres.primary import Connection
+from seamless_wallet.stores.postgres.reads import BIGINT_MAX, STORY_ROWS, read_wallet
+from seamless_wallet.stores.postgres.row_forms import entry_row_of, read_entry, wallet_of
 from seamless_wallet.stores.postgres.sql import READ_SQL
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of
 
@@ -51,7 +50,7 @@ async def event(connection: Connection, shards: int, provider: str, user_id: str
         return None
     key = digest("event", provider, user_id, transaction_id)
     row = await connection.fetchrow(READ_SQL["event_entry"], found.player, key)
-    return entry_in(row, shards, user_id) if row else None
+    return read_entry(row, shards, user_id) if row else None
 
 
 async def rounds(
@@ -132,7 +131,7 @@ async def _walk(
         signpost = await connection.fetchval(READ_SQL["signpost_at_time"], found.player, since_ms)
     start = found.last if signpost is None else signpost * shards + found.player % shards
     before = BIGINT_MAX if before_seq is None else min(before_seq * shards, BIGINT_MAX)
-    async for row in connection.cursor(READ_SQL["story"], start, before, prefetch=STEPS):
+    async for row in connection.cursor(READ_SQL["story"], start, before, prefetch=STORY_ROWS):
         read = entry_row_of(row, shards)
         if read.received_ms < from_ms - DISORDER_MS:
             return

@@ -19,7 +19,7 @@ from seamless_wallet.stores.increment_audit import (
     Tables,
 )
 from seamless_wallet.stores.player_audit import decided_entry
-from seamless_wallet.stores.postgres.connection import Connection
+from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.reads import BIGINT_MAX
 from seamless_wallet.stores.postgres.row_forms import entry_row_of, wallet_row_of
 from seamless_wallet.stores.postgres.setup import read_info

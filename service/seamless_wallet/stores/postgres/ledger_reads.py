@@ -22,7 +22,7 @@ from seamless_wallet.ledger.records import (
 from seamless_wallet.stores.gathered_lookups import AskedLookup, GatheredLookups
 from seamless_wallet.stores.postgres import history, reads
 from seamless_wallet.stores.postgres.connections import Connections
-from seamless_wallet.stores.postgres.lookups import lookups
+from seamless_wallet.stores.postgres.event_lookups import lookups
 
 
 class LedgerReads:

@@ -13,12 +13,12 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores import bounds
-from seamless_wallet.stores.postgres.connection import WHOLE_TABLES, Connection
-from seamless_wallet.stores.postgres.row_forms import entry_at, wallet_of
+from seamless_wallet.stores.postgres.primary import WHOLE_TABLES, Connection
+from seamless_wallet.stores.postgres.row_forms import read_entry, wallet_of
 from seamless_wallet.stores.postgres.sql import READ_SQL
 from seamless_wallet.stores.rows import StoredWallet
 
-STEPS: Final = 64
+STORY_ROWS: Final = 100
 """Entries that a walk through a player's story asks for at a time."""
 
 BIGINT_MAX: Final = 2**63 - 1
@@ -96,8 +96,8 @@ async def story(connection: Connection, shards: int, found: StoredWallet, before
     signpost = await connection.fetchval(READ_SQL["signpost_at_seq"], found.player, before_seq)
     start = found.last if signpost is None else signpost * shards + found.player % shards
     before = min(before_seq * shards, BIGINT_MAX)
-    async for row in connection.cursor(READ_SQL["story"], start, before, prefetch=STEPS):
-        yield entry_at(row, shards, found.wallet.user_id)
+    async for row in connection.cursor(READ_SQL["story"], start, before, prefetch=STORY_ROWS):
+        yield read_entry(row, shards, found.wallet.user_id)
 
 
 async def entries(

@@ -12,7 +12,7 @@ from seamless_wallet.ledger.fold import BetContradiction, first_seen_bets
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.planning import plan_commit
-from seamless_wallet.stores.postgres.connection import Connection
+from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.row_forms import can_be_kept, wallet_of
 from seamless_wallet.stores.postgres.sql import READ_SQL, WRITE_SQL
 from seamless_wallet.stores.rows import InvalidEntry, StoredWallet

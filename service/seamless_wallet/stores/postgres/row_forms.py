@@ -24,7 +24,7 @@ def entry_row_of(row: Record, shards: int) -> EntryRow:
     )  # fmt: skip
 
 
-def entry_at(row: Record, shards: int, user_id: str) -> Entry:
+def read_entry(row: Record, shards: int, user_id: str) -> Entry:
     """The entry of a row."""
     return entry_of(entry_row_of(row, shards), user_id)
 

@@ -13,7 +13,7 @@ import msgspec
 from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.postgres.connection import Connection, connect, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
 T = TypeVar("T")

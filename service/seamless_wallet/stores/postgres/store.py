@@ -18,10 +18,10 @@ from seamless_wallet.ledger.records import LeaseTable
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.increment_audit import Checkpoint, Increment
 from seamless_wallet.stores.postgres.commit import OTHER_SERVER, WriterState, commit_batches
-from seamless_wallet.stores.postgres.connection import Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.connections import Connections
 from seamless_wallet.stores.postgres.increments import verify_increment
 from seamless_wallet.stores.postgres.ledger_reads import LedgerReads
+from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.reads import database_size
 from seamless_wallet.stores.postgres.setup import LedgerInfo, read_checked
 from seamless_wallet.stores.postgres.sql import WRITE_SQL

@@ -13,7 +13,7 @@ from typing import Any, Final
 from seamless_wallet.commands import DIGEST_BYTES
 from seamless_wallet.stores.audit import ChainCheck, Finding, check_totals
 from seamless_wallet.stores.player_audit import END, HELD_MAX, MarkCheck, MarkRow, PlayerCheck
-from seamless_wallet.stores.postgres.connection import WHOLE_TABLES, Connection
+from seamless_wallet.stores.postgres.primary import WHOLE_TABLES, Connection
 from seamless_wallet.stores.postgres.reads import trial_balance
 from seamless_wallet.stores.postgres.row_forms import entry_row_of, wallet_row_of
 from seamless_wallet.stores.postgres.setup import read_info

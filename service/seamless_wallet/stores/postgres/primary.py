@@ -64,7 +64,7 @@ def is_lost(error: BaseException) -> bool:
 
 @contextmanager
 def store_errors(place: str) -> Iterator[None]:
-    """Whatever the database and its client raise becomes a StoreError of one line."""
+    """Raises StoreError, in one line, for whatever the database and its client raise."""
     try:
         yield
     except StoreError:

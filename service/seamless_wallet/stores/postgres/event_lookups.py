@@ -9,7 +9,7 @@ from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.ledger.records import EventRecord, LedgerLookup
 from seamless_wallet.stores.gathered_lookups import AskedLookup
-from seamless_wallet.stores.postgres.connection import Connection
+from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.row_forms import wallet_of
 from seamless_wallet.stores.postgres.sql import READ_SQL
 

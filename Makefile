@@ -31,7 +31,7 @@ endef
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, webhooks, admin
@@ -67,8 +67,12 @@ format: $(STAMP) ## Format the code and fix what ruff can fix safely
 	$(BIN)/ruff format
 
 .PHONY: bench
-bench: $(STAMP) ## Run the benchmarks
+bench: $(STAMP) ## Measure the wallet beside its peers, in minutes: tables, build/bench/report.html
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: bench-full
+bench-full: $(STAMP) ## The same five times, and what takes hours: a million players, a million requests
+	$(BIN)/python -m benchmarks --full $(ARGS)
 
 # uv reads the dependencies from pyproject.toml and keeps the versions already locked, unless ARGS=--upgrade.
 .PHONY: lock

@@ -56,6 +56,10 @@ class Server:
         self._socket.connect(str(valkey.socket_path))
         self._reader = hiredis.Reader()
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
     def call(self, *command: bytes | str | int) -> object:
         """One command and its reply."""
         return self.play([pack_command(command)])[0]  # type: ignore[arg-type]  # its stub says one argument
@@ -85,7 +89,7 @@ class Game:
     """Players who are logged in and have money, and events of theirs as commands."""
 
     def __init__(self, server: Server, scripts: dict[str, Script]) -> None:
-        self._server = server
+        self.server = server
         self._scripts = scripts
         self._numbers = count(1)
         for script in scripts.values():
@@ -127,9 +131,9 @@ class Game:
     def play(self, commands: Iterable[bytes]) -> float:
         """Play events, each of which must be decided R0. Microseconds of the server's CPU for each."""
         sent = list(commands)
-        before_us = self._server.cpu_us()
-        replies = self._server.play(sent)
-        used_us = (self._server.cpu_us() - before_us) / len(sent)
+        before_us = self.server.cpu_us()
+        replies = self.server.play(sent)
+        used_us = (self.server.cpu_us() - before_us) / len(sent)
         for reply in replies:
             if not isinstance(reply, list) or reply[0] != b"DONE":
                 raise RuntimeError(f"not R0: {reply!r}")
@@ -138,11 +142,11 @@ class Game:
     def confirm(self) -> None:
         """As the writer after a commit: trim the stream, so that no round works on a longer one."""
         head, stream = keys.head(SHARD), keys.stream(SHARD, EPOCH)
-        seq = int(str(self._server.call("HGET", head, "seq"), "ascii"))  # type: ignore[call-overload]
+        seq = int(str(self.server.call("HGET", head, "seq"), "ascii"))  # type: ignore[call-overload]
         self._do("confirm", (head, stream), ConfirmArgs(EPOCH, seq, 0, NOW_MS, WINDOW_MS, NONCE, CHANNEL, ""))
 
     def _do(self, name: str, names: Sequence[str], args: Sequence[int | str]) -> None:
-        reply = self._server.call(*self._scripts[name].command(names, args))
+        reply = self.server.call(*self._scripts[name].command(names, args))
         if not isinstance(reply, list) or reply[0] != b"OK":
             raise RuntimeError(f"{name} answered {reply!r}")
 

@@ -43,6 +43,9 @@ EPOCH: Final = 1
 IDLE_SEQ: Final = 10
 """Of the last entry of a player who is idle; those who play have newer ones."""
 
+EVENTS: Final = 10
+"""Remembered events of each player who plays."""
+
 CHUNK: Final = 10_000
 TICK_S: Final = 0.005
 """Of the timer that stands for the writer's cycle."""
@@ -96,15 +99,14 @@ def memory(server: Server) -> tuple[int, int]:
     return int(lines["used_memory"]), int(lines["used_memory_rss"])
 
 
-def install(server: Server, what: str, count: int, of_each: int, commands: Iterator[bytes]) -> None:
-    """Send them all and tell what one costs."""
+def install(server: Server, what: str, count: int, of_each: int, commands: Iterator[bytes]) -> float:
+    """Send them all and tell what one costs, in bytes."""
     before, _ = memory(server)
     while chunk := list(islice(commands, CHUNK)):
         if any(reply != [b"OK"] for reply in server.play(chunk)):
             raise RuntimeError(f"{what} was refused")
     after, _ = memory(server)
-    used = after - before
-    print(f"{what}: {used / max(1, count * of_each):.0f} bytes each, {used / 2**20:.0f} MiB in all", flush=True)
+    return (after - before) / max(1, count * of_each)
 
 
 async def sweep(server: Server, url: str, seqs: list[int]) -> None:
@@ -145,17 +147,32 @@ def tell_memory(server: Server, when: str, empty: int) -> None:
     print(f"{when}: {(used - empty) / 2**20:.0f} MiB in use, {resident / 2**20:.0f} MiB resident")
 
 
-def play(server: Server, url: str, players: int, playing: int, per_player: int) -> None:
-    """Install all players, let the idle ones go."""
+def install_all(server: Server, players: int, playing: int, per_player: int) -> dict[str, float]:
+    """Install all players. Bytes of each event, round and player."""
     for script in load_scripts().values():
         server.call("SCRIPT", "LOAD", script.text)
     for shard in range(SHARDS):
         gate = GateArgs(EPOCH, IDLE_SEQ + 1, "benchmark", NOW_MS, NONCE, "", "gate")
         server.play([_packed("gate", (keys.head(shard), keys.stream(shard, EPOCH)), gate)])
+    rounds, wallets = range(0, players, 10), range(players)
+    return {
+        "event": install(server, "events", playing, per_player, (events(n, per_player) for n in range(playing))),
+        "round": install(server, "rounds", len(rounds), 1, (round_(n) for n in rounds)),
+        "player": install(server, "wallets", players, 1, (wallet(n, IDLE_SEQ + (n < playing)) for n in wallets)),
+    }
+
+
+def bytes_each(players: int) -> dict[str, float]:
+    """Bytes of Redis that an event, a round and a player take, on a server of its own. Every tenth player plays."""
+    with tempfile.TemporaryDirectory(prefix="wallet-bench-") as directory, start_valkey(Path(directory)) as valkey:
+        return install_all(Server(valkey), players, players // 10, EVENTS)
+
+
+def play(server: Server, url: str, players: int, playing: int, per_player: int) -> None:
+    """Install all players, let the idle ones go."""
     empty, _ = memory(server)
-    install(server, "events", playing, per_player, (events(n, per_player) for n in range(playing)))
-    install(server, "rounds", len(range(0, players, 10)), 1, (round_(n) for n in range(0, players, 10)))
-    install(server, "wallets", players, 1, (wallet(n, IDLE_SEQ + (n < playing)) for n in range(players)))
+    for what, size in install_all(server, players, playing, per_player).items():
+        print(f"{what}: {size:.0f} bytes each", flush=True)
     tell_memory(server, "all players", empty)
     sweep_in: Callable[[int], None] = lambda seq: asyncio.run(sweep(server, url, [seq] * SHARDS))  # noqa: E731
     print("a sweep that finds none idle:")
@@ -172,7 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--players", type=int, default=200_000)
     parser.add_argument("--playing", type=int, default=10_000)
-    parser.add_argument("--events", type=int, default=10, help="remembered events of each who plays")
+    parser.add_argument("--events", type=int, default=EVENTS, help="remembered events of each who plays")
     given = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="wallet-bench-") as directory, start_valkey(Path(directory)) as valkey:
         print(f"{given.players} players, of whom {given.playing} play; {SHARDS} shards")

@@ -18,7 +18,7 @@ EXIT_NOT_STARTED: Final = os.EX_OSERR
 """The system refused to start a process (71)."""
 
 EXIT_TEMPFAIL: Final = os.EX_TEMPFAIL
-"""Another writer has what this one needs (75). To start again later is right: it ends again until the other is gone."""
+"""Another writer has what this one needs, or the ledger does not answer now (75). To start again later is right."""
 
 EXIT_CONFIG: Final = os.EX_CONFIG
 """A setting is wrong, or contradicts the ledger or Redis (78). Starting again does not help."""

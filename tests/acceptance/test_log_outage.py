@@ -159,6 +159,7 @@ def test_a_service_whose_log_cannot_be_written_does_all_its_work(tmp_path: Path,
         assert service.process.wait(LIMIT_S) == 0
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_pipe_that_nobody_empties_stops_nothing_and_loses_no_whole_line(tmp_path: Path) -> None:
     """Anomalies fill the pipe several times over; what is read later is whole lines."""

@@ -20,6 +20,7 @@ def told(service: RunningService, *words: str) -> dict:
     return dict(json.loads(result.stdout))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_service_goes_on_from_a_backup_that_was_made_under_load(tmp_path: Path) -> None:
     """No call is refused meanwhile. A running service is not replaced; a Redis that served the old ledger is refused.

@@ -159,7 +159,8 @@ class Reader:
 
         wait_until(is_ready, START_LIMIT_S, f"`{command}` prints {ready.pattern}")
         assert process.poll() is None, self._log.read_text()
-        return self.there(self._log.read_text())
+        lines = self._log.read_text().splitlines(keepends=True)
+        return self.there("".join(line for line in lines if not line.startswith('{"')))  # the log is where it falls
 
     def stop(self) -> None:
         """Ctrl-C in the first terminal."""

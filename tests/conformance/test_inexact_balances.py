@@ -48,6 +48,7 @@ def wallet(rules: Rules, made: type[Endpoint] = FinerThanTheCurrency) -> Endpoin
     return made(rules)
 
 
+@pytest.mark.long
 async def test_only_what_is_about_exactness_fails():
     """All other cases pass, and say what could not be judged."""
     results = await results_of(wallet(Rules(grace_s=0.2)), given=("ann", "bob"))

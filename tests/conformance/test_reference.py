@@ -133,7 +133,13 @@ async def test_another_envelope_is_another_correct_wallet(changes):
 
 @pytest.mark.parametrize(
     "choices",
-    [{"session": "off"}, {"cancel_unknown": "r3"}, {"change_overdraw": "reject"}, {"bet_age_max_s": 60}],
+    [
+        {"session": "off"},
+        *(
+            pytest.param(choices, marks=pytest.mark.long)
+            for choices in ({"cancel_unknown": "r3"}, {"change_overdraw": "reject"}, {"bet_age_max_s": 60})
+        ),
+    ],
     ids=lambda choices: "=".join(map(str, *choices.items())),
 )
 async def test_another_choice_is_another_correct_wallet(choices):

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from seamless_wallet.commands import Code, Item, Kind, round_digest
 from seamless_wallet.engine import keys
@@ -164,7 +165,7 @@ async def test_a_payload_of_a_newer_version_stops_its_shard_and_no_other():
         fields: dict[Any, Any] = {"u": users[0], "p": "games", "e": newer, "d": "1 0 0 0 0 ", "t": "x.1", "b": before}
         await w.redis.xadd(keys.stream(0, head.epoch), fields, f"{head.epoch}-{head.seq + 1}")
         await w.redis.hset(keys.head(0), mapping={"seq": head.seq + 1, "last": "x.1"})
-        answers = {user: await w.apply(w.bet(user, "g", 1)) for user in users}
+        answers = dict(zip(users, await gather(*(w.apply(w.bet(user, "g", 1)) for user in users)), strict=True))
         stopped = {user for user in users if w.shard(user) == 0}
         assert {user for user, answer in answers.items() if answer.code is Code.R1} == stopped
         assert {user for user, answer in answers.items() if answer.code is Code.R0} == set(users) - stopped
@@ -229,6 +230,29 @@ async def test_an_entry_of_a_newer_version_behind_a_refused_one_stops_its_shard_
         assert (await w.apply(w.bet(other, "g", 1))).code is Code.R0
         assert await w.epochs() == [1, 1]
         assert metrics.UNEXPECTED_ERRORS.labels("writer").value == errors
+
+
+async def test_what_is_before_an_entry_of_a_newer_version_is_committed():
+    """It is read in one piece with it, and is confirmed; then the shard stops, with one line"""
+    async with world(shards=1, deadline_ms=10_000) as w:
+        user = await w.player("p", 1000)
+        await w.quiet()
+        await w.stop_writer()
+        calls = [asyncio.create_task(w.apply(w.bet(user, f"g{n}", 10))) for n in range(5)]
+        await until(lambda: written(w, 5))
+        head = await w.head(0)
+        seq = int(head["seq"]) + 1
+        newer = bytes([0x91, PAYLOAD_VERSION + 1])
+        fields: dict[Any, Any] = {"u": user, "p": "games", "e": newer, "d": "1 0 0 0 0 ", "t": "x.1", "b": head["last"]}
+        await w.redis.xadd(keys.stream(0, 1), fields, f"1-{seq}")
+        await w.redis.hset(keys.head(0), mapping={"seq": seq, "last": "x.1"})
+        with capture_logs() as logs:
+            await w.start_writer(ready=False)
+            assert {answer.code for answer in await gather(*calls)} == {Code.R0}
+            await until(lambda: any(line["event"] == "shard_stopped" for line in logs), "stopped")
+        assert [line["event"] for line in logs if line["log_level"] == "error"] == ["shard_stopped"]
+        assert (await w.ledger.heads())[0].seq == seq - 1
+        assert await w.epochs() == [1]
 
 
 async def refused_once(w: World) -> bool:

@@ -15,7 +15,7 @@ from tests.model.soak import limit, run_machine, seeds
 
 
 @limit
-@pytest.mark.parametrize("examples", [10, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("examples", [5, pytest.param(40, marks=pytest.mark.long)])
 def test_the_scripts_decide_as_the_model_does(client, examples):
     """Every answer, wallet, bet and entry, for any history; wallets are loaded anew at any point of it."""
 
@@ -28,10 +28,11 @@ def test_the_scripts_decide_as_the_model_does(client, examples):
 
 
 @limit
-def test_a_long_walk(client):
-    """Thousands of steps of one history."""
+@pytest.mark.parametrize("steps", [500, pytest.param(2_000, marks=pytest.mark.long)])
+def test_a_long_walk(client, steps):
+    """Many steps of one history."""
     for seed in seeds("0", "1"):
-        walk(LuaStage(client, keep_as=f"walk-{seed}"), seed, steps=2_000)
+        walk(LuaStage(client, keep_as=f"walk-{seed}"), seed, steps)
 
 
 def test_what_moves_say_is_within_the_limits(client, monkeypatch):

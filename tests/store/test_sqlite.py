@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,27 @@ def test_the_loader_refuses_what_it_cannot_name(monkeypatch):
             sql.read_queries("any", "any.sql")
     with pytest.raises(ValueError, match="unfinished"):
         statements("SELECT 1;\nSELECT 2")
+
+
+@pytest.fixture
+def first_ledger(tmp_path):
+    """A ledger of the first version, as far as it matters: the same number of its schema, and other tables."""
+    path = tmp_path / "first.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("""
+            CREATE TABLE ledger (id INTEGER PRIMARY KEY, uuid TEXT, shards INTEGER, schema_version INTEGER) STRICT;
+            INSERT INTO ledger VALUES (1, '0f0e', 2, 1);
+            CREATE TABLE shard (shard INTEGER PRIMARY KEY, epoch INTEGER, seq INTEGER, chain BLOB) STRICT;
+        """)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize("act", [SqliteLedger.open, lambda path: init(path, 2, CURRENCIES)], ids=["open", "init"])
+def test_a_ledger_of_the_first_version_is_refused(first_ledger, act):
+    """In one line that says what to do; nothing of it is changed"""
+    with pytest.raises(StoreError, match=r"first version.*move it away, and run `wallet init`") as refused:
+        act(first_ledger)
+    assert "\n" not in str(refused.value)
+    with closing(sqlite3.connect(first_ledger)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (2,)

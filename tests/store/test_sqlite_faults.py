@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_TEMPFAIL
 from seamless_wallet.ledger.fold import fold_wallet
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger, init
+from seamless_wallet.stores.sqlite.database import store_error
 from tests.entries import forged
 from tests.store.books import CURRENCIES, Book
 
@@ -183,3 +185,46 @@ async def test_verify_survives_a_damaged_file(backend, store, book, seed):
             assert [finding async for finding in damaged.verify()]
     except StoreError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (sqlite3.SQLITE_BUSY, EXIT_TEMPFAIL),
+        (sqlite3.SQLITE_IOERR_READ, EXIT_TEMPFAIL),
+        (sqlite3.SQLITE_FULL, EXIT_TEMPFAIL),
+        (sqlite3.SQLITE_CORRUPT, EXIT_CONFIG),
+        (sqlite3.SQLITE_NOTADB, EXIT_CONFIG),
+        (sqlite3.SQLITE_CANTOPEN, EXIT_CONFIG),
+        (None, EXIT_CONFIG),
+    ],
+)
+def test_who_starts_a_process_again_knows_whether_it_may_help(code, status):
+    """75 for what passes by itself, 78 for what somebody has to mend"""
+    fault = sqlite3.OperationalError("no")
+    if code is not None:
+        fault.sqlite_errorcode = code
+    assert store_error("the ledger failed", fault).exit_status == status
+
+
+PROCESS = """
+import sys
+from seamless_wallet.ledger.ports import LeaseHeld, StoreAway, StoreError
+from seamless_wallet.processes.event_loop import run_process
+from seamless_wallet.settings import load_settings
+
+async def main(*_):
+    raise {error}("it is so")
+
+sys.exit(run_process("writer", load_settings({{"WALLET_DATA_DIR": {directory!r}}}), main, None))
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [("StoreAway", EXIT_TEMPFAIL), ("LeaseHeld", EXIT_TEMPFAIL), ("StoreError", EXIT_CONFIG)]
+)
+def test_a_process_ends_with_the_status_of_its_error(tmp_path, error, status):
+    """So a supervisor does not give up on a ledger that is only busy, or on another writer that will end"""
+    code = PROCESS.format(error=error, directory=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
+    assert (done.returncode, done.stderr) == (status, "wallet: it is so\n")

@@ -39,6 +39,7 @@ READ_SETTINGS = (
     "player list",
     "player balance ann --at 2026-01-31",
     "entries ann",
+    "event dowinn ann t",
     "rounds ann",
     "trial-balance",
     "verify",
@@ -283,7 +284,7 @@ class TestAProcess:
         [
             ("serve --fd 5 --parent-fd 6", "worker.run_worker", {"fd": 5, "standby": False, "parent_fd": 6}),
             ("serve", "worker.run_worker", {"fd": None, "standby": False, "parent_fd": None}),
-            ("write --standby --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
+            ("write --parent-fd 6", "writer.run_writer", {"parent_fd": 6}),
             ("admin --fd 5 --standby --parent-fd 6", "admin.run_admin", {"fd": 5, "standby": True, "parent_fd": 6}),
         ],
     )

@@ -59,6 +59,21 @@ class TestEntries:
         assert refused(wallet("entries", "nobody"), 1) == "wallet: there is no player nobody\n"
 
 
+class TestEvent:
+    def test_is_shown_with_what_it_did(self, wallet, book):  # noqa: F811
+        bet = next(row for row in told(wallet("entries", book.user, "--json")) if row["kind"] == "bet")
+        words = "event", bet["provider"], book.user, bet["transaction_id"]
+        assert told(wallet(*words, "--json")) == bet
+        shown = wallet(*words).stdout
+        assert "a: 1.00 applied, b: 2.00 applied" in shown
+        assert bet["transaction_id"] in shown
+
+    def test_that_is_not_there(self, wallet, book):  # noqa: F811
+        said = f"wallet: there is no event t-none of the provider dowinn for {book.user}\n"
+        assert refused(wallet("event", "dowinn", book.user, "t-none"), 1) == said
+        assert refused(wallet("event", "dowinn", "nobody", "t"), 1) == "wallet: there is no player nobody\n"
+
+
 class TestRounds:
     def test_are_shown_with_their_bets(self, wallet, book):  # noqa: F811
         found = told(wallet("rounds", book.user, "--json"))

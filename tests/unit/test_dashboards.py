@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dashboards.__main__ import DIRECTORY, texts
+from deploy.dashboards.__main__ import DIRECTORY, texts
 from seamless_wallet.observability import metrics
 from tests.dashboards.panels import all_panels
 from tests.unit.test_alerts import ALERTS, NAMES
@@ -15,7 +15,7 @@ PANELS = all_panels()
 
 
 def test_the_committed_dashboards_are_current():
-    """Run `python -m dashboards` after a change of a panel."""
+    """Run `python -m deploy.dashboards` after a change of a panel."""
     assert {path.name: path.read_text() for path in DIRECTORY.glob("*.json")} == texts()
 
 

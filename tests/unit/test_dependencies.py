@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-OURS = {"seamless_wallet", "tests", "benchmarks", "dashboards"}
+OURS = {"seamless_wallet", "tests", "benchmarks", "deploy"}
 NO_DISTRIBUTION = {"_typeshed"}
 """Known to type checkers only."""
 
@@ -53,7 +53,7 @@ def test_what_the_service_imports_is_declared():
 
 def test_what_tests_and_benchmarks_import_is_declared():
     """In the group `dev`, which has tools beside it that nothing imports."""
-    assert imported_from("tests", "benchmarks", "dashboards") <= DECLARED | DEVELOPMENT
+    assert imported_from("tests", "benchmarks", "deploy") <= DECLARED | DEVELOPMENT
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])

@@ -22,7 +22,7 @@ PAGES = sorted(path for folder in (".", "docs", "deploy", "tests/samples/*") for
 PYTHON = sorted((ROOT / "service").rglob("*.py"))
 LUA = [*sorted((ROOT / "lua").glob("*.lua")), *sorted((ROOT / "lua" / "include").glob("*.lua"))]
 
-SOURCES = ("service", "lua", "tests", "benchmarks", "dashboards", "deploy", "docs")
+SOURCES = ("service", "lua", "tests", "benchmarks", "deploy", "docs")
 
 _LOG_LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 

@@ -69,7 +69,8 @@ def backoffice_app(
             web.patch(_PLAYER, players.set_status),
             web.post(f"{_PLAYER}/deposits", players.deposit),
             web.post(f"{_PLAYER}/withdrawals", players.withdraw),
-            web.get(f"{_PLAYER}/entries", players.entries),
+            web.get(f"{_PLAYER}/entries", lists.entries),
+            web.get(f"{_PLAYER}/balance", lists.balance),
             web.get(f"{_PLAYER}/rounds", lists.rounds),
             web.get("/v1/trial-balance", trial_balances.show),
         ]

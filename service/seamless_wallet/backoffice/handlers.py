@@ -1,4 +1,4 @@
-"""The handlers of `/v1/players`: create, show and block players, deposit, withdraw, read entries."""
+"""The handlers of `/v1/players`: create, show and block players, deposit, withdraw."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.problems import OUTCOME_UNKNOWN, Problem, ProblemError, invalid
-from seamless_wallet.backoffice.responses import entry_json, json_response, player_json
+from seamless_wallet.backoffice.responses import json_response, player_json
 from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Kind, Policy
 from seamless_wallet.money import format_minor
 
@@ -92,17 +92,6 @@ class Players:
     async def withdraw(self, request: web.Request) -> web.Response:
         """`POST /v1/players/{user_id}/withdrawals`: at most balance − debt; refused for blocked players."""
         return await self._move(request, Kind.WITHDRAW)
-
-    async def entries(self, request: web.Request) -> web.Response:
-        """`GET /v1/players/{user_id}/entries`: newest first, a page at a time."""
-        user_id = parsing.user_id_of(request)
-        limit, before_seq = parsing.page_of(request)
-        scale = self._scales.of((await self._player(user_id)).currency)
-        async with asyncio.timeout(READ_LIMIT_S):
-            found = await self._ledger.entries(user_id, before_seq, limit + 1)
-        page = found[:limit]
-        next_cursor = str(page[-1].seq) if len(found) > limit else None
-        return json_response({"entries": [entry_json(entry, scale) for entry in page], "next_cursor": next_cursor})
 
     async def _move(self, request: web.Request, kind: Kind) -> web.Response:
         user_id = parsing.user_id_of(request)

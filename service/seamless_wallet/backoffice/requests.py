@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from unicodedata import category
 from urllib.parse import unquote_to_bytes
@@ -16,7 +18,7 @@ from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.commands import ID_CHARS_MAX, PlayerStatus
 from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
 from seamless_wallet.http_server.serving import BODY_READ_S
-from seamless_wallet.ledger.records import PlayersQuery
+from seamless_wallet.ledger.records import EntriesQuery, PlayersQuery
 from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
 
 if TYPE_CHECKING:
@@ -177,13 +179,13 @@ def movement_amount(body: AmountBody, scale: int) -> int:
     return minor
 
 
-def page_of(request: web.Request) -> tuple[int, int | None]:
+def page_of(request: web.Request, others: AbstractSet[str] = frozenset()) -> tuple[int, int | None]:
     """`limit`: how many entries at most. `cursor`: only entries before this seq; None: from the newest on.
 
-    Raises ProblemError.
+    `others`: parameters that there may be besides. Raises ProblemError.
     """
     query = request.query
-    limit = _limit_of(request, {"limit", "cursor"})
+    limit = _limit_of(request, {"limit", "cursor", *others})
     if "cursor" not in query:
         return limit, None
     cursor = _number(query["cursor"])
@@ -206,6 +208,38 @@ def players_query(request: web.Request) -> PlayersQuery:
         raise invalid("owing", "must be true or false")
     owing = query.get("owing") == "true"
     return PlayersQuery(query.get("prefix", ""), query.get("status", ""), owing, query.get("cursor", ""), limit)
+
+
+def entries_query(request: web.Request) -> EntriesQuery:
+    """`limit`, `cursor` as for a page, and moments: `from` (not before) and `to` (before). Raises ProblemError."""
+    limit, before_seq = page_of(request, {"from", "to"})
+    begin, end = (_moment_of(request, name) if name in request.query else None for name in ("from", "to"))
+    return EntriesQuery(begin or 0, end, before_seq, limit)
+
+
+def balance_moment(request: web.Request) -> int:
+    """`at`, epoch milliseconds, of a request with no other parameter. Raises ProblemError."""
+    if set(request.query) != {"at"} or len(request.query.getall("at")) > 1:
+        raise invalid("at", "give it once, and nothing else")
+    return _moment_of(request, "at")
+
+
+def _moment_of(request: web.Request, name: str) -> int:
+    try:
+        return moment_ms(request.query[name])
+    except ValueError:
+        raise invalid(name, "must be a moment such as 2026-01-31T12:00:00Z, a + in it percent-encoded") from None
+
+
+def moment_ms(text: str) -> int:
+    """Epoch milliseconds of a moment in ISO 8601, UTC unless it says else; 0 if it is before. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    try:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return max(0, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
 
 
 def one_more(query: PlayersQuery) -> PlayersQuery:

@@ -91,6 +91,19 @@ def entry_json(entry: Entry, scale: int) -> dict[str, object]:
     return body
 
 
+def balance_json(player: Wallet, entry: Entry, at_ms: int, scale: int) -> dict[str, object]:
+    """What a player had at a time: after `entry`, the newest one that had been received by then."""
+    return {
+        "user_id": player.user_id,
+        "at": iso_utc(at_ms),
+        "currency": player.currency,
+        "balance": format_minor(entry.decision.balance, scale),
+        "debt": format_minor(entry.decision.debt, scale),
+        "seq": entry.seq,
+        "received": iso_utc(entry.command.received_ms),
+    }
+
+
 def _item_json(item: Item, kind: Kind, effect: str, scale: int) -> dict[str, str]:
     body = {
         "bet_index": item.bet_index,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json as jsonlib
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -56,9 +55,30 @@ def entries(
         return [entry_json(entry, scale) for entry in await ledger.history(user_id, query)]
 
     found = _ask(ask)
-    columns = ("received", "seq", "kind", "provider", "transaction_id", "game_no", "balance_delta", "balance", "debt")
-    rows = [{**row, "items": _items_text(row.get("items", ()))} for row in found]
-    _show(found if json else rows, (*columns, "items"), json=json)
+    _show_entries(found, json=json)
+
+
+def event(
+    provider: Annotated[str, typer.Argument(help="Name of the provider, or @back-office.", show_default=False)],
+    user_id: UserId,
+    transaction_id: Annotated[str, typer.Argument(help="Its transaction id.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Show the entry of one event: what was asked, what it moved, and the wallet after it. Reads the ledger's file."""
+    from seamless_wallet.backoffice.responses import entry_json
+
+    async def ask(ledger: SqliteLedger) -> Row:
+        scale = ledger.scales[(await _player(ledger, user_id)).currency]
+        entry = await ledger.event(provider, user_id, transaction_id)
+        if entry is None:
+            raise NotInLedger(f"there is no event {transaction_id} of the provider {provider} for {user_id}")
+        return entry_json(entry, scale)
+
+    found = _ask(ask)
+    if json:
+        typer.echo(jsonlib.dumps(found))
+    else:
+        _show_entries([found], json=False)
 
 
 def rounds(
@@ -111,26 +131,16 @@ def balance(
     json: Json = False,
 ) -> None:
     """Show what a player had at a time: after the newest entry that had been received by then. Reads the file."""
-    from seamless_wallet.backoffice.responses import iso_utc
-    from seamless_wallet.money import format_minor
+    from seamless_wallet.backoffice.responses import balance_json, iso_utc
 
     at_ms = _ms(at, "--at") or 0
 
     async def ask(ledger: SqliteLedger) -> Row:
-        currency = (await _player(ledger, user_id)).currency
+        player = await _player(ledger, user_id)
         entry = await ledger.entry_at(user_id, at_ms)
         if entry is None:
             raise NotInLedger(f"{user_id} was not there yet at {iso_utc(at_ms)}")
-        scale = ledger.scales[currency]
-        return {
-            "user_id": user_id,
-            "at": iso_utc(at_ms),
-            "currency": currency,
-            "balance": format_minor(entry.decision.balance, scale),
-            "debt": format_minor(entry.decision.debt, scale),
-            "seq": entry.seq,
-            "received": iso_utc(entry.command.received_ms),
-        }
+        return balance_json(player, entry, at_ms, ledger.scales[player.currency])
 
     found = _ask(ask)
     _show(found if json else [found], tuple(found), json=json)
@@ -162,13 +172,18 @@ def _ms(text: str, option: str) -> int | None:
     """Epoch milliseconds of a moment; None if there is none. Raises BadParameter."""
     if not text:
         return None
+    from seamless_wallet.backoffice.requests import moment_ms
+
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return moment_ms(text)
+    except ValueError:
         raise typer.BadParameter("give a moment such as 2026-01-31T12:00:00Z", param_hint=option) from None
-    return max(0, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
+
+
+def _show_entries(found: Sequence[Row], *, json: bool) -> None:
+    columns = ("received", "seq", "kind", "provider", "transaction_id", "game_no", "balance_delta", "balance", "debt")
+    rows = [{**row, "items": _items_text(row.get("items", ()))} for row in found]
+    _show(found if json else rows, (*columns, "items"), json=json)
 
 
 def _items_text(items: Sequence[Row]) -> str:

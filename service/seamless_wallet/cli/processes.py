@@ -83,7 +83,7 @@ def serve(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = Fals
     raise typer.Exit(run_worker(_settings(settings_fd), fd=fd, standby=standby, parent_fd=parent_fd))
 
 
-def write(settings_fd: SettingsFd = None, standby: Standby = False, parent_fd: ParentFd = None) -> None:  # noqa: ARG001 - every writer stands by until it has the lease
+def write(settings_fd: SettingsFd = None, parent_fd: ParentFd = None) -> None:
     """Start the writer, which commits to the ledger what the workers decide. Run exactly one for each ledger."""
     hold_hang_up()
     from seamless_wallet.processes.writer import run_writer

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "config": "processes:config",
     "player": "players:player",
     "entries": "history:entries",
+    "event": "history:event",
     "rounds": "history:rounds",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import signal
+from contextlib import suppress
 from typing import Final, Literal, Protocol
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused
@@ -105,16 +107,27 @@ class HookPort:
         """
         words = [user_id] if action in {"block", "unblock"} else [user_id, *filter(None, [amount]), currency]
         pipe = asyncio.subprocess.PIPE
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                *self._words, action, *words, stdout=pipe, stderr=pipe, start_new_session=True
+            )
+        )
         try:
-            process = await asyncio.create_subprocess_exec(*self._words, action, *words, stdout=pipe, stderr=pipe)
+            process = await asyncio.shield(starting)  # asyncio never ends what is cancelled halfway
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                await _end(await starting)
+            raise
         except OSError as error:
             raise BackOfficeFault(f"the hook {self._words[0]} does not run: {error.strerror}") from None
         try:
             async with asyncio.timeout(HOOK_LIMIT_S):
                 out, err = await process.communicate()
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            await _end(process)
             raise BackOfficeFault(f"the hook took longer than {HOOK_LIMIT_S:g} s to {action}") from None
         if process.returncode == NO_SUCH_ACTION:
             raise ActionUnavailable(f"the hook cannot {action}")
@@ -122,6 +135,13 @@ class HookPort:
             printed = "; ".join(filter(None, (_end_of(err), _end_of(out)))) or "it printed nothing"
             raise BackOfficeRefused(f"the hook refused to {action} (exit status {process.returncode}): {printed}")
         return out.decode(errors="replace").strip()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a hook and what it has started, and wait until nothing of it is open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.communicate()
 
 
 def _end_of(output: bytes) -> str:

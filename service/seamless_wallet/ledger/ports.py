@@ -7,7 +7,7 @@ from typing import Protocol
 
 from seamless_wallet.commands import Command
 from seamless_wallet.errors import WalletError
-from seamless_wallet.exit_status import EXIT_CONFIG
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_TEMPFAIL
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
@@ -30,8 +30,16 @@ class StoreError(WalletError, OSError):
     exit_status = EXIT_CONFIG
 
 
+class StoreAway(StoreError):
+    """The database does not answer now: it is busy, or its disk is full or fails. It may answer later."""
+
+    exit_status = EXIT_TEMPFAIL
+
+
 class LeaseHeld(StoreError):
     """Another process is this ledger's writer."""
+
+    exit_status = EXIT_TEMPFAIL
 
 
 class LedgerReader(Protocol):

@@ -47,9 +47,9 @@ def run_process(
 
     Returns the exit status.
 
-    SIGHUP replaces what runs: see `generations`, also for `standby` and `needs_only_turn`. The status is 0, or 78 after
-    one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or in a group; 75 if it
-    is Superseded. Whatever else `main` raises is a bug, and is raised.
+    SIGHUP replaces what runs: see `generations`, also for `standby` and `needs_only_turn`. The status is 0, or that of
+    the error after one line on standard error if `main` raises SettingsError, StoreError or Unstartable, alone or in a
+    group: 75 if it may pass by itself, else 78. Whatever else `main` raises is a bug, and is raised.
     """
     logs.configure_logging(settings.log_level, name)
 
@@ -68,7 +68,7 @@ def run_process(
     except* (SettingsError, StoreError, Unstartable) as group:
         error = first_error(group)
         sys.stderr.write(f"wallet: {error}\n")
-        status = error.exit_status if isinstance(error, Unstartable) else EXIT_CONFIG
+        status = (isinstance(error, WalletError) and error.exit_status) or EXIT_CONFIG
     return status
 
 

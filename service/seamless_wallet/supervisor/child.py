@@ -57,6 +57,8 @@ class Role:
     """Called in a thread, again and again: whether it responds. None: the child gets `--parent-fd`, and says so."""
     settings: Settings | None = None
     """What the child gets by `--settings-fd`, whenever it starts."""
+    trial: tuple[str, ...] = ("--standby",)
+    """What its command line has more while another process fills the role."""
 
 
 def backoff_s(exits: int) -> float:
@@ -245,7 +247,7 @@ class Child:
     async def _spawn(self, parent_fd: int) -> Process:
         """Start the process, in a session of its own: Ctrl-C in a terminal reaches the parent only, which stops all."""
         role = self.role
-        command, fds = (*role.command, "--standby") if self._on_trial else role.command, role.fds
+        command, fds = (*role.command, *(role.trial if self._on_trial else ())), role.fds
         output: int | None = DEVNULL  # a child that may outlive the parent must not keep the parent's output open
         with ExitStack() as stack:
             if role.settings is not None:

@@ -48,7 +48,8 @@ def default_roles(settings: Settings, webhook_fd: int, admin_fd: int) -> Sequenc
     return [
         admin,
         *([_valkey(settings)] if settings.embedded_redis else []),
-        Role(WRITER, WRITER, (*WALLET, "write"), stop_limit_s=WRITER_STOP_LIMIT_S, settings=settings),
+        # Every writer stands by until it has the lease.
+        Role(WRITER, WRITER, (*WALLET, "write"), stop_limit_s=WRITER_STOP_LIMIT_S, settings=settings, trial=()),
         *(
             Role(f"{WORKER}-{number}", WORKER, serve, (webhook_fd,), WORKER_STOP_LIMIT_S, settings=settings)
             for number in range(settings.workers)

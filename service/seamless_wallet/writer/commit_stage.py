@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import takewhile
 
 import structlog
 
 from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, LedgerConflict
+from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
@@ -92,17 +94,25 @@ class CommitStage:
             )
             self._shard_states.epochs_due[conflict.shard] = conflict.cause
         except UnknownPayloadVersion as unknown:
-            shard = batch.entries[0].shard
-            batch.entries = []
-            self._shard_states.stopped.add(shard)
-            metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
-            log.error(
-                "shard_stopped",
-                shard=shard,
-                error=str(unknown),
-                remedy="install the newer version for the writer, too, and start it; nothing is lost",
-            )
+            await self._stop(batch, unknown)
+            return
         self._record(batch)
+
+    async def _stop(self, batch: Batch, unknown: UnknownPayloadVersion) -> None:
+        """Commit what is before the first entry that only a newer version can read, and nothing more of its shard."""
+        shard = batch.entries[0].shard
+        readable = list(takewhile(_is_readable, batch.entries))
+        batch.entries = readable if len(readable) < len(batch.entries) else []  # what it met may be in SQL
+        self._shard_states.stopped.add(shard)
+        metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
+        log.error(
+            "shard_stopped",
+            shard=shard,
+            error=str(unknown),
+            remedy="install the newer version for the writer, too, and start it; nothing is lost",
+        )
+        if batch.entries:
+            await self._commit_alone(batch)
 
     def _is_set_back(self, conflict: LedgerConflict) -> bool:
         """Whether SQL lacks what this writer has committed. Then it reads on from SQL's seq: the stream may have it."""
@@ -125,6 +135,17 @@ class CommitStage:
             self._shard_states.record_commit(batch.entries)
             metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
             self._money_flows.count(batch.entries)
+
+
+def _is_readable(entry: Entry) -> bool:
+    """Whether its payload has a form that this version knows, or none at all."""
+    try:
+        _ = entry.command, entry.decision
+    except UnknownPayloadVersion:
+        return False
+    except INVALID_ENTRY_ERRORS:
+        pass  # SQL refuses it
+    return True
 
 
 def _are_void(refused: EntriesRefused, batches: Collection[Batch]) -> bool:

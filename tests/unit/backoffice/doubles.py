@@ -12,7 +12,7 @@ from yarl import URL
 from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
-from seamless_wallet.ledger.records import PlayedRound, PlayersQuery
+from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
 from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
@@ -25,9 +25,10 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.ms = NOW_MS
 
     def now_ms(self) -> int:
-        return NOW_MS
+        return self.ms
 
     def monotonic_s(self) -> float:
         return self.seconds
@@ -99,6 +100,15 @@ class FakeHistory:
             and (wallet.debt or not query.owing)
             and user_id > query.after
         ][: query.limit]
+
+    async def history(self, user_id: str, query: EntriesQuery) -> list[Entry]:
+        to_ms = query.to_ms or 10**15
+        entries = await self._ledger.entries(user_id, query.before_seq, 10**6)
+        return [each for each in entries if query.from_ms <= each.command.received_ms < to_ms][: query.limit]
+
+    async def entry_at(self, user_id: str, at_ms: int) -> Entry | None:
+        entries = await self._ledger.entries(user_id, None, 10**6)
+        return next((each for each in entries if each.command.received_ms <= at_ms), None)
 
     async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> list[PlayedRound]:
         found: dict[str, PlayedRound] = {}

@@ -73,6 +73,8 @@ async def test_the_openapi_document_names_just_the_fields_that_are_answered(offi
     items = [item for entry in entries for item in entry.get("items", [])]
     assert set.intersection(*map(set, items)) == names("Item")
     assert set.union(*map(set, items)) == names("Item", required=False)
+    _, _, balance = await office.call("GET", "/v1/players/ann/balance?at=2030-01-01")
+    assert set(balance) == names("BalanceAt") == names("BalanceAt", required=False)
     _, _, listed = await office.call("GET", "/v1/players")
     assert set(listed) == names("Players") == names("Players", required=False)
     _, _, rounds = await office.call("GET", "/v1/players/ann/rounds")

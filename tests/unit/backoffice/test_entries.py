@@ -56,9 +56,67 @@ async def test_entries_tell_everything_and_page_from_the_newest(office):
     assert "items" not in found[3]
 
 
+async def later(office) -> None:
+    """Ann's creation and two deposits, a minute apart."""
+    await office.create()
+    for key in ("k1", "k2"):
+        office.clock.ms += 60_000
+        await office.move("deposits", "10", key)
+
+
+@pytest.mark.parametrize(
+    ("query", "keys"),
+    [
+        ("from=2026-01-01T00:01:00Z", ["k2", "k1"]),
+        ("from=2026-01-01T00:01:01Z&to=2026-01-02", ["k2"]),
+        ("to=2026-01-01T00:02:00.123Z", ["k1", "«create»"]),
+        ("to=2026-01-01T09:02:00.123%2B09:00&limit=1", ["k1"]),
+        ("from=2027-01-01", []),
+    ],
+)
+async def test_entries_of_a_time(office, query, keys):
+    """From a moment on, before another one; a moment without a zone is in UTC"""
+    await later(office)
+    _, _, page = await office.call("GET", f"/v1/players/ann/entries?{query}")
+    assert [entry["transaction_id"] for entry in page["entries"]] == keys
+
+
+async def test_a_balance_of_a_time(office):
+    """After the newest entry that had been received by then"""
+    await later(office)
+    path = "/v1/players/ann/balance?at="
+    status, _, told = await office.call("GET", f"{path}2026-01-01T00:01:30Z")
+    assert (status, told) == (
+        200,
+        {
+            "user_id": "ann",
+            "at": "2026-01-01T00:01:30.000Z",
+            "currency": "KRW",
+            "balance": "10.00",
+            "debt": "0.00",
+            "seq": 2,
+            "received": "2026-01-01T00:01:00.123Z",
+        },
+    )
+    assert (await office.call("GET", f"{path}2030-01-01"))[2]["balance"] == "20.00"
+    assert (await office.call("GET", f"{path}2025-01-01"))[0] == 404
+    assert (await office.call("GET", "/v1/players/bob/balance?at=2030-01-01"))[0] == 404
+
+
+@pytest.mark.parametrize("query", ["", "at=", "at=soon", "at=2026-01-01&at=2026-01-02", "at=2026-01-01&limit=1"])
+async def test_a_balance_needs_its_time(office, query):
+    """400, never that of another time"""
+    await office.create()
+    status, _, problem = await office.call("GET", f"/v1/players/ann/balance?{query}")
+    assert (status, problem["type"]) == (400, "urn:problem-type:invalid-request")
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
+        ("from=soon", "from"),
+        ("to=", "to"),
+        ("from=2026-01-01&from=2026-01-02", "from"),
         ("limit=0", "limit"),
         ("limit=501", "limit"),
         ("limit=x", "limit"),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.ledger.ports import StoreAway, StoreError
 from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries, check_file
 
 BUSY_TIMEOUT_MS: Final = 5_000
@@ -30,6 +30,22 @@ RESTORING: Final = ".restoring"
 
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables."""
+
+
+PASSING: Final = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+}
+"""What SQLite reports of a database with which nothing is wrong. Its extended codes have these in the lowest byte."""
+
+
+def store_error(text: str, error: sqlite3.Error) -> StoreError:
+    """What SQLite has raised, as an error of the store: a StoreAway if it passes by itself."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # it is missing from those of the module itself
+    return StoreAway(text) if code & 0xFF in PASSING else StoreError(text)
 
 
 def check_files(path: Path, *, restoring: bool = False) -> None:
@@ -73,7 +89,7 @@ def connect(
             uri, uri=True, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
         )
     except sqlite3.Error as error:
-        raise StoreError(f"cannot open the ledger {path}: {error}") from error
+        raise store_error(f"cannot open the ledger {path}: {error}", error) from error
     try:
         # recursive_triggers: without it REPLACE deletes past the trigger that keeps entries.
         for pragma in ("foreign_keys", "recursive_triggers", "cell_size_check"):
@@ -87,9 +103,10 @@ def connect(
         connection.execute("SELECT 1 FROM sqlite_schema").fetchall()
     except sqlite3.Error as error:
         connection.close()
-        raise StoreError(
+        raise store_error(
             f"cannot read the ledger {path}: {error}; check that the file is a ledger and that this user may write in "
-            "its directory"
+            "its directory",
+            error,
         ) from error
     return connection
 

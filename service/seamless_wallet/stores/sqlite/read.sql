@@ -2,6 +2,10 @@
 -- Which ledger this is.
 SELECT uuid, shards, schema_version FROM ledger;
 
+-- name: has_payload_version
+-- Whether the ledger says which form of payload it has: that of the first version does not.
+SELECT 1 FROM pragma_table_info('ledger') WHERE name = 'payload_version';
+
 -- name: payload_version
 -- The newest form of payload that the entries of this ledger may have.
 SELECT payload_version FROM ledger;

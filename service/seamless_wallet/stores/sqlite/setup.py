@@ -15,11 +15,13 @@ from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import statements
-from seamless_wallet.stores.sqlite.database import check_files, connect, transaction
+from seamless_wallet.stores.sqlite.database import check_files, connect, store_error, transaction
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
 FILE_MODE: Final = 0o600
 """Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
+
+FIRST: Final = "is of the first version, which had other tables: move it away, and run `wallet init` for a new one"
 
 NEWER: Final = "was created by a newer version; install that version or a later one"
 
@@ -61,7 +63,7 @@ def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uu
         with transaction(connection, "IMMEDIATE"):
             ledger_uuid = _init(connection, path, shards, currencies, new_uuid)
     except sqlite3.Error as error:
-        raise StoreError(f"cannot make the ledger {path}: {error}") from error
+        raise store_error(f"cannot make the ledger {path}: {error}", error) from error
     finally:
         connection.close()
     _sync_directory(path.parent)
@@ -112,13 +114,18 @@ def _update_currencies(connection: sqlite3.Connection, info: LedgerInfo, currenc
 
 
 def schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Migrations that the file has seen; 0 if it is not a ledger yet. Raises StoreError if that cannot be read."""
+    """Migrations that the file has seen; 0 if it is not a ledger yet.
+
+    Raises StoreError if that cannot be read, or for a ledger of the first version, which counts the same.
+    """
     try:
         if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'ledger'").fetchone() is None:
             return 0
+        if connection.execute(READ_SQL["has_payload_version"]).fetchone() is None:
+            raise StoreError(f"the ledger {path} {FIRST}")
         return read_info_row(connection)[2]
     except sqlite3.Error as error:
-        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+        raise store_error(f"cannot read the ledger {path}: {error}", error) from error
 
 
 def check_payloads(connection: sqlite3.Connection, path: Path) -> None:
@@ -187,7 +194,7 @@ def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] |
             check_payloads(connection, path)
             info = read_info(connection)
     except sqlite3.Error as error:
-        raise StoreError(f"cannot read the ledger {path}: {error}") from error
+        raise store_error(f"cannot read the ledger {path}: {error}", error) from error
     finally:
         connection.close()
     if shards is not None:

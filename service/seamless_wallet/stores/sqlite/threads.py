@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.sqlite.database import connect, transaction
+from seamless_wallet.stores.sqlite.database import connect, store_error, transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class DatabaseThreads:
             return job(self._connection(side))
         except sqlite3.Error as error:
             self._drop_connection(side)
-            raise StoreError(f"the ledger {self._path} failed: {error}") from error
+            raise store_error(f"the ledger {self._path} failed: {error}", error) from error
 
     def _last(self, job: Callable[[sqlite3.Connection], None]) -> None:
         with suppress(sqlite3.Error, StoreError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.panels import GREEN, RED, Page, Panel
+from deploy.dashboards.panels import GREEN, RED, Page, Panel
 
 CHOSEN: Final = 'job="$job", provider=~"$provider"'
 POLICIES: Final = "orphan|change_early|change_outdated|blocked|no_session|settlements_only"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.panels import Page, Panel
+from deploy.dashboards.panels import Page, Panel
 
 PHASE: Final = "wallet_webhook_phase_duration_seconds"
 RATE: Final = '{job="$job"}[$__rate_interval]'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dashboards.panels import Page, Panel
+from deploy.dashboards.panels import Page, Panel
 
 RATE: Final = '{job="$job"}[$__rate_interval]'
 

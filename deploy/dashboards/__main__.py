@@ -1,4 +1,4 @@
-"""Writes deploy/grafana/: `python -m dashboards`."""
+"""Writes deploy/grafana/: `python -m deploy.dashboards`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import ledger, overview, redis, wallet
-from dashboards.panels import Page, built
+from deploy.dashboards import ledger, overview, redis, wallet
+from deploy.dashboards.panels import Page, built
 
-DIRECTORY: Final = Path(__file__).resolve().parents[1] / "deploy" / "grafana"
+DIRECTORY: Final = Path(__file__).resolve().parents[1] / "grafana"
 PAGES: Final = (overview.PAGE, wallet.PAGE, redis.PAGE, ledger.PAGE)
 
 

@@ -1,0 +1,240 @@
+"""The load: raw HTTP/1.1 over loopback, prepared requests, little CPU of its own.
+
+A closed loop finds the maximum: so many clients, each sends its next request when the last one is answered. Latency is
+of an open loop: requests have intended times, and the time of each begins then, whether or not it could be sent. So a
+server that stalls is charged for all that had to wait, as real callers would (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol, cast
+
+LIMIT_S: Final = 300.0
+"""A run that takes longer has failed."""
+
+POOL: Final = 128
+"""Connections of an open loop. A request that finds none free waits, and the wait is counted."""
+
+
+class WrongAnswer(Exception):
+    """The server did not do what it should: the run is void."""
+
+
+class Sendable(Protocol):
+    """What can be sent: one HTTP request as it goes on the wire."""
+
+    @property
+    def request(self) -> bytes: ...
+
+
+class Answered(NamedTuple):
+    """All answers of a run, in the order in which they came, and the time that each took."""
+
+    seconds: float
+    answers: list[tuple[Any, bytes]]
+    """What was sent, and the body of its answer."""
+    taken_ns: list[int]
+    late_ns: list[int]
+    """By how much this process came to each request of an open loop after its intended time."""
+
+
+def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    """One HTTP/1.1 request as it goes on the wire."""
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class _Client(asyncio.Protocol):
+    """One keep-alive connection with at most one request in flight."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+        self._sent: Sendable | None = None
+        self.began_ns = 0
+        self.rest: Iterator[Sendable] = iter(())
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._sent is not None:
+            self._run.fail(WrongAnswer(f"the server closed a connection instead of answering: {exc}"))
+
+    def send(self, event: Sendable, began_ns: int) -> None:
+        assert self._transport
+        self._sent, self.began_ns = event, began_ns
+        self._transport.write(event.request)
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        received = self._received + data if self._received else data
+        head = received.find(b"\r\n\r\n")
+        due = head + 4 + _content_length(received, head)
+        if head < 0 or len(received) < due:
+            self._received = received
+            return
+        self._received = b""
+        event, self._sent = self._sent, None
+        if event is None or len(received) > due or not received.startswith(b"HTTP/1.1 20"):
+            self._run.fail(WrongAnswer(received[:500].decode(errors="replace")))
+        else:
+            self._run.answered(self, event, received[head + 4 :])
+
+
+def _content_length(received: bytes, head: int) -> int:
+    """Of the body. 0 if the head does not say, so that what follows is too much."""
+    at = received.find(b"ontent-Length:", 0, head)  # as aiohttp and the wallet write it
+    return int(received[at + 14 : received.index(b"\r\n", at)]) if at > 0 else 0
+
+
+class _Run:
+    """What closed and open loops share: the answers, and the end."""
+
+    def __init__(self) -> None:
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.answers: list[tuple[Sendable, bytes]] = []
+        self.taken_ns: list[int] = []
+        self.late_ns: list[int] = []
+
+    def fail(self, fault: Exception) -> None:
+        if not self._done.done():
+            self._done.set_exception(fault)
+
+    def finish(self) -> None:
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def answered(self, client: _Client, event: Sendable, body: bytes) -> None:
+        self.taken_ns.append(time.perf_counter_ns() - client.began_ns)
+        self.answers.append((event, body))
+        self.proceed(client)
+
+    def proceed(self, client: _Client) -> None:
+        raise NotImplementedError
+
+    async def clients(self, port: int, count: int) -> list[_Client]:
+        """So many connections. One at a time: a listen queue is no part of what is measured."""
+        loop = asyncio.get_running_loop()
+        return [(await loop.create_connection(lambda: _Client(self), "127.0.0.1", port))[1] for _ in range(count)]
+
+    async def end(self, clients: Sequence[_Client]) -> None:
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                await self._done
+        finally:
+            for client in clients:
+                client.close()
+
+
+class _ClosedLoop(_Run):
+    def __init__(self, sequences: Iterator[Sequence[Sendable]], in_flight: int) -> None:
+        super().__init__()
+        self._sequences = sequences
+        self._playing = in_flight
+
+    def proceed(self, client: _Client) -> None:
+        event = next(client.rest, None)
+        while event is None:
+            sequence = next(self._sequences, None)
+            if sequence is None:
+                self._playing -= 1
+                if not self._playing:
+                    self.finish()
+                return
+            client.rest = iter(sequence)
+            event = next(client.rest, None)
+        client.send(event, time.perf_counter_ns())
+
+
+async def closed_loop(port: int, sequences: Sequence[Sequence[Sendable]], in_flight: int) -> Answered:
+    """Play sequences of requests over `in_flight` clients.
+
+    A client plays one sequence after the other, so that what depends on an answer is sent after it. Raises WrongAnswer
+    for any status but 2xx, and TimeoutError.
+    """
+    run = _ClosedLoop(iter(sequences), in_flight)
+    clients = await run.clients(port, in_flight)
+    start_ns = time.perf_counter_ns()
+    for client in clients:
+        run.proceed(client)
+    await run.end(clients)
+    return Answered((time.perf_counter_ns() - start_ns) / 1e9, run.answers, run.taken_ns, [])
+
+
+def intended_s(count: int, rate: float, seed: int) -> list[float]:
+    """When requests that come by chance, `rate` a second, are due: seconds from the start, each after the last."""
+    chance = random.Random(seed)
+    at_s, due_s = 0.0, []
+    for _ in range(count):
+        due_s.append(at_s)
+        at_s += chance.expovariate(rate)
+    return due_s
+
+
+class _OpenLoop(_Run):
+    def __init__(self, events: Sequence[Sendable]) -> None:
+        super().__init__()
+        self._left = len(events)
+        self._free: deque[_Client] = deque()
+        self._waiting: deque[tuple[Sendable, int]] = deque()
+
+    def due(self, event: Sendable, due_ns: int) -> None:
+        self.late_ns.append(time.perf_counter_ns() - due_ns)
+        if self._free:
+            self._free.pop().send(event, due_ns)
+        else:
+            self._waiting.append((event, due_ns))
+
+    def proceed(self, client: _Client) -> None:
+        self._left -= 1
+        if not self._left:
+            self.finish()
+        elif self._waiting:
+            client.send(*self._waiting.popleft())
+        else:
+            self._free.append(client)
+
+    def release(self, clients: Sequence[_Client]) -> None:
+        self._free.extend(clients)
+
+
+async def open_loop(port: int, events: Sequence[Sendable], rate: float, seed: int = 1) -> Answered:
+    """Send requests at random intended times, `rate` a second. Raises WrongAnswer and TimeoutError."""
+    run = _OpenLoop(events)
+    clients = await run.clients(port, POOL)
+    run.release(clients)
+    loop = asyncio.get_running_loop()
+    start_ns = time.perf_counter_ns() + 10_000_000
+    due_ns = [start_ns + int(at_s * 1e9) for at_s in intended_s(len(events), rate, seed)]
+    stopped = threading.Event()
+
+    def pace() -> None:
+        """A thread, because timers of an event loop fire on whole milliseconds."""
+        for event, at_ns in zip(events, due_ns, strict=True):
+            rest_s = (at_ns - time.perf_counter_ns()) / 1e9
+            if rest_s > 0:
+                time.sleep(rest_s)
+            if stopped.is_set():
+                return
+            loop.call_soon_threadsafe(run.due, event, at_ns)
+
+    pacer = threading.Thread(target=pace, daemon=True)
+    pacer.start()
+    try:
+        await run.end(clients)
+    finally:
+        stopped.set()
+        await asyncio.to_thread(pacer.join)
+    return Answered((time.perf_counter_ns() - start_ns) / 1e9, run.answers, run.taken_ns, run.late_ns)

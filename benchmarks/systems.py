@@ -1,0 +1,95 @@
+"""What a system under load is, and the wallet as one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from benchmarks.books import Books
+from benchmarks.generator import WrongAnswer, closed_loop, post
+from benchmarks.peers.webhook import PATH
+from benchmarks.play import DEPOSIT, logins
+from benchmarks.service import CURRENCY, SCALE, TOKEN, Service, running, wait_until_ready
+
+ADMIN_IN_FLIGHT: Final = 32
+
+
+class System(Protocol):
+    """One system under load, while it runs."""
+
+    name: str
+    port: int
+    roots: list[int]
+    """The processes whose trees are this system."""
+    books: Books
+
+    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
+        """Players who are logged in and have so much, in minor units."""
+
+    async def compare(self) -> str:
+        """Whether balances, entries and bets are those of the books. Says what agreed. Raises WrongAnswer."""
+
+
+class AdminCall(NamedTuple):
+    """A request to the back office."""
+
+    request: bytes
+
+
+class Wallet:
+    """`wallet up`, with the Valkey that it brings and a ledger in SQLite."""
+
+    def __init__(self, name: str, service: Service, parent_pid: int) -> None:
+        self.name = name
+        self.service = service
+        self.port = service.webhook_port
+        self.roots = [parent_pid]
+        self.books = Books()
+
+    @classmethod
+    @contextmanager
+    def start(cls, name: str, directory: Path, workers: int = 1) -> Iterator[Wallet]:
+        """A service that is ready."""
+        directory.mkdir(mode=0o700, exist_ok=True)
+        service = Service(directory, WALLET_WORKERS=str(workers))
+        with running([sys.executable, "-m", "seamless_wallet", "up"], service.environ) as process:
+            wait_until_ready(service)
+            yield cls(name, service, process.pid)
+
+    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
+        created = [self._call("/v1/players", {"user_id": player, "currency": CURRENCY}, player) for player in players]
+        await closed_loop(self.service.admin_port, [(call,) for call in created], ADMIN_IN_FLIGHT)
+        if balance:
+            amount = f"{balance // 10**SCALE}.{balance % 10**SCALE:0{SCALE}}"
+            deposits = [self._call(f"/v1/players/{each}/deposits", {"amount": amount}, each) for each in players]
+            await closed_loop(self.service.admin_port, [(call,) for call in deposits], ADMIN_IN_FLIGHT)
+        self.books.open(players, balance)
+        answered = await closed_loop(self.port, logins(players, PATH), ADMIN_IN_FLIGHT)
+        self.books.enter(answered.answers)
+
+    async def compare(self) -> str:
+        if not (await asyncio.to_thread(self.service.admin, "GET", "/v1/trial-balance"))["balanced"]:
+            raise WrongAnswer(f"{self.name}: the trial balance does not balance")
+        found = await asyncio.to_thread(self.service.verify)
+        if found["exit_status"]:
+            raise WrongAnswer(f"{self.name}: wallet verify: {found}")
+        path = self.service.directory / "ledger.sqlite3"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as ledger:
+            self.books.compare_balances(dict(ledger.execute("SELECT user_id, balance FROM wallet")))
+            kinds = dict(ledger.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
+            ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE open = 0 AND bet_index <> ''")
+        self.books.compare_counts(kinds, bets)
+        return (
+            f"{self.books.answers} answers, {sum(kinds.values())} entries, {bets} bets and {len(self.books.balances)} "
+            "balances agree; trial balance zero; wallet verify found nothing"
+        )
+
+    def _call(self, path: str, body: dict[str, str], key: str) -> AdminCall:
+        headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key, "Content-Type": "application/json"}
+        return AdminCall(post(path, json.dumps(body).encode(), headers))

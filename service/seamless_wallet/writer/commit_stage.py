@@ -61,7 +61,6 @@ class CommitStage:
             for batch in batches:
                 self._record(batch)
             metrics.LEDGER_COMMIT_ENTRIES.labels().observe(sum(len(batch.entries) for batch in batches))
-        metrics.LEDGER_COMMIT_TIMESTAMP.set(self._clock.now_ms() / 1000)
 
     async def _commit(self, batches: Collection[Batch]) -> None:
         """Commit all, with what SQL refuses as void entries. Each refusal makes at least one more of them void."""
@@ -134,6 +133,7 @@ class CommitStage:
         if batch.entries:
             self._shard_states.record_commit(batch.entries)
             metrics.LEDGER_ENTRIES_COMMITTED.inc(len(batch.entries))
+            metrics.LEDGER_COMMIT_TIMESTAMP.set(self._clock.now_ms() / 1000)
             self._money_flows.count(batch.entries)
 
 

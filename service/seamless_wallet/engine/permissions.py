@@ -74,7 +74,7 @@ async def _try(connection: Connection, command: _Words, replies: int) -> None:
 
 
 def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
-    head, stream, heartbeat = keys.head(shard), keys.stream(shard, _EPOCH), keys.heartbeat(ledger_uuid)
+    head, stream, heartbeat = keys.head(shard), keys.stream(shard, _EPOCH), keys.heartbeat(shard)
     sha = load_scripts()["gate"].sha
     yield ("PING",)
     for section in (*SECTIONS, "memory"):

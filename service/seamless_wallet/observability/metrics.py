@@ -154,6 +154,17 @@ WRITER_BATCH_ENTRIES: Final = Gauge(
     "WALLET_PENDING_MAX, from where bets are answered R1, check wallet_ledger_commit_duration_seconds.",
     merge="max",
 )
+WRITER_SHARDS: Final = Gauge(
+    "wallet_writer_shards",
+    "Shards that the writer of this data directory holds. Remedy: if all writers together hold fewer than "
+    "there are, or one holds none, read their logs.",
+    merge="sum",
+)
+WRITER_SHARDS_LOST: Final = Counter(
+    "wallet_writer_shards_lost_total",
+    "Shards that another writer has taken, because this one finished no cycle for too long. Remedy: check "
+    "wallet_ledger_commit_duration_seconds, and this machine's way to Redis and to the ledger.",
+)
 WRITER_LAG_ENTRIES: Final = Gauge(
     "wallet_writer_lag_entries",
     "Entries that Redis has and SQL has not, of the shard that has most of them. Remedy: if it grows, check "

@@ -18,7 +18,7 @@ MEASURE_EVERY_S: Final = 1.0
 
 
 class LagMonitor:
-    """Compares the last seq of each shard in Redis with the one in SQL."""
+    """Compares the last seq of each shard that this writer holds in Redis with the one in SQL."""
 
     def __init__(self, pipeline: Pipeline, shard_states: ShardStates, clock: Clock) -> None:
         self._pipeline = pipeline
@@ -36,7 +36,9 @@ class LagMonitor:
             metrics.WRITER_LAG_SECONDS.set(max((now_s - since_s for _, since_s in self._waiting.values()), default=0.0))
 
     async def _measure(self) -> None:
-        shards = range(len(self._shard_states.heads))
+        shards = sorted(self._shard_states.held)
+        for shard in self._waiting.keys() - set(shards):
+            del self._waiting[shard]
         written = await asyncio.gather(
             *(self._pipeline.execute("HMGET", keys.head(shard), "epoch", "seq") for shard in shards)
         )

@@ -1,4 +1,4 @@
-"""Which shards a writer holds: those whose heads name it. Whether it may take them, the lock on the file has decided."""
+"""Which shards a writer holds: those whose heads name it. Whether it may take them, the lock on the file decides."""
 
 from __future__ import annotations
 

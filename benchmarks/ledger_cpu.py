@@ -5,7 +5,8 @@
 `--against` is a checkout of another version, the first one for instance: `git worktree add /tmp/first 626a578`, then
 `--against /tmp/first`. Both fill a ledger with the same events, then commit the same further ones in turn, round by
 round, in batches of 25 and of 100 entries, and their medians are compared. CPU is that of the thread that commits: rows
-are built, proven and written in it. Bets and results of one item each, players at random, 16 shards.
+are built, proven and written in it, and it moves the log into the file as that fills. Bets and results of one item
+each, players at random, 16 shards.
 """
 
 from __future__ import annotations

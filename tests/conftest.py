@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from tests.postgres_server import NoPostgres, Postgres
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +20,18 @@ def _log_as_configured_by_nobody() -> Iterator[None]:
     structlog.reset_defaults()
     for handler in set(logging.root.handlers).difference(handlers):
         logging.root.removeHandler(handler)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One server for all tests of a session. Where there is none the tests are skipped, but never in CI."""
+    try:
+        server = Postgres().start()
+    except NoPostgres as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    try:
+        yield server
+    finally:
+        server.close()

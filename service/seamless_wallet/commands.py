@@ -75,8 +75,11 @@ class PlayerStatus(StrEnum):
     BLOCKED = "blocked"
 
 
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """One bet within a batch. Amounts in minor units; `winloss` is net of the stake."""
+class Item(msgspec.Struct, frozen=True, gc=False, array_like=True, forbid_unknown_fields=True):
+    """One bet within a batch. Amounts in minor units; `winloss` is net of the stake.
+
+    In a payload it is the array of these fields, in this order: never change it.
+    """
 
     bet_index: str
     bet_type: str
@@ -161,7 +164,15 @@ def fingerprint(command: Command) -> bytes:
 
     Nothing else takes part, so that a retry may carry a new timestamp or further fields (SEMANTICS, Identity).
     """
-    parts: list[str | int] = [command.kind, command.currency, command.game_no, command.amount, command.status]
-    for item in sorted(command.items, key=_bet_index):
+    parts: list[str | int] = [
+        "fingerprint",
+        command.kind,
+        command.currency,
+        command.game_no,
+        command.amount,
+        command.status,
+    ]
+    items = command.items
+    for item in sorted(items, key=_bet_index) if len(items) > 1 else items:
         parts += (item.bet_index, item.amount, item.winloss, item.winloss_before)
-    return digest("fingerprint", *parts)
+    return blake2b(_pack(parts), digest_size=DIGEST_BYTES).digest()

@@ -31,7 +31,7 @@ STORE = "tests/store/test_writers.py::test_"
 LUA = "tests/lua/test_epoch.py::test_"
 OWNERS = "writer/head_owners.py"
 MESSAGES = "wallet/writer_messages.py"
-COMMIT = "stores/sqlite/commit.py"
+COMMIT = "stores/shard_heads.py"
 
 MUTANTS = {
     # ---------------------------------------------------------------- scripts
@@ -59,8 +59,8 @@ MUTANTS = {
     # ---------------------------------------------------------------- SQL
     "a displaced writer commits": Mutant(
         COMMIT,
-        "    if present != nonce:\n",
-        "    nonce = present\n    if present != nonce:\n",
+        "    if head.nonce != nonce:\n",
+        "    nonce = head.nonce\n    if head.nonce != nonce:\n",
         STORE + "a_writer_that_was_displaced_writes_nothing",
     ),
     "a displaced writer opens epochs": Mutant(

@@ -101,7 +101,6 @@ class SimulatedWallet:
         content.feed_eof()
         request = make_mocked_request("POST", "/webhook/games", provider.headers(key), payload=content)
         response = await webhook.handle(request)
-        assert isinstance(response.body, bytes)
         self.bodies.append(response.body)
         return provider.profile.decode_reply(provider.open(response.body, key)).code
 

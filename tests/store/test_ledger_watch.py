@@ -13,6 +13,8 @@ from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
 from tests.store.test_verify import story  # noqa: F401 - the fixture
 
+BACKENDS = ("sqlite",)
+
 
 def value(metric):
     """Of a metric without labels."""

@@ -72,6 +72,11 @@ MODULE_ALLOWS = {
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program
+    "http_server/aiohttp_internals.py": {  # the header Date
+        "aiohttp.HttpVersion11",
+        "email.utils.formatdate",
+        "time.time",
+    },
     "stores/sql_files.py": {"sqlite3.complete_statement"},
     "stores/sqlite/database.py": {"os.path.lexists"},
     "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},

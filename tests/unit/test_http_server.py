@@ -8,6 +8,8 @@ import inspect
 import re
 import tomllib
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -193,3 +195,119 @@ def test_no_minor_version_of_aiohttp_is_allowed_that_was_not_tried():
     (bounds,) = [name for name in project["dependencies"] if re.match(r"aiohttp\b", name)]
     major, minor = map(int, version("aiohttp").split(".")[:2])
     assert bounds.endswith(f"<{major}.{minor + 1}")
+
+
+HEAD = aiohttp_internals.prebuilt_head({"Content-Type": "text/plain", "Api-Id": "we"})
+PLAIN_POST = "POST /direct HTTP/1.1\r\nHost: w\r\nContent-Length: 0\r\n"
+
+
+@asynccontextmanager
+async def directly_served():
+    """Where `/direct` is found by one look-up, and what came by it."""
+    seen: list[web.Request] = []
+
+    async def prebuilt(request: web.Request) -> aiohttp_internals.PrebuiltResponse:
+        seen.append(request)
+        await request.read()
+        return aiohttp_internals.PrebuiltResponse(HEAD, b"said")
+
+    app = application("webhook", body_bytes_max=1_000)
+    aiohttp_internals.add_direct_posts(app, {"/direct": prebuilt})
+    async with AsyncExitStack() as stack:
+        listener = bind_listener("127.0.0.1", 0, "WALLET_WEBHOOK")
+        server = await prepare_server(stack, app, listener, connections_max=10)
+        await server.accept()
+        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        yield reader, writer, seen, stack
+        writer.close()
+
+
+async def one_answer(reader: asyncio.StreamReader) -> tuple[list[str], bytes]:
+    """The lines of its head, and its body."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+    (length,) = (int(line.partition(": ")[2]) for line in head if line.startswith("Content-Length"))
+    return head, await reader.readexactly(length)
+
+
+async def test_a_prebuilt_answer_has_all_that_http_asks_for_and_keeps_the_connection():
+    """Status, date, length, and nothing about the connection."""
+    async with directly_served() as (reader, writer, seen, _):
+        for _ in range(3):
+            writer.write(f"{PLAIN_POST}\r\n".encode())
+            head, body = await one_answer(reader)
+            assert body == b"said"
+            assert head[:4] == ["HTTP/1.1 200 OK", "Server: wallet", "Content-Type: text/plain", "Api-Id: we"]
+            date = parsedate_to_datetime(head[4].removeprefix("Date: "))
+            assert abs((datetime.now(UTC) - date).total_seconds()) < 60
+            assert head[5:] == ["Content-Length: 4", ""]
+        assert len(seen) == 3
+
+
+async def test_requests_that_come_at_once_are_answered_in_turn():
+    """Pipelining."""
+    async with directly_served() as (reader, writer, _, _):
+        writer.write(f"{PLAIN_POST}\r\n".encode() * 50)
+        for _ in range(50):
+            assert (await one_answer(reader))[1] == b"said"
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        f"{PLAIN_POST}Connection: close\r\n\r\n",
+        f"{PLAIN_POST}\r\n".replace("HTTP/1.1", "HTTP/1.0"),
+        f"{PLAIN_POST}Connection: keep-alive\r\n\r\n".replace("HTTP/1.1", "HTTP/1.0"),
+    ],
+)
+async def test_a_prebuilt_answer_says_that_it_is_the_last_one_if_it_is(request_text):
+    """By the wish of the client, or because HTTP/1.0 knows no better."""
+    async with directly_served() as (reader, writer, _, _):
+        writer.write(request_text.encode())
+        head, _ = await one_answer(reader)
+        assert "Connection: close" in head
+        assert await reader.read() == b""
+
+
+async def test_at_the_end_a_prebuilt_answer_closes_its_connection():
+    """A server that finishes refuses no call, and has no further one."""
+    async with directly_served() as (reader, writer, _, stack):
+        finishing = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0)
+        writer.write(f"{PLAIN_POST}\r\n".encode())
+        head, body = await one_answer(reader)
+        assert ("Connection: close" in head, body) == (True, b"said")
+        await finishing
+
+
+@pytest.mark.parametrize(
+    ("request_text", "is_answered"),
+    [
+        (f"{PLAIN_POST}\r\n".replace("POST", "GET"), False),
+        (f"{PLAIN_POST}\r\n".replace("/direct", "/direct/"), False),
+        (f"{PLAIN_POST}\r\n".replace("/direct", "/direct?a=1"), True),
+        (f"{PLAIN_POST}\r\n".replace("/direct", "/%64irect"), True),
+        (f"{PLAIN_POST}Expect: 100-continue\r\n\r\n", True),
+    ],
+)
+async def test_what_is_not_plain_goes_through_the_application(request_text, is_answered):
+    """The direct way knows one method and whole paths."""
+    async with directly_served() as (reader, writer, seen, _):
+        writer.write(request_text.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
+        answered = await reader.read()
+        assert (b"\r\n\r\nsaid" in answered) is is_answered
+        assert all(request.match_info.route.resource.canonical == "/direct" for request in seen)
+
+
+async def test_what_is_plain_is_not_resolved():
+    """A path of which nobody takes heed would look as if it had no effect."""
+    async with directly_served() as (reader, writer, seen, _):
+        writer.write(f"{PLAIN_POST}\r\n".encode())
+        await one_answer(reader)
+        assert [request._match_info for request in seen] == [None]
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b", "a\nb", "a\0b", "a\x85b"])
+def test_a_prebuilt_head_cannot_be_broken(value):
+    """A value that ends its line would be a header of its own."""
+    with pytest.raises(ValueError, match="end it"):
+        aiohttp_internals.prebuilt_head({"Api-Id": value})

@@ -33,6 +33,9 @@ class ReplyStatus(StrEnum):
     FOREIGN = "FOREIGN"  # this Redis belongs to another ledger
 
 
+_STATUSES: Final = {status.encode(): status for status in ReplyStatus}
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """A decision of a script. `rests_on` is the seq that must be committed before it may be told."""
 
@@ -50,7 +53,7 @@ def parse_verdict(reply: list[Any]) -> Verdict:
     """An eight-part reply of an event script."""
     status, code, reason, currency, balance, debt, rests_on, committed = reply
     return Verdict(
-        ReplyStatus(status.decode()),
+        _STATUSES[status],
         code.decode(),
         reason.decode(),
         currency.decode(),

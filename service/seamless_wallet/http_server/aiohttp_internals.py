@@ -7,6 +7,11 @@ aiohttp has no public way to do what follows:
   `AppRunner._make_server`. Both are overridden, so that connections are of a class of ours.
 - **Answer what is not HTTP without repeating it.** aiohttp's own 400 quotes the line that it could not read. A proxy
   would log that answer, and the line may hold an Api-Key. `RequestHandler.handle_error` is overridden.
+- **Find a handler by one look-up, and write an answer in one piece.** An application resolves every request anew, and
+  a `web.Response` builds and checks its headers for each answer: together a fifth of what a bet costs a worker
+  (docs/performance.md). `LimitedRunner` asks a table of paths before `Application._handle`. A `PrebuiltResponse` takes
+  the place of `StreamResponse.prepare` and `write_eof`. Whatever is not plain goes the long way: another method, a
+  query, an `Expect`.
 - **Tell a broken request from a bug.** aiohttp's parser raises `HttpProcessingError`, which no public module exports.
 
 A new minor version of aiohttp may move any of this. pyproject.toml therefore allows the versions that were tried, and
@@ -16,10 +21,13 @@ tests/unit/test_http_server.py fails with the name of the part that moved.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import formatdate
 from http import HTTPStatus
+from time import time
 from typing import Any, Final, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from seamless_wallet.observability import metrics
@@ -32,6 +40,82 @@ BROKEN_REQUEST_ERRORS: Final = (web.RequestPayloadError, HttpProcessingError, Co
 """What reading a request raises if its client broke off, or sent what is not HTTP."""
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_DIRECT_POSTS: Final = web.AppKey("DIRECT_POSTS", Mapping[str, Handler])
+
+
+def add_direct_posts(app: web.Application, handlers: Mapping[str, Handler]) -> None:
+    """Routes of POST by path, of which plain requests are found by one look-up."""
+    app[_DIRECT_POSTS] = handlers
+    for path, handler in handlers.items():
+        app.router.add_post(path, handler)
+
+
+class PrebuiltResponse(web.StreamResponse):
+    """An answer with status 200 whose head stands ready, written at once. Headers cannot be added to it.
+
+    It is the last one of its connection unless the request is HTTP/1.1 and keeps the connection alive.
+    """
+
+    def __init__(self, head: bytes, body: bytes) -> None:  # without super: what that makes is not used
+        self._head = head
+        self.body = body
+        self._is_last = False
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection is for further requests."""
+        return not self._is_last
+
+    def force_close(self) -> None:
+        """Make it the last answer of its connection."""
+        self._is_last = True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send all of it. Raises ConnectionError if the client has gone."""
+        if not request.keep_alive or request.version < HttpVersion11 or is_finishing(request):
+            self._is_last = True
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        body = self.body
+        transport.write(
+            b"%sDate: %s\r\nContent-Length: %d\r\n%s\r\n%s"
+            % (self._head, _date(), len(body), b"Connection: close\r\n" if self._is_last else b"", body)
+        )
+        await request.writer.drain()
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+def prebuilt_head(headers: Mapping[str, str]) -> bytes:
+    """The lines of a PrebuiltResponse above its date and length. Raises ValueError for a header that would end them."""
+    lines = ["HTTP/1.1 200 OK", f"Server: {SERVER_HEADER}", *(f"{name}: {value}" for name, value in headers.items())]
+    if any(not line.isprintable() for line in lines):
+        raise ValueError("a header with a character that would end it")
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
+
+
+def is_finishing(request: web.BaseRequest) -> bool:
+    """Whether the server of this request accepts no more connections, and ends each with its next answer."""
+    return isinstance(request.protocol, _CountedConnection) and request.protocol.is_finishing
+
+
+_dates: dict[int, bytes] = {}
+
+
+def _date() -> bytes:
+    """The date in the form of HTTP, made once a second."""
+    now_s = int(time())
+    made = _dates.get(now_s)
+    if made is None:
+        _dates.clear()
+        made = _dates[now_s] = formatdate(now_s, usegmt=True).encode()
+    return made
+
+
 class LimitedRunner(web.AppRunner):
     """Runs an application for at most `connections_max` connections at a time. `name` labels their metrics."""
 
@@ -42,16 +126,35 @@ class LimitedRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _LimitedServer(made, self._name, self._connections_max)
+        handle = _direct(self.app.get(_DIRECT_POSTS, {}), made.request_handler)
+        return _LimitedServer(made, handle, self._name, self._connections_max)
+
+    def end_connections(self) -> None:
+        """Each open connection ends with its next answer."""
+        if isinstance(self.server, _LimitedServer):
+            self.server.is_finishing = True
+
+
+def _direct(handlers: Mapping[str, Handler], resolve: Handler) -> Handler:
+    """Finds the handler of a plain POST by its path. All else is resolved."""
+
+    def handle(request: web.Request) -> Awaitable[web.StreamResponse]:
+        handler = handlers.get(request.raw_path)
+        if handler is None or request.method != hdrs.METH_POST or hdrs.EXPECT in request.headers:
+            return resolve(request)
+        return handler(request)
+
+    return handle
 
 
 class _LimitedServer(web.Server):
     """Knows how many connections are open, and how many may be."""
 
-    def __init__(self, made: web.Server, name: str, connections_max: int) -> None:
+    def __init__(self, made: web.Server, handle: Handler, name: str, connections_max: int) -> None:
         arguments = made._kwargs  # noqa: SLF001 - see the top of this module
-        super().__init__(made.request_handler, request_factory=made.request_factory, **arguments)
+        super().__init__(cast("Any", handle), request_factory=made.request_factory, **arguments)
         self._arguments = arguments
+        self.is_finishing = False
         self.open_count = 0
         self.open_max = connections_max
         self.gauge = metrics.HTTP_CONNECTIONS.labels(name)
@@ -70,6 +173,11 @@ class _CountedConnection(web.RequestHandler):
     def __init__(self, server: _LimitedServer, **arguments: Any) -> None:
         super().__init__(server, **arguments)
         self._server = server
+
+    @property
+    def is_finishing(self) -> bool:
+        """Whether the server accepts no more connections."""
+        return self._server.is_finishing
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._server

@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS, SERVER_HEADER, LimitedRunner
+from seamless_wallet.http_server.aiohttp_internals import (
+    BROKEN_REQUEST_ERRORS,
+    SERVER_HEADER,
+    LimitedRunner,
+    is_finishing,
+)
 from seamless_wallet.http_server.listener import BACKLOG
 from seamless_wallet.observability import metrics
 
@@ -65,14 +70,14 @@ def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middl
     }
     app = web.Application(client_max_size=body_bytes_max, middlewares=middlewares, handler_args=args)
     app[SERVER_NAME] = server
-    app.on_response_prepare.append(_set_server_header)
+    app.on_response_prepare.append(_complete_headers)
     return app
 
 
 class HttpServer:
     """Serves one application on one listening socket, which other processes may share."""
 
-    def __init__(self, runner: web.AppRunner, listener: socket.socket) -> None:
+    def __init__(self, runner: LimitedRunner, listener: socket.socket) -> None:
         self._runner = runner
         self._listener = listener
         self._site: web.SockSite | None = None  # while connections are accepted
@@ -91,16 +96,11 @@ class HttpServer:
         closed then. Calls under way have `FINISH_S` more.
         """
         self._finishing = True
+        self._runner.end_connections()
         if self._site is not None:
             await self._site.stop()  # closes our end only: what waits in the kernel is for those who share the socket
             await self._wait_for_last_calls()
         await self._runner.cleanup()
-
-    async def close_if_finishing(self, _: web.Request, response: web.StreamResponse) -> None:
-        """Have an answer say that it is the connection's last one, if it is. aiohttp calls it for each answer."""
-        if self._finishing:
-            response.headers[hdrs.CONNECTION] = "close"
-            response.force_close()
 
     async def _wait_for_last_calls(self) -> None:
         loop = asyncio.get_running_loop()
@@ -120,14 +120,17 @@ async def prepare_server(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # connections inherit it
     runner = LimitedRunner(app, app[SERVER_NAME], connections_max=connections_max, shutdown_timeout_s=FINISH_S)
     server = HttpServer(runner, listener)
-    app.on_response_prepare.append(server.close_if_finishing)
     await runner.setup()
     stack.push_async_callback(server.finish)
     return server
 
 
-async def _set_server_header(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = SERVER_HEADER
+async def _complete_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Of every answer that is not prebuilt: who answers, and whether it is the connection's last one."""
+    response.headers[hdrs.SERVER] = SERVER_HEADER
+    if is_finishing(request):
+        response.headers[hdrs.CONNECTION] = "close"
+        response.force_close()
 
 
 class _BrokenRequestFilter(logging.Filter):

@@ -9,6 +9,7 @@ S <stake> <winloss> <first winloss> [<before>:<after>:<timestamp ms> …]   sett
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,9 @@ class BetState(StrEnum):
     CANCELLED = "C"
     TOMBSTONE = "T"
     SETTLED = "S"
+
+
+_SETTLED: Final = BetState.SETTLED
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -41,8 +45,8 @@ class Bet(msgspec.Struct, frozen=True, gc=False):
 
     def text(self) -> str:
         """The form that is kept in Redis and handed to the scripts."""
-        if self.state is not BetState.SETTLED:
-            return f"{self.state.value} {self.stake}"
+        if self.state is not _SETTLED:
+            return self.state + f" {self.stake}"
         changes = "".join(f" {c.before}:{c.after}:{c.timestamp_ms}" for c in self.changes)
         return f"S {self.stake} {self.winloss} {self.first_winloss}{changes}"
 

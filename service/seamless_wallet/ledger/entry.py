@@ -148,12 +148,13 @@ class Entry:
 
         Player and provider are covered as text: no store has to number them as another one does.
         """
-        user_id, provider = self.user_id.encode(errors="surrogatepass"), self.provider.encode(errors="surrogatepass")
-        place = f"{self.void and f'void {self.void} '}{self.shard} {self.epoch} {self.seq}"
-        lengths = f" {len(user_id)} {len(provider)} {len(self.payload)} "
-        hashed = blake2b(previous, digest_size=CHAIN_BYTES)
-        hashed.update(b"".join((place.encode(), lengths.encode(), user_id, provider, self.payload, self.decided)))
-        return hashed.digest()
+        user_id = self.user_id.encode("utf-8", "surrogatepass")
+        provider = self.provider.encode("utf-8", "surrogatepass")
+        place = f"{self.shard} {self.epoch} {self.seq} {len(user_id)} {len(provider)} {len(self.payload)} "
+        if self.void:
+            place = f"void {self.void} {place}"
+        hashed = b"".join((previous, place.encode(), user_id, provider, self.payload, self.decided))
+        return blake2b(hashed, digest_size=CHAIN_BYTES).digest()
 
 
 def counterparty_of(provider: str) -> str:

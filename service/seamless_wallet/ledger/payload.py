@@ -17,8 +17,7 @@ from seamless_wallet.errors import WalletError
 PAYLOAD_VERSION: Final = 1
 """The form that this version of the program writes, and the newest that it reads."""
 
-_ItemArray = tuple[str, str, int, int, int]
-_PayloadArray = tuple[int, Kind, str, int, int, str, str, tuple[_ItemArray, ...], int, str, dict[str, str]]
+_PayloadArray = tuple[int, Kind, str, int, int, str, str, tuple[Item, ...], int, str, dict[str, str]]
 
 _decode = msgspec.msgpack.Decoder(_PayloadArray).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -33,13 +32,13 @@ def encode_payload(command: Command) -> bytes:
     return _encode(
         (
             PAYLOAD_VERSION,
-            command.kind.value,
+            command.kind,
             command.transaction_id,
             command.timestamp_ms,
             command.received_ms,
             command.currency,
             command.game_no,
-            [(i.bet_index, i.bet_type, i.amount, i.winloss, i.winloss_before) for i in command.items],
+            command.items,
             command.amount,
             command.status,
             command.context,
@@ -68,7 +67,7 @@ def decode_payload(payload: bytes, user_id: str, provider: str) -> Command:
         received_ms=received_ms,
         currency=currency,
         game_no=game_no,
-        items=tuple(Item(*item) for item in items),
+        items=items,
         amount=amount,
         status=status,
         context=context,

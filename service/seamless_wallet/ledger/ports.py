@@ -35,6 +35,10 @@ class LeaseHeld(StoreError):
     """Another process is this ledger's writer."""
 
 
+class WriterOutdated(StoreError):
+    """The database server is not the one that named this writer, or was started anew: it has to be named again."""
+
+
 class LedgerReader(Protocol):
     """The read side. Each call is one snapshot. Raises StoreError when the database is away."""
 

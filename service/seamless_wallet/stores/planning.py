@@ -7,7 +7,7 @@ nothing is written. A store reads what is asked for, and writes the rows over wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
@@ -15,11 +15,11 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_bet, items_with_effects
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import (
-    EntryRow,
     Place,
     StoredWallet,
     WalletRow,
     apply_entry,
+    encode_sessions,
     entry_row,
     void_row,
     wallet_row,
@@ -28,8 +28,7 @@ from seamless_wallet.stores.rows import (
 SIGNPOST_EVERY: Final = 64
 """Entries of a player from one signpost to the next. A time or a seq is found by walking fewer than these."""
 
-STATE_FROM: Final = 3
-"""The first column of `wallet` that ever changes: status."""
+_BET, _OPEN = Kind.BET, BetState.OPEN
 
 Chained = tuple[Entry, bytes]
 """An entry that is not stored yet, and its chain link."""
@@ -39,20 +38,24 @@ ReadBet = Callable[[BetIdentity], Bet | None]
 
 
 class Plan:
-    """The rows of one transaction."""
+    """The rows of one transaction.
 
-    def __init__(self, shards: int, next_id: int, read_wallet: ReadWallet, read_bet: ReadBet) -> None:
+    The ids of its entries count up from `next_id`. Without one each is the entry's place: seq × shards + shard.
+    """
+
+    def __init__(self, shards: int, next_id: int | None, read_wallet: ReadWallet, read_bet: ReadBet) -> None:
         self._shards = shards
         self._next_id = next_id
         self._read_wallet = read_wallet
         self._read_bet = read_bet
-        self._before: dict[str, StoredWallet | None] = {}
+        self._wallets_before: dict[str, StoredWallet | None] = {}
         self.wallets: dict[str, StoredWallet] = {}
         """What the plan leaves, by user_id."""
         self._bets_before: dict[BetIdentity, Bet | None] = {}
         self.bets: dict[BetIdentity, Bet] = {}
         self._first_seen: dict[BetIdentity, int] = {}
-        self.entries: list[EntryRow] = []
+        self.entries: list[tuple[object, ...]] = []
+        """In the order of `EntryRow`."""
         self.events: list[tuple[int, bytes, int, bytes]] = []
         """Player, digest, entry, fingerprint."""
         self.signposts: list[tuple[int, int, int, int]] = []
@@ -63,49 +66,45 @@ class Plan:
 
         Then the plan is of no use any more.
         """
-        stored = self._wallet(entry.user_id)
-        entry_id = self._next_id
+        user_id, entry_id = entry.user_id, self._next_id
+        stored = self.wallets.get(user_id) or self._wallet_before(user_id)
+        if entry_id is None:
+            entry_id = entry.seq * self._shards + entry.shard
+        else:
+            self._next_id = entry_id + 1
         if entry.void:
             player = stored.player if stored else 0
             self.entries.append(void_row(entry, Place(entry_id, player, 0, chain)))
-            self._next_id += 1
             return
-        wallet = apply_entry(stored.wallet if stored else None, entry, self._shards)
-        player = stored.player if stored else entry.seq * self._shards + entry.shard
-        row = entry_row(entry, Place(entry_id, player, stored.last if stored else 0, chain))
-        self._follow_bets(entry, player, entry_id)
-        self._next_id += 1
-        self.wallets[entry.user_id] = StoredWallet(player, entry_id, wallet)
-        self.entries.append(row)
+        if stored:
+            wallet, player, previous = apply_entry(stored.wallet, entry, self._shards), stored.player, stored.last
+        else:
+            wallet, player, previous = apply_entry(None, entry, self._shards), entry.seq * self._shards + entry.shard, 0
+        self.entries.append(entry_row(entry, Place(entry_id, player, previous, chain)))
+        round_digest = entry.round_digest
+        if round_digest is not None:
+            self._follow_bets(entry, player, round_digest, entry_id)
+        self.wallets[user_id] = StoredWallet(player, entry_id, wallet)
         self.events.append((player, entry.event_digest, entry_id, entry.fingerprint))
         if wallet.version % SIGNPOST_EVERY == 0:
-            self.signposts.append((player, entry.seq, row.received_ms, entry_id))
+            self.signposts.append((player, entry.seq, entry.command.received_ms, entry_id))
 
-    def _wallet(self, user_id: str) -> StoredWallet | None:
-        after = self.wallets.get(user_id)
-        if after is not None:
-            return after
-        if user_id not in self._before:
-            self._before[user_id] = self._read_wallet(user_id)
-        return self._before[user_id]
+    def _wallet_before(self, user_id: str) -> StoredWallet | None:
+        if user_id not in self._wallets_before:
+            self._wallets_before[user_id] = self._read_wallet(user_id)
+        return self._wallets_before[user_id]
 
-    def _follow_bets(self, entry: Entry, player: int, entry_id: int) -> None:
+    def _follow_bets(self, entry: Entry, player: int, round_digest: bytes, entry_id: int) -> None:
         """Every bet that the entry names, after it. Raises BetContradiction for what does not follow."""
-        digest = entry.round_digest
-        if digest is None:
-            return
-        is_bet = entry.command.kind is Kind.BET
+        places_bets = entry.command.kind is _BET
         for item, effect in items_with_effects(entry):
-            key = (player, digest, item.bet_index)
-            before = self._known_bet(key, is_new=is_bet and effect == "+")
+            key = (player, round_digest, item.bet_index)
+            before = self.bets.get(key) or self._bet_before(key, is_new=places_bets and effect == "+")
             self.bets[key] = fold_bet(before, entry, item, effect)
             self._first_seen.setdefault(key, entry_id)
 
-    def _known_bet(self, key: BetIdentity, *, is_new: bool) -> Bet | None:
-        """The bet before an item. One that is said to be new is not looked for: its row is refused if it is not."""
-        after = self.bets.get(key)
-        if after is not None:
-            return after
+    def _bet_before(self, key: BetIdentity, *, is_new: bool) -> Bet | None:
+        """The bet before the plan. One that is said to be new is not looked for: its row is refused if it is not."""
         if key not in self._bets_before:
             self._bets_before[key] = None if is_new else self._read_bet(key)
         return self._bets_before[key]
@@ -117,59 +116,62 @@ class Plan:
         return [
             wallet_row(new.player, new.last, new.wallet)
             for user_id, new in self.wallets.items()
-            if self._before[user_id] is None
+            if self._wallets_before[user_id] is None
         ]
 
     def changed_wallets(self) -> list[tuple[object, ...]]:
         """New state; player, user_id, version, balance and debt that must still be there."""
         changed: list[tuple[object, ...]] = []
         for user_id, new in self.wallets.items():
-            old = self._before[user_id]
+            old = self._wallets_before[user_id]
             if old is not None:
-                wallet = old.wallet
-                state = wallet_row(new.player, new.last, new.wallet)[STATE_FROM:]
-                changed.append((*state, old.player, user_id, wallet.version, wallet.balance, wallet.debt))
+                was, now = old.wallet, new.wallet
+                changed.append((
+                    now.status, now.version, now.seq, now.balance, now.debt, new.last, encode_sessions(now.sessions),
+                    old.player, user_id, was.version, was.balance, was.debt,
+                ))  # fmt: skip
         return changed
 
-    def new_bets(self) -> list[tuple[int, bytes, str, int, str]]:
-        """Player, round digest, bet_index, entry, state."""
-        return [
-            (*key, self._first_seen[key], bet.text())
-            for key, bet in self.bets.items()
-            if self._bets_before[key] is None
-        ]
-
-    def changed_bets(self) -> list[tuple[str, int, bytes, str, str]]:
-        """State; player, round digest, bet_index and the state that must still be there."""
-        changed = []
+    def bet_rows(self) -> BetRows:
+        """What becomes of every bet that the plan has met."""
+        rows = BetRows([], [], [], [])
         for key, bet in self.bets.items():
             old = self._bets_before[key]
-            if old is not None and bet is not old:
-                changed.append((bet.text(), *key, old.text()))
-        return changed
+            if old is bet:
+                continue
+            if old is None:
+                rows.new.append((*key, self._first_seen[key], bet.text()))
+            else:
+                rows.changed.append((bet.text(), *key, old.text()))
+            is_open, was_open = bet.state is _OPEN, old is not None and old.state is _OPEN
+            if is_open and not was_open:
+                rows.opened.append((*key, self._first_seen[key]))
+            elif was_open and not is_open:
+                rows.closed.append(key)
+        return rows
 
-    def opened_bets(self) -> list[tuple[int, bytes, str, int]]:
-        """Player, round digest, bet_index, entry."""
-        return [
-            (*key, self._first_seen[key])
-            for key, bet in self.bets.items()
-            if _is_open(bet) and not _is_open(self._bets_before[key])
-        ]
 
-    def closed_bets(self) -> list[BetIdentity]:
-        """Bets that were open and are not any more."""
-        return [key for key, bet in self.bets.items() if _is_open(self._bets_before[key]) and not _is_open(bet)]
+class BetRows(NamedTuple):
+    """What a plan does to the bets."""
+
+    new: list[tuple[int, bytes, str, int, str]]
+    """Player, round digest, bet_index, entry, state."""
+
+    changed: list[tuple[str, int, bytes, str, str]]
+    """State; player, round digest, bet_index and the state that must still be there."""
+
+    opened: list[tuple[int, bytes, str, int]]
+    """Player, round digest, bet_index, entry."""
+
+    closed: list[BetIdentity]
+    """Bets that were open and are not any more."""
 
 
 def plan_commit(
-    chained: Iterable[Chained], shards: int, next_id: int, read_wallet: ReadWallet, read_bet: ReadBet
+    chained: Iterable[Chained], shards: int, next_id: int | None, read_wallet: ReadWallet, read_bet: ReadBet
 ) -> Plan:
     """The rows of a transaction that stores these entries. Raises one of INVALID_ENTRY_ERRORS."""
     plan = Plan(shards, next_id, read_wallet, read_bet)
     for entry, chain in chained:
         plan.add(entry, chain)
     return plan
-
-
-def _is_open(bet: Bet | None) -> bool:
-    return bet is not None and bet.state is BetState.OPEN

@@ -19,6 +19,8 @@ VOID: Final = "void"
 
 _encode_sessions = msgspec.json.Encoder(order="sorted").encode
 _decode_sessions = msgspec.json.Decoder(dict[str, Session]).decode
+_KIND_TEXTS: Final = {kind: kind.value for kind in Kind}
+_STATUS: Final = Kind.STATUS
 _LETTERS: Final = {Kind.CANCEL: frozenset("+-t")}
 _PLAIN_LETTERS: Final = frozenset("+-")
 _STATUSES: Final = frozenset(status.value for status in PlayerStatus)
@@ -115,54 +117,39 @@ def apply_entry(wallet: Wallet | None, entry: Entry, shards: int) -> Wallet:
         raise InvalidEntry("an effect that its kind does not have")
     if net_effect(entry) != decision.balance_delta - decision.debt_delta:
         raise InvalidEntry("the money moved is not what its items say")
-    if max(decision.balance, decision.debt, command.received_ms) > AMOUNT_MAX or command.received_ms < 0:
+    if decision.balance > AMOUNT_MAX or decision.debt > AMOUNT_MAX or not 0 <= command.received_ms <= AMOUNT_MAX:
         raise InvalidEntry("a number out of range")
-    if command.kind is Kind.STATUS and command.status not in _STATUSES:
+    if command.kind is _STATUS and command.status not in _STATUSES:
         raise InvalidEntry("an unknown status")
     if wallet is not None and command.currency not in ("", wallet.currency):
         raise InvalidEntry("not the currency of the wallet")
     return fold_wallet(wallet, entry)
 
 
-def entry_row(entry: Entry, place: Place) -> EntryRow:
-    """The columns of an entry. Raises one of INVALID_ENTRY_ERRORS.
+def entry_row(entry: Entry, place: Place) -> tuple[object, ...]:
+    """The columns of an entry, in the order of `EntryRow`. Raises one of INVALID_ENTRY_ERRORS.
 
     What was decided is kept as numbers only: so an entry whose decision is written in another way is not valid.
     """
     command, decision = entry.command, entry.decision
     if decision.text().encode() != entry.decided:
         raise InvalidEntry("its decision is not written as Lua writes it")
-    return EntryRow(
-        place.id,
-        entry.shard,
-        entry.seq,
-        entry.epoch,
-        place.player,
-        place.previous,
-        command.kind.value,
-        entry.provider,
-        command.transaction_id,
-        command.game_no,
-        command.received_ms,
-        decision.version,
-        decision.balance,
-        decision.debt,
-        decision.balance_delta,
-        decision.debt_delta,
-        decision.effects,
-        entry.payload,
-        place.chain,
-    )
+    entry_id, player, previous, chain = place
+    return (
+        entry_id, entry.shard, entry.seq, entry.epoch, player, previous, _KIND_TEXTS[command.kind], entry.provider,
+        command.transaction_id, command.game_no, command.received_ms, decision.version, decision.balance, decision.debt,
+        decision.balance_delta, decision.debt_delta, decision.effects, entry.payload, chain,
+    )  # fmt: skip
 
 
-def void_row(entry: Entry, place: Place) -> EntryRow:
-    """The columns of a void entry: no more than that it was there, why it counts for nothing, and its bytes."""
+def void_row(entry: Entry, place: Place) -> tuple[object, ...]:
+    """The same of a void entry: no more than that it was there, why it counts for nothing, and its bytes."""
     try:
         received_ms = min(max(entry.command.received_ms, 0), AMOUNT_MAX)
     except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
         received_ms = 0
     kept = _encode_void((entry.user_id, entry.payload, entry.decided))
-    return EntryRow(
+    return (
         place.id, entry.shard, entry.seq, entry.epoch, place.player, 0, VOID, entry.provider, "", "", received_ms,
         0, 0, 0, 0, 0, entry.void, kept, place.chain,
     )  # fmt: skip

@@ -32,6 +32,9 @@ from seamless_wallet.wallet.writer_presence import WriterPresence
 NOSCRIPT: Final = [b"NOSCRIPT"]
 """In place of a reply: the server does not have the script."""
 
+_BET, _CREATE = Kind.BET, Kind.CREATE
+_CODES: Final = {code.value: code for code in Code}
+
 WRITER_ABSENT: Final = Answer(Code.R1, "writer")
 """Nothing was executed: nobody would commit it."""
 
@@ -133,7 +136,7 @@ class WalletService:
             epoch=epoch,
             period=period,
             token=token,
-            pending_max=self._pending_max if event.command.kind is Kind.BET else 2 * self._pending_max,
+            pending_max=self._pending_max if event.command.kind is _BET else 2 * self._pending_max,
             window_ms=self._hot_window_ms,
             lookup=lookup,
         )
@@ -164,7 +167,7 @@ class WalletService:
                 return LookUpFirst(epoch, int(reply[1]))
         verdict = parse_verdict(reply)
         if verdict.status is ReplyStatus.BUSY:
-            return Answer(Code(verdict.code), verdict.reason)
+            return Answer(_CODES[verdict.code], verdict.reason)
         if verdict.status is ReplyStatus.DUP and verdict.code == Code.R0:
             return await self._repeat(event, epoch, verdict, lookup)
         if lookup is None:
@@ -200,15 +203,15 @@ class WalletService:
 
     def _needs_lookup(self, command: Command) -> bool:
         """Whether SQL is asked before Redis: Redis may have forgotten, or never known, what the event is about."""
-        return command.kind is Kind.CREATE or command.provider == BACK_OFFICE or self._is_cold(command)
+        return command.kind is _CREATE or command.provider == BACK_OFFICE or self._is_cold(command)
 
     def _is_cold(self, command: Command) -> bool:
         """Whether Redis may have forgotten the event. A bet of a time far from ours is counted (SEMANTICS row 35)."""
         age_ms = self._clock.now_ms() - command.timestamp_ms
-        if command.kind is Kind.BET and abs(age_ms) > FUTURE_MAX_MS:
+        if command.kind is _BET and abs(age_ms) > FUTURE_MAX_MS:
             metrics.CLOCK_SKEW.labels(command.provider).inc()
         return not -FUTURE_MAX_MS <= age_ms <= self._hot_window_ms
 
 
 def _answer_of(verdict: Verdict) -> Answer:
-    return Answer(Code(verdict.code), verdict.reason, verdict.balance, verdict.debt, verdict.currency)
+    return Answer(_CODES[verdict.code], verdict.reason, verdict.balance, verdict.debt, verdict.currency)

@@ -22,7 +22,12 @@ from aiohttp import web
 
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command
-from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
+from seamless_wallet.http_server.aiohttp_internals import (
+    BROKEN_REQUEST_ERRORS,
+    PrebuiltResponse,
+    add_direct_posts,
+    prebuilt_head,
+)
 from seamless_wallet.http_server.serving import BODY_READ_S, application
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
@@ -50,6 +55,8 @@ NO_PROVIDER: Final = Answer(Code.R2, "no_provider")
 SETTLEMENTS_ONLY: Final = Answer(Code.R1, "settlements_only")
 FAULT: Final = Answer(Code.R1, "fault")
 
+_PLAIN_HEAD: Final = prebuilt_head({"Content-Type": "application/json"})
+
 _log = structlog.get_logger(__name__)
 
 
@@ -76,11 +83,12 @@ class Webhook:
             key.text: metrics.WEBHOOK_API_KEYS.labels(provider.name, name)
             for name, key in zip(KEY_NAMES, provider.keys, strict=False)
         }
+        self._heads = {key.text: prebuilt_head(provider.headers(key)) for key in provider.keys}
         self._seconds = metrics.WEBHOOK_DURATION_SECONDS.labels(provider.name)
         self._counters: dict[tuple[str, Code, str], CounterSeries] = {}
         self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> PrebuiltResponse:
         """Answer one call."""
         call = Call(self._clock.monotonic_s())
         try:
@@ -172,12 +180,12 @@ class Webhook:
         event = echo.event_type
         return event if event is not None and event in self._provider.profile.event_types else UNKNOWN
 
-    def _respond(self, call: Call, answer: Answer) -> web.Response:
+    def _respond(self, call: Call, answer: Answer) -> PrebuiltResponse:
         provider = self._provider
         if call.key is None:
             return _plain(answer)
         text = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
-        return web.Response(body=provider.seal(text, call.key), headers=provider.headers(call.key))
+        return PrebuiltResponse(self._heads[call.key.text], provider.seal(text, call.key))
 
     def _count(self, call: Call, answer: Answer) -> None:
         event = self._event_label(call.echo)
@@ -199,14 +207,16 @@ def webhook_app(
 ) -> web.Application:
     """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not."""
     app = application("webhook", body_bytes_max=body_bytes_max)
-    for name, provider in providers.items():
-        # One route for each provider: aiohttp finds it by one look-up, and would have to match a pattern.
-        app.router.add_post(f"/webhook/{name}", Webhook(provider, wallet, clock, trusted_proxies).handle)
+    webhooks = {
+        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies).handle
+        for name, provider in providers.items()
+    }
+    add_direct_posts(app, webhooks)
     app.router.add_post("/webhook/{provider}", _no_provider)
     return app
 
 
-async def _no_provider(_: web.Request) -> web.Response:
+async def _no_provider(_: web.Request) -> web.StreamResponse:
     metrics.WEBHOOK_REQUESTS.labels(UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason).inc()
     response = _plain(NO_PROVIDER)
     response.force_close()
@@ -224,8 +234,8 @@ async def _read(request: web.Request) -> bytes | None:
         return None
 
 
-def _plain(answer: Answer) -> web.Response:
-    return web.Response(body=b'{"code":"%s"}' % answer.code.encode(), headers={"Content-Type": "application/json"})
+def _plain(answer: Answer) -> PrebuiltResponse:
+    return PrebuiltResponse(_PLAIN_HEAD, b'{"code":"%s"}' % answer.code.encode())
 
 
 def _report(fault: Exception, provider: str, event: str | None) -> None:

@@ -1,4 +1,7 @@
-"""The asynchronous face of what a ledger is asked: each call is one snapshot, in a thread that reads."""
+"""The asynchronous face of what a ledger is asked: each call is one snapshot, in a thread that reads.
+
+Look-ups that come together share one.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from seamless_wallet.ledger.records import (
     ShardHead,
     WalletSnapshot,
 )
+from seamless_wallet.stores.gathered_lookups import AskedLookup, GatheredLookups
 from seamless_wallet.stores.sqlite import history, reads
 from seamless_wallet.stores.sqlite.threads import DatabaseThreads
 
@@ -25,6 +29,7 @@ class LedgerReads:
 
     def __init__(self, threads: DatabaseThreads) -> None:
         self._threads = threads
+        self._lookups = GatheredLookups(lambda asked: self._threads.read(reads.lookups, asked))
 
     async def heads(self) -> Sequence[ShardHead]:
         """The heads of all shards, by shard number."""
@@ -36,7 +41,7 @@ class LedgerReads:
 
     async def lookup(self, shard: int, command: Command, digest: bytes) -> LedgerLookup:
         """One event, and what is known of the bets that it names."""
-        return await self._threads.read(reads.lookup, shard, command, digest)
+        return await self._lookups.look_up(AskedLookup(shard, command, digest))
 
     async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
         """Which of these events, each a user_id and a digest, are committed."""

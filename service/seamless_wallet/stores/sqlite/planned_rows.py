@@ -42,10 +42,11 @@ def write_plan(connection: sqlite3.Connection, plan: Plan) -> None:
     _swap(connection, "update_wallet", plan.changed_wallets())
     _insert(connection, "insert_entry", plan.entries)
     _insert(connection, "insert_event", plan.events)
-    _insert(connection, "insert_bet", plan.new_bets())
-    _swap(connection, "update_bet", plan.changed_bets())
-    _insert(connection, "insert_open_bet", plan.opened_bets())
-    _swap(connection, "delete_open_bet", plan.closed_bets())
+    bets = plan.bet_rows()
+    _insert(connection, "insert_bet", bets.new)
+    _swap(connection, "update_bet", bets.changed)
+    _insert(connection, "insert_open_bet", bets.opened)
+    _swap(connection, "delete_open_bet", bets.closed)
     _insert(connection, "insert_signpost", plan.signposts)
 
 

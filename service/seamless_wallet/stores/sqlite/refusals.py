@@ -24,7 +24,9 @@ def find_refusals(connection: sqlite3.Connection, shards: int, batches: Sequence
     connection.execute("BEGIN IMMEDIATE")
     try:
         for batch in batches:
-            _, stored_seq, *_ = connection.execute(WRITE_SQL["chain_end"], (batch[0].shard,)).fetchone()
+            _, _, stored_seq, *_ = connection.execute(
+                WRITE_SQL["chain_ends"], (batch[0].shard, batch[0].shard)
+            ).fetchone()
             for entry in batch:
                 if entry.seq > stored_seq and entry.user_id not in found:
                     refusal = _try(connection, shards, entry)

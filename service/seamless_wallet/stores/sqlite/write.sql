@@ -51,11 +51,11 @@ SELECT nonce FROM shard WHERE shard = ?;
 -- Register one script.
 INSERT INTO script (sha, text, registered_ms) VALUES (?, ?, ?);
 
--- name: chain_end
--- Where a shard stands, with chain link and token of its last entry, and its writer.
-SELECT epoch, seq, chain, token, nonce FROM shard WHERE shard = ?;
+-- name: chain_ends
+-- Where shards stand, from one to another, with chain link and token of their last entries, and their writers.
+SELECT shard, epoch, seq, chain, token, nonce FROM shard WHERE shard BETWEEN ? AND ?;
 
--- name: advance_head
+-- name: update_head
 -- Compare-and-swap a shard's head over new entries.
 UPDATE shard SET seq = ?, chain = ?, token = ? WHERE shard = ? AND epoch = ? AND seq = ? AND token = ? AND nonce = ?;
 

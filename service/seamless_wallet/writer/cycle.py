@@ -17,7 +17,7 @@ from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
-from seamless_wallet.ledger.ports import LeaseHeld, LedgerStore, StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, LedgerStore, StoreError, WriterOutdated
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
@@ -187,6 +187,9 @@ class Writer:
                 await self._cycle()
             except FATAL:
                 raise
+            except WriterOutdated as error:
+                log.warning("writer_outdated", error=str(error), remedy="none: it is named anew, and takes its share")
+                self._leases.forget_writer()
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
             except Exception:  # noqa: BLE001 - counted and logged; the next cycle begins from SQL's heads

@@ -68,6 +68,11 @@ class ShardLeases:
             self._shard_states.nonce = nonce
         return True
 
+    def forget_writer(self) -> None:
+        """The ledger knows this writer no more: it holds nothing until another nonce is named."""
+        self._shard_states.leave(range(len(self._shard_states.heads)))
+        self._shard_states.nonce = ""
+
     async def renew(self) -> None:
         """Renew what this writer holds, and do what is fair. Call it when nothing that it has sent is unanswered.
 

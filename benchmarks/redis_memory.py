@@ -150,7 +150,7 @@ def play(server: Server, url: str, players: int, playing: int, per_player: int) 
     for script in load_scripts().values():
         server.call("SCRIPT", "LOAD", script.text)
     for shard in range(SHARDS):
-        gate = GateArgs(EPOCH, IDLE_SEQ + 1, "benchmark", NOW_MS, NONCE, "", "gate")
+        gate = GateArgs(EPOCH, IDLE_SEQ + 1, "benchmark", NONCE, "", "gate")
         server.play([_packed("gate", (keys.head(shard), keys.stream(shard, EPOCH)), gate)])
     empty, _ = memory(server)
     install(server, "events", playing, per_player, (events(n, per_player) for n in range(playing)))

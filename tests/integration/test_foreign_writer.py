@@ -146,7 +146,7 @@ async def test_a_frozen_writer_that_wakes_up_confirms_nothing():
         names = (keys.head(0), keys.stream(0, head.epoch))
         async with w.redis.pubsub() as heard:
             await heard.subscribe("late")
-            args = ConfirmArgs(head.epoch, head.seq, tail, w.clock.now_ms(), 3_600_000, old, "late", "some.1")
+            args = ConfirmArgs(head.epoch, head.seq, tail, 3_600_000, old, "late", "some.1")
             reply = await w.redis.execute_command(*load_scripts()["confirm"].command(names, args))
             assert reply == [b"FENCED", str(head.epoch).encode(), head.nonce.encode()]
             await w.redis.publish("late", "end")

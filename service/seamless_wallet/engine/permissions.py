@@ -82,7 +82,7 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "SCRIPT", "EXISTS", sha
     yield "SCRIPT", "LOAD", _SCRIPT
     yield "EVAL", _SCRIPT, 0
-    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", 0, "", "", "")
+    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", "", "", "")
     for name in (head, stream, keys.wallet(shard, _EPOCH, "x"), keys.round_(shard, _EPOCH, bytes(16))):
         yield "EXISTS", name
     yield "EXISTS", keys.events(shard, _EPOCH, "x", 0)

@@ -85,15 +85,14 @@ class ConfirmStage:
 
         One message a shard: it is a sign of life, too, and so all shards have theirs from time to time.
         """
-        now_ms = self._clock.now_ms()
         for shard, batch in batches.items():
             if shard in self._shard_states.taken:
-                self._send(shard, batch.entries, now_ms)
+                self._send(shard, batch.entries)
         if self._clock.monotonic_s() >= self._all_due_s:
             self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
             self._sent_all = True
             for shard in self._shard_states.taken.difference(batches):
-                self._send(shard, (), now_ms)
+                self._send(shard, ())
             if not self._sent:
                 self._signs.append(self._pipeline.execute("PING"))
 
@@ -150,13 +149,12 @@ class ConfirmStage:
             return False
         return self._shard_states.record_written(sent.shard, confirmed=sent.seq, written=int(seq))
 
-    def _send(self, shard: int, entries: Sequence[Entry], now_ms: int) -> None:
+    def _send(self, shard: int, entries: Sequence[Entry]) -> None:
         head, retention = self._shard_states.heads[shard], self._retention
         args = ConfirmArgs(
             head.epoch,
             head.seq,
             retention.stream_tail,
-            now_ms,
             retention.hot_window_ms,
             self._shard_states.nonce,
             keys.committed_channel(self._ledger_uuid, shard),

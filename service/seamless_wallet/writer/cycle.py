@@ -105,7 +105,6 @@ class Writer:
             ledger=ledger,
             ledger_uuid=ledger_uuid,
             pipeline=pipelines.commands,
-            clock=clock,
             randomness=randomness,
             shard_states=self._shard_states,
             checks_due=self._checks_due,

@@ -14,7 +14,7 @@ from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.ledger.conflicts import Displaced, EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.ports import Randomness
 from seamless_wallet.recovery import open_epoch, unlink_older_epochs
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.head_owners import HeadOwners
@@ -36,7 +36,6 @@ class EpochOpener:
         ledger: LedgerStore,
         ledger_uuid: str,
         pipeline: Pipeline,
-        clock: Clock,
         randomness: Randomness,
         shard_states: ShardStates,
         checks_due: ChecksDue,
@@ -46,7 +45,6 @@ class EpochOpener:
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._pipeline = pipeline
-        self._clock = clock
         self._randomness = randomness
         self._shard_states = shard_states
         self._checks_due = checks_due
@@ -92,7 +90,6 @@ class EpochOpener:
                 ledger_uuid=self._ledger_uuid,
                 pipeline=self._pipeline,
                 server=server,
-                clock=self._clock,
                 randomness=self._randomness,
                 nonce=self._shard_states.nonce,
                 judge=partial(self._owners.is_foreign, shard),

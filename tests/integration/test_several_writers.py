@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,8 @@ async def test_a_writer_that_released_a_shard_tells_of_it_and_leaves_no_heartbea
         nonce = leaving.writer._shard_states.nonce
         await until(lambda: w.redis.get(keys.heartbeat(shard)), "its heartbeat")
         await leaving.stop()
+        left: Any = await w.redis.get(keys.heartbeat(shard))
+        assert left is None or keys.beating(left) != nonce
         await taken({shard}, staying)
         assert (await w.head(shard))["nonce"] == staying.writer._shard_states.nonce != nonce
         assert await w.ledger.has_named(nonce)

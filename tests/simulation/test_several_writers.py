@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Item, Kind, Policy
+from seamless_wallet.commands import BACK_OFFICE, Answer, Code, Command, Item, Kind, Policy, shard_of
+from seamless_wallet.engine.keys import HEARTBEAT_MS, beat, heartbeat
 from seamless_wallet.engine.ports import Connection
 from seamless_wallet.processes.ledger_connection import register_scripts
 from seamless_wallet.processes.writer import build_writer
@@ -364,6 +365,58 @@ def test_when_redis_is_replaced_each_writer_opens_epochs_for_its_own_shards(tmp_
             await playing
             await t.shared()
             await t.check(epochs=2)
+
+    run(scenario())
+
+
+def test_one_beat_of_a_writer_that_wakes_up_does_not_end_who_takes_its_shard(tmp_path):
+    """It had sent it before it lost the shard. Whoever goes on beats again."""
+
+    async def scenario() -> None:
+        async with town("beat", tmp_path, writers=1) as t:
+            (first,) = t.writers
+            assert first.writer
+            resumed = await first.freeze("renew_leases", "before")
+            second = t.add_writer()
+            client = t.wallet.redis._client
+            await until(lambda: second.held, "leases")
+            for shard in range(SHARDS):
+                client.set(heartbeat(shard), beat(first.nonce, 10**6), px=HEARTBEAT_MS)
+            await taken_within_time(t, second.held, t.wallet.clock.monotonic_s(), second)
+            resumed.set()
+            await t.shared()
+            await t.play(3)
+            await t.check()
+            assert not second.task.done()
+
+    run(scenario())
+
+
+def test_only_the_shards_without_a_writer_are_r1(tmp_path):
+    """One that will not come back held some, and leaves leases that do not end: others go on."""
+
+    async def scenario() -> None:
+        async with town("deserted", tmp_path) as t:
+            dead, *_ = t.writers
+            lost, nonce = dead.held, dead.nonce
+            await dead.kill()
+
+            async def hold_on() -> None:
+                while True:
+                    for shard in lost:
+                        t.book.holders[shard] = nonce, t.wallet.clock.monotonic_s() + 1.0
+                    await asyncio.sleep(0.5)
+
+            holding = asyncio.create_task(hold_on())
+            await until(lambda: all(lost == worker.wallet._writer.absent for worker in t.wallet.workers), "absence")
+            for user in t.balances:
+                item = Item("1", "P", 10)
+                answer = await t.apply(t.command(Kind.BET, user, currency="KRW", game_no="g", items=(item,)))
+                is_lost = shard_of(user, SHARDS) in lost
+                assert (answer.code, answer.reason == "writer") == ((Code.R1, True) if is_lost else (Code.R0, False))
+            holding.cancel()
+            await t.shared()
+            await until(lambda: not any(worker.wallet._writer.absent for worker in t.wallet.workers), "their return")
 
     run(scenario())
 

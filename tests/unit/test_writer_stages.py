@@ -309,7 +309,8 @@ async def test_a_reply_about_an_epoch_that_is_over_says_nothing():
 
 
 @pytest.mark.parametrize(
-    ("reply", "due"), [([b"FENCED", b"8", b"other"], {"heads": True, "owners": True}), (NoScriptError("gone"), {"scripts": True})]
+    ("reply", "due"),
+    [([b"FENCED", b"8", b"other"], {"heads": True, "owners": True}), (NoScriptError("gone"), {"scripts": True})],
 )
 async def test_bad_news_comes_before_the_next_commit(reply, due):
     """It is waited for, and makes a check due."""

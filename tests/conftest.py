@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests import chosen_ledger
 from tests.postgres_server import NoPostgres, Postgres
 
 
@@ -23,15 +24,16 @@ def _log_as_configured_by_nobody() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+def postgres_server() -> Postgres:
     """One server for all tests of a session. Where there is none the tests are skipped, but never in CI."""
     try:
-        server = Postgres().start()
+        return chosen_ledger.postgres_server()
     except NoPostgres as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    try:
-        yield server
-    finally:
-        server.close()
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing of a session is left running."""
+    chosen_ledger.close_servers()

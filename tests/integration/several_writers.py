@@ -97,10 +97,10 @@ class RunningWriter:
     def __init__(self, world: SharedWorld, ledger: Any, proxy: Proxy) -> None:
         leased = LeasedLedger(ledger, world.book) if isinstance(ledger, SqliteLedger) else ledger
         self.proxy = proxy
-        self.store = FaultyStore(leased)  # type: ignore[arg-type]
+        self.store = FaultyStore(leased)
         self.writer = build_writer(
             world.settings,
-            self.store,  # type: ignore[arg-type]
+            self.store,
             world.clock,
             redis=UrlAddress(proxy.url),
         )

@@ -63,7 +63,7 @@ class RunningWriter:
     def __init__(self, town: Town) -> None:
         self._town = town
         self.ledger = town.wallet.open_ledger()
-        self.store = FaultyStore(LeasedLedger(self.ledger, town.book))  # type: ignore[arg-type]
+        self.store = FaultyStore(LeasedLedger(self.ledger, town.book))
         self.way = WayToRedis(town.wallet.redis)
         self.task = asyncio.create_task(self._run())
         self.writer: Writer | None = None
@@ -74,7 +74,7 @@ class RunningWriter:
             await register_scripts(self.ledger, wallet.clock)
             self.writer = build_writer(
                 wallet.settings,
-                self.store,  # type: ignore[arg-type]
+                self.store,
                 wallet.clock,
                 redis=self.way,
                 randomness=wallet.randomness,

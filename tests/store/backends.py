@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 import asyncpg
 
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores import postgres, sqlite
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.postgres import PostgresLedger
 from seamless_wallet.stores.postgres import verification as postgres_verification
 from seamless_wallet.stores.postgres.connection import connect as connect_postgres
+from seamless_wallet.stores.postgres.setup import apart
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.stores.sqlite import verification as sqlite_verification
 from seamless_wallet.stores.sqlite.database import connect as connect_sqlite
@@ -179,6 +179,14 @@ class PostgresBackend:
 
         return self.run(change)
 
+    def alter(self, sql: str) -> None:
+        """Change the tables themselves."""
+
+        async def change(connection: Any) -> None:
+            await connection.execute(sql)
+
+        self.run(change)
+
     def rows(self, sql: str, *args: Any) -> list[tuple]:
         async def fetch(connection: Any) -> list[tuple]:
             return [tuple(row) for row in await connection.fetch(in_postgres(sql), *args)]
@@ -188,16 +196,14 @@ class PostgresBackend:
     def run(self, function: Callable[[Any], Awaitable[Any]]) -> Any:
         """Whatever is asked of a connection, and wait for it: most tests are in an event loop already."""
 
-        async def connected() -> Any:
-            connection = await connect_postgres(self.url)
-            try:
-                await connection.execute("SET search_path = ledger")
-                return await function(connection)
-            finally:
-                await connection.close()
+        async def in_ledger(connection: Any) -> Any:
+            await connection.execute("SET search_path = ledger")
+            return await function(connection)
 
-        with ThreadPoolExecutor(1) as executor:
-            return executor.submit(lambda: asyncio.run(connected())).result()
+        try:
+            return apart(self.url, in_ledger)
+        except StoreError as error:
+            raise error.__cause__ or error from None
 
     async def verify(self, held_max: int) -> list[Finding]:
         connection = await connect_postgres(self.url)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from seamless_wallet.ledger.ports import LedgerHistory, LedgerStore
 from seamless_wallet.stores.postgres import PostgresLedger
 from seamless_wallet.stores.sqlite import SqliteLedger
-from tests.postgres_server import Postgres
+from tests.chosen_ledger import drop_database, new_database
 from tests.store.backends import SHARDS, PostgresBackend, SqliteBackend
 from tests.store.books import CURRENCIES, Book
 
@@ -18,26 +16,21 @@ NONCE = "first"
 CONFORM: tuple[type[LedgerStore], ...] = (SqliteLedger, PostgresLedger)  # for mypy
 HISTORIES: tuple[type[LedgerHistory], ...] = (SqliteLedger, PostgresLedger)
 
-TEMPLATE = "template_ledger"
-_numbers = itertools.count(1)
-
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: Postgres) -> Postgres:
-    """The server, with a database that has an empty ledger of two shards: it is copied for each test."""
-    postgres_server.run("createdb", "-h", str(postgres_server.socket_directory), "-U", "postgres", TEMPLATE)
-    PostgresBackend(postgres_server, TEMPLATE).init()
-    return postgres_server
+def postgres_template(postgres_server):
+    """A database that has an empty ledger of two shards: it is copied for each test."""
+    name = new_database()
+    PostgresBackend(postgres_server, name).init()
+    return name
 
 
 @pytest.fixture
-def postgres_backend(postgres_template):
+def postgres_backend(postgres_server, postgres_template):
     """A ledger of two shards in a database of its own."""
-    name = f"ledger_{next(_numbers)}"
-    connect = ("-h", str(postgres_template.socket_directory), "-U", "postgres")
-    postgres_template.run("createdb", *connect, "-T", TEMPLATE, name)
-    yield PostgresBackend(postgres_template, name)
-    postgres_template.run("dropdb", *connect, "--force", name)
+    name = new_database(postgres_template)
+    yield PostgresBackend(postgres_server, name)
+    drop_database(name)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

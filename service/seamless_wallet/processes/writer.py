@@ -20,7 +20,7 @@ from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import BLOCK_MS
@@ -47,6 +47,8 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
         async with open_ledger(settings) as ledger:
             clock = SystemClock()
             await register_scripts(ledger, clock)
+            for warning in ledger.warnings:
+                log.warning("ledger_at_risk", reason=warning, remedy="see `wallet docs postgres`")
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -67,7 +69,7 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
 
 def build_writer(
     settings: Settings,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     clock: Clock,
     *,
     redis: RedisAddress | None = None,

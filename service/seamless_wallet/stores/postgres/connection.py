@@ -39,6 +39,11 @@ SETTINGS: Final = {
 WHOLE_TABLES: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"
 """For a transaction that reads everything there is."""
 
+POOLED: Final = (
+    "is behind a connection pooler: set WALLET_LEDGER_URL to PostgreSQL itself; each process of the wallet keeps "
+    "a few connections"
+)
+
 Connection: TypeAlias = asyncpg.Connection
 """One whose `uuid` columns are 16 bytes."""
 
@@ -78,6 +83,8 @@ async def connect(url: str) -> Connection:
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
         line = (str(error) or type(error).__name__).partition("\n")[0]
+        if "unsupported startup parameter" in line:
+            raise StoreError(f"the ledger {place} {POOLED}") from error
         raise StoreError(f"cannot connect to the ledger {place}: {line}; check WALLET_LEDGER_URL and the server") from (
             error
         )
@@ -110,10 +117,7 @@ async def _check_server(connection: Connection, place: str) -> None:
     )
     found = dict(rows)
     if int(found["backend"]) != connection.get_server_pid():
-        raise StoreError(
-            f"the ledger {place} is behind a connection pooler: set WALLET_LEDGER_URL to PostgreSQL itself; "
-            "each process of the wallet keeps its few connections"
-        )
+        raise StoreError(f"the ledger {place} {POOLED}")
     if int(found["server_version_num"]) // 10_000 < VERSION_MIN:
         raise StoreError(f"the server of the ledger {place} is too old; use PostgreSQL {VERSION_MIN} or newer")
     if found["recovery"] != "false":

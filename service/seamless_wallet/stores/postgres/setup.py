@@ -54,6 +54,15 @@ def apart(url: str, function: Callable[[Connection], Awaitable[T]]) -> T:
         return executor.submit(lambda: asyncio.run(run())).result()
 
 
+def is_made(url: str) -> bool:
+    """Whether the database has a ledger, of whatever version. Raises StoreError."""
+
+    async def ask(connection: Connection) -> bool:
+        return bool(await connection.fetchval(READ_SQL["has_ledger"]))
+
+    return apart(url, ask)
+
+
 def init(url: str, shards: int, currencies: Mapping[str, int], *, new_uuid: str | None = None) -> str:
     """Make the ledger, or bring an existing one up to date; returns its UUID. To repeat it changes nothing.
 

@@ -43,9 +43,10 @@ class PostgresLedger(LedgerReads):
 
     def __init__(self, url: str, info: LedgerInfo, readers: int) -> None:
         self._url = url
+        self.place = place_of(url)
         self.uuid = info.uuid
         self.scales: Mapping[str, int] = info.scales
-        self.warnings = info.warnings
+        self.warnings: Sequence[str] = info.warnings
         self._writer = WriterState()
         super().__init__(Connections(url, readers), info.shards)
 
@@ -88,7 +89,7 @@ class PostgresLedger(LedgerReads):
             raise StoreError("the ledger is closed")
         connection = await connect(self._url)
         try:
-            with store_errors(place_of(self._url)):
+            with store_errors(self.place):
                 async for finding in verify(connection, progress):
                     yield finding
         finally:

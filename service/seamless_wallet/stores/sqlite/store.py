@@ -51,6 +51,8 @@ class SqliteLedger(LedgerReads):
         self, path: Path, info: LedgerInfo, readers: int, busy_timeout_ms: int, make_executor: MakeExecutor
     ) -> None:
         self.path = path
+        self.place = str(path)
+        self.warnings: Sequence[str] = ()
         self.uuid = info.uuid
         self.shards = info.shards
         self.scales: Mapping[str, int] = info.scales

@@ -428,7 +428,7 @@ def test_whatever_happens_to_writers_every_history_is_exact(seed, tmp_path):
     async def scenario() -> None:
         async with town(f"chaos {seed}", tmp_path) as t:
             rng = random.Random(seed)
-            playing = asyncio.create_task(t.play(60))
+            playing = asyncio.create_task(t.play(40))
             deeds: list[Callable[[RunningWriter], Awaitable[None]]] = [kill, stop, freeze_for_a_while, cut_for_a_while]
             while not playing.done():
                 await asyncio.sleep(rng.random() * 1.5)

@@ -95,7 +95,7 @@ class Game:
         for script in scripts.values():
             server.call("SCRIPT", "LOAD", script.text)
         head, stream = keys.head(SHARD), keys.stream(SHARD, EPOCH)
-        self._do("gate", (head, stream), GateArgs(EPOCH, 0, "benchmark", NOW_MS, NONCE, "", "gate"))
+        self._do("gate", (head, stream), GateArgs(EPOCH, 0, "benchmark", NONCE, "", "gate"))
         users = [f"player-{number}" for number in range(PLAYERS)]
         self.play(self.command(Kind.CREATE, user, currency="KRW") for user in users)
         self.play(self.command(Kind.DEPOSIT, user, amount=10**12) for user in users)
@@ -143,7 +143,7 @@ class Game:
         """As the writer after a commit: trim the stream, so that no round works on a longer one."""
         head, stream = keys.head(SHARD), keys.stream(SHARD, EPOCH)
         seq = int(str(self.server.call("HGET", head, "seq"), "ascii"))  # type: ignore[call-overload]
-        self._do("confirm", (head, stream), ConfirmArgs(EPOCH, seq, 0, NOW_MS, WINDOW_MS, NONCE, CHANNEL, ""))
+        self._do("confirm", (head, stream), ConfirmArgs(EPOCH, seq, 0, WINDOW_MS, NONCE, CHANNEL, ""))
 
     def _do(self, name: str, names: Sequence[str], args: Sequence[int | str]) -> None:
         reply = self.server.call(*self._scripts[name].command(names, args))

@@ -152,7 +152,7 @@ def install_all(server: Server, players: int, playing: int, per_player: int) -> 
     for script in load_scripts().values():
         server.call("SCRIPT", "LOAD", script.text)
     for shard in range(SHARDS):
-        gate = GateArgs(EPOCH, IDLE_SEQ + 1, "benchmark", NOW_MS, NONCE, "", "gate")
+        gate = GateArgs(EPOCH, IDLE_SEQ + 1, "benchmark", NONCE, "", "gate")
         server.play([_packed("gate", (keys.head(shard), keys.stream(shard, EPOCH)), gate)])
     rounds, wallets = range(0, players, 10), range(players)
     return {

@@ -1,21 +1,23 @@
 -- confirm: what SQL has committed. Raises the watermark, trims the stream behind it to a bounded tail, and advances
--- the idempotency period when it is over (here and nowhere else; one period at a time, so that none is skipped).
+-- the idempotency period when it is over (here and nowhere else; one period at a time, so that none is skipped), by the
+-- time of this server.
 -- Then it tells the workers: here, so that a writer that has lost the shard tells nobody anything, however late it is.
 --
 -- KEYS     head stream
--- ARGV     epoch seq tail now_ms window_ms nonce channel tokens
+-- ARGV     epoch seq tail window_ms nonce channel tokens
 -- RETURNS  OK seq | FENCED epoch nonce
 -- WRITES   head stream
 -- EXAMPLE  seq 12 of epoch 3, tail 1000 → OK 12, head committed = 12
 local head_key, stream_key = unpack(KEYS)
-local epoch, seq, tail, now_ms, window_ms, nonce, channel, tokens = unpack(ARGV, 1, 8)
+local epoch, seq, tail, window_ms, nonce, channel, tokens = unpack(ARGV, 1, 7)
 
 -- @include numbers
+-- @include now
 local head = redis.call('HMGET', head_key, 'epoch', 'seq', 'committed', 'period', 'period_at', 'nonce')
 if head[1] ~= epoch or head[6] ~= nonce then
   return {'FENCED', head[1] or '', head[6] or ''}
 end
-local committed, kept, now, window = integer(seq), integer(tail), integer(now_ms), integer(window_ms)
+local committed, kept, window = integer(seq), integer(tail), integer(window_ms)
 -- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
 redis.call('XTRIM', stream_key, 'MINID', epoch .. '-' .. text_of(math.max(0, committed - kept)))
 if committed > integer(head[3]) then

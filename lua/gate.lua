@@ -6,15 +6,16 @@
 -- The empty mark at `<epoch>-<seq>` makes Redis itself refuse any entry that is not newer.
 --
 -- KEYS     head stream
--- ARGV     epoch seq ledger_uuid now_ms nonce nonce_before token
+-- ARGV     epoch seq ledger_uuid nonce nonce_before token
 -- RETURNS  OK period | STALE epoch | FENCED epoch nonce | FOREIGN ledger_uuid
 -- WRITES   head stream
 -- EXAMPLE  no head, epoch 1, seq 0 → OK 0, head epoch = 1, seq = 0, committed = 0
 local head_key, stream_key = unpack(KEYS)
-local epoch, seq, ledger_uuid, now_ms, nonce, nonce_before, token = unpack(ARGV, 1, 7)
+local epoch, seq, ledger_uuid, nonce, nonce_before, token = unpack(ARGV, 1, 6)
 
 -- @include numbers
-local new_epoch, new_seq, now = integer(epoch), text_of(integer(seq)), text_of(integer(now_ms))
+-- @include now
+local new_epoch, new_seq = integer(epoch), text_of(integer(seq))
 local head = redis.call('HMGET', head_key, 'epoch', 'ledger', 'period', 'nonce', 'committed', 'kept')
 local old_epoch, owner, period, old_nonce = head[1], head[2], head[3] or '0', head[4] or ''
 if owner and owner ~= ledger_uuid then
@@ -35,7 +36,7 @@ end
 redis.call('XTRIM', stream_key, 'MINID', '0')
 redis.call('XADD', stream_key, text_of(new_epoch) .. '-' .. new_seq, 'gate', '1')
 redis.call('HSET', head_key, 'epoch', text_of(new_epoch), 'seq', new_seq, 'committed', new_seq,
-  'ledger', ledger_uuid, 'period', period, 'period_at', now, 'nonce', nonce, 'last', token, 'evicted', '0')
+  'ledger', ledger_uuid, 'period', period, 'period_at', text_of(now), 'nonce', nonce, 'last', token, 'evicted', '0')
 if kept then
   redis.call('HSET', head_key, 'kept', kept)
 end

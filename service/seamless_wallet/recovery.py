@@ -25,7 +25,7 @@ from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.ports import Randomness
 
 SCAN_COUNT: Final = 500
 
@@ -60,7 +60,6 @@ async def open_epoch(
     ledger_uuid: str,
     pipeline: Pipeline,
     server: Server,
-    clock: Clock,
     randomness: Randomness,
     nonce: str,
     judge: Judge,
@@ -79,7 +78,7 @@ async def open_epoch(
         seq = await ledger.open_epoch(shard, in_sql, epoch, server.run_id, server.replid, token)
         if seq is None:
             continue
-        args = GateArgs(epoch, seq, ledger_uuid, clock.now_ms(), nonce, (before or b"").decode(), token)
+        args = GateArgs(epoch, seq, ledger_uuid, nonce, (before or b"").decode(), token)
         outcome, detail = await pipeline.execute(
             "EVAL", gate.text, 2, keys.head(shard), keys.stream(shard, epoch), *args
         )

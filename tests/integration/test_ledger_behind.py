@@ -134,7 +134,7 @@ async def test_a_ledger_of_an_epoch_before_keeps_what_redis_has():
         await w.close_workers()
         await w.stop_writer()
         set_back(w.settings, copy)
-        await w.redis.delete(keys.heartbeat(w.ledger.uuid))
+        await w.redis.delete(*map(keys.heartbeat, range(w.settings.shards)))
         await w.start_writer()
         await w.worker()
         assert (await w.settle(w.bet(user, "b", 30))).balance == 970

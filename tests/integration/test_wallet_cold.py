@@ -312,7 +312,7 @@ async def test_a_busy_player_does_not_keep_his_cold_events_waiting():
         assert (await w.check([user]))[user].balance == 1_000_000 - 10 * 100 + 5 * 100 - bets
 
 
-async def test_periods_follow_the_clock_of_the_writer():
+async def test_periods_follow_the_clock_of_redis():
     """One step for each window that passes, whatever jumps the clock makes; an event is known for a window at least."""
     async with world(workers=2, shards=1) as w:
         user = await w.player("p", 1000)
@@ -329,18 +329,18 @@ async def test_periods_follow_the_clock_of_the_writer():
         bet = w.bet(user, "g", 10)
         assert (await w.apply(bet)).code is Code.R0
         for number in (1, 2, 3):
-            w.clock.shift_ms += HOUR_MS + 1
+            await w.pass_time(HOUR_MS + 1)
             await in_period(number)
             # within two windows Redis still knows it; later SQL does
             answer = await w.apply(bet, number % 2)
             assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 990)
-        w.clock.shift_ms -= 10 * HOUR_MS
+        await w.pass_time(-10 * HOUR_MS)
         await asyncio.sleep(0.6)  # the writer confirms all shards twice
         assert await period() == 3
         assert (await w.apply(w.bet(user, "h", 10))).code is Code.R0
-        w.clock.shift_ms += HOUR_MS + 1
+        await w.pass_time(HOUR_MS + 1)
         await in_period(4)
-        w.clock.shift_ms += 100 * HOUR_MS  # forward by far: one step, not a hundred
+        await w.pass_time(100 * HOUR_MS)  # forward by far: one step, not a hundred
         await in_period(5)
         await asyncio.sleep(0.6)
         assert await period() == 5
@@ -353,7 +353,7 @@ async def test_an_event_is_recognised_by_redis_alone_for_a_window(after):
     async with world(shards=1, deadline_ms=4000) as w:
         user = await w.player("p", 1000)
         await w.apply(w.bet(user, "g", 10, tid="bet"))
-        w.clock.shift_ms += int(after * HOUR_MS) + 1
+        await w.pass_time(int(after * HOUR_MS) + 1)
         await asyncio.sleep(0.3)  # the writer confirms all shards
         answer = await w.settle(w.bet(user, "g", 10, tid="bet"))
         assert (answer.code, answer.reason, answer.balance) == (Code.R0, "duplicate", 990)

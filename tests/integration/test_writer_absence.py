@@ -19,7 +19,10 @@ AT_ONCE_S = 2.0
 
 async def absent(w: World) -> None:
     """Until every worker knows that there is no writer."""
-    await until(lambda: all(worker.wallet._writer.absent for worker in w.workers), "the writer's absence")
+    await until(
+        lambda: all(len(worker.wallet._writer.absent) == w.settings.shards for worker in w.workers),
+        "the writer's absence",
+    )
 
 
 async def present(w: World) -> None:

@@ -31,6 +31,9 @@ STORE = "tests/store/test_writers.py::test_"
 LUA = "tests/lua/test_epoch.py::test_"
 OWNERS = "writer/head_owners.py"
 MESSAGES = "wallet/writer_messages.py"
+LEASES = "writer/shard_leases.py"
+SHARING = "tests/unit/test_sharing.py::test_"
+SEVERAL = "tests/simulation/test_several_writers.py::test_"
 COMMIT = "stores/shard_heads.py"
 
 MUTANTS = {
@@ -114,8 +117,8 @@ MUTANTS = {
     ),
     "any heartbeat is that of our writer": Mutant(
         "wallet/writer_presence.py",
-        "bool(beat) and await self._shards.is_writer(keys.beating(beat))",
-        "bool(beat)",
+        "alive = await self._shards.present_writers(nonces)",
+        "alive = nonces",
         FOREIGN + "a_bet_that_only_a_copy_of_the_ledger_has_is_not_told",
     ),
     # ---------------------------------------------------------------- the writer
@@ -154,5 +157,54 @@ MUTANTS = {
         "if seq < committed and",
         "if False and",
         FOREIGN + "a_restored_ledger_reads_on_although_the_heads_are_of_a_later_writer",
+    ),
+    # ---------------------------------------------------------------- several writers
+    "shares are levelled to the last shard": Mutant(
+        "writer/sharing.py",
+        "min(held.values()) > 1:",
+        "min(held.values()) > 0:",
+        SHARING + "nothing_moves_between_writers_that_differ_by_one",
+    ),
+    "whoever comes first takes all that is free": Mutant(
+        "writer/sharing.py",
+        "            held[least] += 1\n            if least == nonce:\n",
+        "            if nonce:\n",
+        SHARING + "a_writer_that_comes_gets_one_shard_after_the_other",
+    ),
+    "shards are released while some are free": Mutant(
+        "writer/sharing.py",
+        "        return LeaseStep(take, [])\n",
+        "        if take:\n            return LeaseStep(take, [])\n",
+        SHARING + "a_writer_that_comes_gets_one_shard_after_the_other",
+    ),
+    "a released shard keeps its heartbeat": Mutant(
+        LEASES,
+        'await self._pipeline.execute("UNLINK", keys.heartbeat(shard))',
+        "pass",
+        "tests/integration/test_several_writers.py::test_a_writer_that_released_a_shard_tells_of_it_and_leaves_no_heartbeat",
+    ),
+    "a writer ends with its shards": Mutant(
+        "writer/cycle.py",
+        "            await self._leases.leave()\n",
+        "",
+        SEVERAL + "a_rolling_restart_costs_no_r1",
+    ),
+    "a writer that was displaced ends": Mutant(
+        "writer/commit_stage.py",
+        "        except Displaced:\n            self._displaced(batches)\n",
+        "        except Displaced:\n            raise\n",
+        SEVERAL + "when_one_freezes_anywhere_the_others_have_its_shards_in_time[commit-before]",
+    ),
+    "one beat is a life": Mutant(
+        OWNERS,
+        "if seen.beats >= BEATS_MAX:",
+        "if seen.beats >= 0:",
+        SEVERAL + "one_beat_of_a_writer_that_wakes_up_does_not_end_who_takes_its_shard",
+    ),
+    "workers look at one shard for all": Mutant(
+        "wallet/service.py",
+        "if event.shard in self._writer.absent:",
+        "if self._writer.absent:",
+        SEVERAL + "only_the_shards_without_a_writer_are_r1",
     ),
 }

@@ -30,6 +30,14 @@ CHANNEL = keys.committed_channel(LEDGER, SHARD)
 MAX = 2**53 - 1
 
 
+PERIOD_SLACK_MS = 20_000
+
+
+def coarse(at_ms: int) -> int:
+    """A time of the test's clock, as exact as a test can know it."""
+    return round(at_ms / PERIOD_SLACK_MS) * PERIOD_SLACK_MS
+
+
 class Shard:
     """One shard: its epoch, its clock, its limits. Every run proves the script's own contract, too."""
 
@@ -47,11 +55,19 @@ class Shard:
             client.script_load(script.text)
 
     def wait(self, ms: int) -> None:
-        """Our clock goes on."""
+        """All clocks go on. As nobody can move that of the server, its period began so much earlier."""
         self.now_ms += ms
+        if self.client.hexists(keys.head(SHARD), "period_at"):
+            self.client.hincrby(keys.head(SHARD), "period_at", -ms)
 
     def dump(self) -> Dump:
-        return dump(self.client)
+        """All keys. When the period began is told by our clock, to PERIOD_SLACK_MS."""
+        kept = dump(self.client)
+        head = kept.get(keys.head(SHARD))
+        if head and "period_at" in head.value:
+            seconds, _ = self.client.time()
+            head.value["period_at"] = str(coarse(self.now_ms + int(head.value["period_at"]) - seconds * 1000))
+        return kept
 
     def run(self, name: str, names: Iterable[str], argv: Iterable[Argument]) -> Run:
         """Run a script and hold it to its header: the shape of the reply, and the keys that it may change.
@@ -74,7 +90,7 @@ class Shard:
 
     def open(self, epoch: int = 1, seq: int = 0) -> Run:
         """Open the gate of an epoch."""
-        args = GateArgs(epoch, seq, LEDGER, self.now_ms, NONCE, "", f"gate.{epoch}")
+        args = GateArgs(epoch, seq, LEDGER, NONCE, "", f"gate.{epoch}")
         run = self.run("gate", (keys.head(SHARD), keys.stream(SHARD, epoch)), args)
         self.epoch = epoch
         return run
@@ -82,7 +98,7 @@ class Shard:
     def confirm(self, seq: int, tail: int = 1_000, *tokens: str, nonce: str = NONCE) -> Run:
         """What the writer says after a commit."""
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        args = ConfirmArgs(self.epoch, seq, tail, self.now_ms, self.window_ms, nonce, CHANNEL, " ".join(tokens))
+        args = ConfirmArgs(self.epoch, seq, tail, self.window_ms, nonce, CHANNEL, " ".join(tokens))
         run = self.run("confirm", names, args)
         if run.reply[0] == "OK":
             self.period = int(run.after[keys.head(SHARD)].value["period"])
@@ -97,7 +113,7 @@ class Shard:
         before = self.period
         seq = int(self.client.hget(keys.head(SHARD), "committed") or 0)
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        args = ConfirmArgs(self.epoch, seq, 1_000_000, self.now_ms, 0, NONCE, CHANNEL, "")
+        args = ConfirmArgs(self.epoch, seq, 1_000_000, 0, NONCE, CHANNEL, "")
         run = self.run("confirm", names, args)
         self.period = int(run.after[keys.head(SHARD)].value["period"])
         assert self.period == before + 1

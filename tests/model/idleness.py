@@ -88,7 +88,7 @@ class Idleness:
 
     def _confirm(self) -> None:
         self._committed, shard = self._ledger.seq, self._shard
-        args = ConfirmArgs(shard.epoch, self._committed, 10**6, shard.now_ms, shard.window_ms, NONCE, CHANNEL, "")
+        args = ConfirmArgs(shard.epoch, self._committed, 10**6, shard.window_ms, NONCE, CHANNEL, "")
         self._run("confirm", (keys.head(SHARD), keys.stream(SHARD, shard.epoch)), args)
 
     def _fenced(self) -> None:

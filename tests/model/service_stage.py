@@ -86,16 +86,17 @@ class Town:
         await w.quiet()
         target_ms = clock.now_ms() + ms
         while (ends_ms := await self._first_end()) <= target_ms:
-            clock.shift_ms += max(0, ends_ms - clock.now_ms())
-            w.writer._confirming._tick_due_s = 0.0
+            await w.pass_time(max(0, ends_ms - clock.now_ms()))
             await until(self._periods_run, "a new period")
-        clock.shift_ms += target_ms - clock.now_ms()
+        await w.pass_time(target_ms - clock.now_ms())
         if ms > self.window_ms:
             await self.forget_rounds()
 
     async def _first_end(self) -> int:
         heads = [await self.w.head(shard) for shard in range(self.w.settings.shards)]
-        return min(int(head["period_at"]) for head in heads) + self.window_ms
+        seconds, microseconds = await self.w.redis.time()
+        began_ms = min(int(head["period_at"]) for head in heads) - (seconds * 1000 + microseconds // 1000)
+        return self.w.clock.now_ms() + began_ms + self.window_ms
 
     async def _periods_run(self) -> bool:
         return await self._first_end() > self.w.clock.now_ms()

@@ -40,7 +40,7 @@ async def bet(wallet: SimulatedWallet, number: int) -> tuple[Answer, float]:
 
 def know(wallet: SimulatedWallet, *, absent: bool) -> bool:
     """Whether all workers know that of the writer."""
-    return all(worker.wallet._writer.absent is absent for worker in wallet.workers)
+    return all(bool(worker.wallet._writer.absent) is absent for worker in wallet.workers)
 
 
 async def bet_without_a_writer(directory: Path) -> None:

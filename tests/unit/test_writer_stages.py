@@ -63,6 +63,7 @@ def states_at(*seqs: int) -> ShardStates:
     states = ShardStates()
     states.nonce = NONCE
     states.adopt(ShardHead(EPOCH, seq, "run", "repl", NONCE) for seq in seqs)
+    states.taken.update(states.held)
     return states
 
 
@@ -308,7 +309,8 @@ async def test_a_reply_about_an_epoch_that_is_over_says_nothing():
 
 
 @pytest.mark.parametrize(
-    ("reply", "due"), [([b"FENCED", b"8", b"other"], {"owners": True}), (NoScriptError("gone"), {"scripts": True})]
+    ("reply", "due"),
+    [([b"FENCED", b"8", b"other"], {"heads": True, "owners": True}), (NoScriptError("gone"), {"scripts": True})],
 )
 async def test_bad_news_comes_before_the_next_commit(reply, due):
     """It is waited for, and makes a check due."""

@@ -170,7 +170,6 @@ class GateArgs(NamedTuple):
     epoch: int
     seq: int
     ledger_uuid: str
-    now_ms: int
     nonce: str
     nonce_before: str
     token: str
@@ -193,7 +192,6 @@ class ConfirmArgs(NamedTuple):
     epoch: int
     seq: int
     tail: int
-    now_ms: int
     window_ms: int
     nonce: str
     channel: str

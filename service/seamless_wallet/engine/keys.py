@@ -10,13 +10,13 @@
 | `{s}:r:g:<round>`        | hash          | bet_index → state of the bet; field "" counts the open bets        |
 | `{s}:i:g:<user>:<period>`| hash, expires | event digest → fingerprint, code, seq of its entry                 |
 | `{s}:l:g`                | stream        | ledger entries, id `<epoch>-<seq>`                                 |
-| `wallet:<ledger>:writer` | string, exp.  | the writer's heartbeat: its nonce and a number                      |
+| `{s}:writer`             | string, exp.  | the heartbeat of the shard's writer: its nonce and a number        |
 
 All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
 last but one part at the most, and what follows it is a number: no two users share a key.
 
 Channels: `wallet:<ledger>:{s}:committed` (what SQL has committed of a shard, at least four times a second) and
-`wallet:<ledger>:recover` (a worker asks the writer to look at a shard again).
+`wallet:<ledger>:recover` (a worker asks a shard's writer to look at it again; a writer tells others what is free).
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from functools import lru_cache
 from typing import Final
 
 HEARTBEAT_MS: Final = 3_000
-"""How long the writer's heartbeat lasts. A writer that has finished no cycle for so long counts as absent: another one
-takes over faster.
+"""How long a heartbeat lasts. A shard whose writer has finished no cycle for so long counts as deserted: another one
+takes it over faster.
 """
-
 
 IDLE_PATTERN: Final = "{*}:[wr]:*"
 """SCAN pattern of all wallets and rounds."""
@@ -47,9 +46,9 @@ def recover_channel(ledger_uuid: str) -> str:
     return f"wallet:{ledger_uuid}:recover"
 
 
-def heartbeat(ledger_uuid: str) -> str:
-    """The nonce of the writer and a number that grows, as long as it has just done a whole cycle."""
-    return f"wallet:{ledger_uuid}:writer"
+def heartbeat(tag: int | str) -> str:
+    """The nonce of the shard's writer and a number that grows, as long as it has just done a whole cycle."""
+    return f"{{{tag}}}:writer"
 
 
 def beat(nonce: str, number: int) -> str:

@@ -74,7 +74,7 @@ async def _try(connection: Connection, command: _Words, replies: int) -> None:
 
 
 def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
-    head, stream, heartbeat = keys.head(shard), keys.stream(shard, _EPOCH), keys.heartbeat(ledger_uuid)
+    head, stream, heartbeat = keys.head(shard), keys.stream(shard, _EPOCH), keys.heartbeat(shard)
     sha = load_scripts()["gate"].sha
     yield ("PING",)
     for section in (*SECTIONS, "memory"):
@@ -82,7 +82,7 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "SCRIPT", "EXISTS", sha
     yield "SCRIPT", "LOAD", _SCRIPT
     yield "EVAL", _SCRIPT, 0
-    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", 0, "", "", "")
+    yield "EVALSHA", sha, 2, head, stream, *GateArgs(_EPOCH, 0, "self-test", "", "", "")
     for name in (head, stream, keys.wallet(shard, _EPOCH, "x"), keys.round_(shard, _EPOCH, bytes(16))):
         yield "EXISTS", name
     yield "EXISTS", keys.events(shard, _EPOCH, "x", 0)

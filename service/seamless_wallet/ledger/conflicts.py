@@ -27,6 +27,10 @@ SUSPENDED: Final = "suspended"
 """Why a worker asks the writer to look at a wallet: it is out of use, and stays so."""
 
 
+RELEASED: Final = "released"
+"""Why a writer asks the others to look at a shard: it is free."""
+
+
 class RefusalCause(StrEnum):
     """Why SQL does not take an entry."""
 

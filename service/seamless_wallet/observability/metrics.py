@@ -359,6 +359,17 @@ WRITER_BATCH_ENTRIES: Final = Gauge(
     "wallet_ledger_commit_duration_seconds.",
     merge="max",
 )
+WRITER_SHARDS: Final = Gauge(
+    "wallet_writer_shards",
+    meaning="Shards that the writer of this data directory holds.",
+    remedy="If all writers together hold fewer than there are, or one holds none, read their logs.",
+    merge="sum",
+)
+WRITER_SHARDS_LOST: Final = Counter(
+    "wallet_writer_shards_lost_total",
+    meaning="Shards that another writer has taken, because this one finished no cycle for too long.",
+    remedy="Check wallet_ledger_commit_duration_seconds, and this machine's way to Redis and to the ledger.",
+)
 WRITER_LAG_ENTRIES: Final = Gauge(
     "wallet_writer_lag_entries",
     meaning="Entries that Redis has and SQL has not, of the shard that has most of them.",

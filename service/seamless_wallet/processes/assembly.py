@@ -93,7 +93,7 @@ async def assembled_wallet(
         with suppress(RedisUnavailable):  # the next look-up asks again
             await shards.ask_recovery(pipeline, shard, cause)
 
-    writer = WriterPresence(pipeline, shards, ledger.uuid)
+    writer = WriterPresence(pipeline, shards)
     confirmations = Confirmations(
         ledger=ledger,
         ledger_uuid=ledger.uuid,

@@ -107,16 +107,23 @@ class Readiness:
         return OK
 
     async def _ask_writer(self) -> str:
-        """The writer sets its heartbeat after a whole cycle: read, committed, confirmed."""
+        """A writer sets the heartbeats of its shards after a whole cycle: read, committed, confirmed."""
+        shards = range(self._ledger.shards)
         try:
-            beat: bytes = await self._pipeline.execute("GET", keys.heartbeat(self._ledger.uuid)) or b""
-            foreign = bool(beat) and not await self._ledger.has_named(keys.beating(beat))
+            beats: list[bytes | None] = await asyncio.gather(
+                *(self._pipeline.execute("GET", keys.heartbeat(shard)) for shard in shards)
+            )
+            named = [await self._ledger.has_named(nonce) for nonce in {keys.beating(beat) for beat in beats if beat}]
         except (RedisUnavailable, StoreError):
             return "unknown"
-        metrics.FOREIGN_WRITER.set(int(foreign))
-        if foreign:
+        metrics.FOREIGN_WRITER.set(int(not all(named)))
+        if not all(named):
             return OTHER_WRITER
-        return OK if beat else f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
+        silent = [str(shard) for shard, beat in zip(shards, beats, strict=True) if not beat]
+        late = f"finished no cycle in the last {keys.HEARTBEAT_MS / 1000:g} s"
+        if silent and named:
+            return f"no writer of shard {', '.join(silent)} {late}"
+        return late if silent else OK
 
     async def _ask_workers(self) -> str:
         """This process listens to the writer, and so does every worker that is connected to Redis."""

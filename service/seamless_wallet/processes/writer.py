@@ -1,4 +1,4 @@
-"""The writer process: holds the ledger's lease and commits."""
+"""The writer process: holds shards of the ledger by lease, and commits them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from seamless_wallet.engine.permissions import MissingPermission
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.ledger.conflicts import Displaced
-from seamless_wallet.ledger.ports import LeaseHeld
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.processes.event_loop import Superseded, Unstartable, first_error, run_process
@@ -23,16 +22,14 @@ from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
 from seamless_wallet.stores.ledger import Ledger
-from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
 from seamless_wallet.writer.money_flows import begin_money_counts
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import BLOCK_MS
 
-LEASE_WAIT_S: Final = 15.0
-"""How long to wait for the lease. A writer whose parent has just ended may still be finishing."""
+LEAVE_LIMIT_S: Final = 2.0
+"""How long a writer that has to end may take to release its shards. Else others wait for the end of its leases."""
 
-LEASE_POLL_S: Final = 0.02
 IN_FLIGHT_MAX: Final = 100_000
 """Commands that the writer may have under way in Redis."""
 
@@ -58,8 +55,10 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
-                    writing = group.create_task(_write(ledger, writer))
+                    writing = group.create_task(writer.run())
                     await generation.run_until_ended(writer.ready.wait())
+                    writer.stop()
+                    await asyncio.wait([writing], timeout=LEAVE_LIMIT_S)
                     writing.cancel()
             except* (ForeignWriter, Displaced) as ended:
                 line = str(first_error(ended))
@@ -79,7 +78,7 @@ def build_writer(
     redis: RedisAddress | None = None,
     randomness: Randomness | None = None,
 ) -> Writer:
-    """A writer of this ledger. Acquire the lease before it runs.
+    """A writer of this ledger, which shares its shards with others if the ledger allows that.
 
     Without `redis` it gets the address of the settings, without `randomness` that of the machine.
     """
@@ -98,23 +97,3 @@ def build_writer(
             settings.batch_max, settings.stream_tail, settings.hot_window_s * 1000, settings.idle_evict_ms
         ),
     )
-
-
-async def _write(ledger: Ledger, writer: Writer) -> None:
-    """Stand by until the ledger is ours, and write. All else is done before: nobody writes meanwhile."""
-    if isinstance(ledger, SqliteLedger):
-        await _acquire_lease(ledger)
-    await writer.run()
-
-
-async def _acquire_lease(ledger: SqliteLedger) -> None:
-    deadline_s = asyncio.get_running_loop().time() + LEASE_WAIT_S
-    while True:
-        try:
-            ledger.acquire_lease()
-        except LeaseHeld:
-            if asyncio.get_running_loop().time() > deadline_s:
-                raise
-            await asyncio.sleep(LEASE_POLL_S)
-        else:
-            return

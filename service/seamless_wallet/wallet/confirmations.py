@@ -54,7 +54,7 @@ class Confirmations:
         redis: RedisAddress,
         randomness: Randomness,
         ask_recovery: AskRecovery,
-        writer_heard: Callable[[], None],
+        writer_heard: Callable[[int], None],
     ) -> None:
         self.worker: Final = randomness.token(WORKER_BYTES)
         self._ledger = ledger
@@ -137,8 +137,8 @@ class Confirmations:
             group.create_task(self._look_up_for_ever())
 
     def _take(self, told: Told) -> None:
-        """The writer tells. What it tells while the subscription is broken the look-up finds in SQL."""
-        self._writer_heard()
+        """A writer tells. What it tells while the subscription is broken the look-up finds in SQL."""
+        self._writer_heard(told.shard)
         for token in told.tokens.split():
             attempt = self._attempts.get(token.removeprefix(REFUSED_MARK))
             if attempt is not None:

@@ -92,7 +92,7 @@ Step = tuple[str, Sequence[str], Sequence[Argument], Sequence[str]]
 def _steps(shard: int) -> Iterator[Step]:
     head, stream, loaded = keys.head(shard), keys.stream(shard, EPOCH), keys.wallet(shard, EPOCH, _LOADED)
     events, round_ = keys.events(shard, EPOCH, _LOADED, 0), keys.round_(shard, EPOCH, _ROUND)
-    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", NOW_MS, "1", "", "self.0"), ("OK",)
+    yield "gate", (head, stream), GateArgs(EPOCH, 0, "self-test", "1", "", "self.0"), ("OK",)
     yield "take_over", (head,), TakeOverArgs(EPOCH, "2", "1"), ("OK",)
     yield (
         "install_events",
@@ -121,7 +121,7 @@ def _steps(shard: int) -> Iterator[Step]:
     before = keys.events(shard, EPOCH, _LOADED, -1)
     yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, "2", 1), ("OK",)
     channel = keys.committed_channel("self-test", shard)
-    confirm = ConfirmArgs(EPOCH, 1, 0, NOW_MS, WINDOW_MS, "2", channel, _ATTEMPT)
+    confirm = ConfirmArgs(EPOCH, 1, 0, WINDOW_MS, "2", channel, _ATTEMPT)
     yield "confirm", (head, stream), confirm, ("OK",)
 
 

@@ -115,7 +115,7 @@ class WalletService:
 
     async def _attempt(self, event: PreparedEvent, lookup: LedgerLookup | None) -> NextStep:
         """Execute once, and wait until what the decision rests on is committed."""
-        if self._writer.absent:
+        if event.shard in self._writer.absent:
             return WRITER_ABSENT
         epoch = self._shards.epoch(event.shard)
         if lookup is not None and lookup.epoch != epoch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -79,11 +79,11 @@ class ShardEpochs:
         """Whether SQL was seen to name this as the nonce of the shard's present writer."""
         return self._nonces[shard] == nonce
 
-    async def is_writer(self, nonce: str) -> bool:
-        """Whether SQL names this as the nonce of some shard's present writer. Raises StoreError."""
-        if nonce not in self._nonces:
+    async def present_writers(self, nonces: Mapping[int, str]) -> Collection[int]:
+        """The shards whose present writer has this nonce, as SQL names it. Raises StoreError or TimeoutError."""
+        if not all(self.names_writer(shard, nonce) for shard, nonce in nonces.items()):
             await self.ask_writers()
-        return nonce in self._nonces
+        return {shard for shard, nonce in nonces.items() if self.names_writer(shard, nonce)}
 
     async def ask_writers(self) -> None:
         """Read who writes. Never from a read under way, which may be older than the nonce that is asked about.

@@ -19,11 +19,15 @@ class ChecksDue(msgspec.Struct):
     server: bool = False
     """The server may be another one, although no connection broke: a first replica gives it a new replication id."""
     heads: bool = True
-    """SQL's heads may be others than those in ShardStates: the outcome of a commit or of an epoch is unknown."""
+    """SQL's heads may be others than those in ShardStates: the outcome of something is unknown, or it was refused."""
     owners: bool = True
     """The server may hold the data of another ledger, or heads of another writer."""
     scripts: bool = True
     """The server may have lost a script."""
+
+    def fenced(self) -> None:
+        """Redis did not take this writer for the shard's: SQL says whose it is, and then the head is looked at."""
+        self.heads = self.owners = True
 
 
 async def run_due_checks(
@@ -37,9 +41,12 @@ async def run_due_checks(
 ) -> None:
     """Make the checks that are due. What is found wrong makes an epoch due.
 
-    Raises ForeignRedis, ForeignWriter, Displaced, RedisUnavailable or StoreError. A check stays due until it came to an
-    end.
+    Raises ForeignRedis, ForeignWriter, RedisUnavailable or StoreError. A check stays due until it came to an end.
     """
+    if checks_due.heads:
+        if shard_states.adopt(await ledger.heads()):
+            checks_due.server = checks_due.owners = True
+        checks_due.heads = False
     if checks_due.server:
         shard_states.compare_server(await pipelines.commands.identify())
         await pipelines.reads.identify()
@@ -47,10 +54,6 @@ async def run_due_checks(
     if pipelines.commands.server != pipelines.reads.server:
         pipelines.drop()
         raise NotSent("the connections lead to different servers: connecting again")
-    if checks_due.heads:
-        shard_states.adopt(await ledger.heads())
-        shard_states.check_writer()
-        checks_due.heads = False
     if checks_due.owners:
         checks_due.owners = not await owners.take_heads()
     if checks_due.scripts:

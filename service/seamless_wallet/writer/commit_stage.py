@@ -7,7 +7,7 @@ from itertools import takewhile
 
 import structlog
 
-from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, LedgerConflict
+from seamless_wallet.ledger.conflicts import Displaced, EntriesRefused, EpochCause, LedgerConflict
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.ledger.ports import LedgerStore
@@ -43,8 +43,8 @@ class CommitStage:
     async def commit(self, batches: Collection[Batch]) -> None:
         """Commit; afterwards each batch holds just what was committed.
 
-        Raises Displaced or RedisUnavailable; EpochMoved or StoreError: then the outcome is unknown, and SQL has to be
-        asked.
+        A writer that has lost one of the shards commits nothing of any, and looks at SQL. Raises RedisUnavailable;
+        EpochMoved or StoreError: then the outcome is unknown, and SQL has to be asked.
         """
         metrics.WRITER_BATCH_ENTRIES.set(sum(len(batch.entries) for batch in batches))
         if not batches:
@@ -54,6 +54,8 @@ class CommitStage:
         try:
             with metrics.LEDGER_COMMIT_DURATION_SECONDS.time():
                 await self._commit(batches)
+        except Displaced:
+            self._displaced(batches)
         except (LedgerConflict, UnknownPayloadVersion):
             for batch in batches:
                 await self._commit_alone(batch)
@@ -75,9 +77,17 @@ class CommitStage:
             else:
                 return
 
+    def _displaced(self, batches: Collection[Batch]) -> None:
+        """Nothing was committed. Whose shards these are SQL says before anything else is done."""
+        self._checks_due.heads = True
+        for batch in batches:
+            batch.entries = []
+
     async def _commit_alone(self, batch: Batch) -> None:
         try:
             await self._commit([batch])
+        except Displaced:
+            self._displaced([batch])
         except LedgerConflict as conflict:
             batch.entries = []
             if self._is_set_back(conflict):

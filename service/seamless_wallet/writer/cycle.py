@@ -17,7 +17,7 @@ from seamless_wallet.engine.pipeline import NotSent, Pipeline, RedisUnavailable
 from seamless_wallet.engine.ports import RedisAddress
 from seamless_wallet.engine.server import Server
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
-from seamless_wallet.ledger.ports import LedgerStore
+from seamless_wallet.ledger.ports import LeaseHeld, LedgerStore, StoreError, WriterOutdated
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
@@ -34,13 +34,17 @@ from seamless_wallet.writer.read_stage import StreamReader
 from seamless_wallet.writer.recovery_requests import RecoveryRequests
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.server_probe import probe_for_ever
+from seamless_wallet.writer.shard_leases import ShardLeases
 from seamless_wallet.writer.shard_states import ShardStates
 
-FATAL: Final = (ForeignRedis, ForeignWriter, Displaced, MissingPermission)
+FATAL: Final = (ForeignRedis, ForeignWriter, Displaced, LeaseHeld, MissingPermission)
 """What ends a writer. Whoever has started it decides whether another one is tried."""
 
 PAUSE_S: Final = 0.2
 """After a fault, before the next cycle."""
+
+LOCK_POLL_S: Final = 0.02
+"""How often to look whether the one other writer that there can be has ended."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +59,7 @@ class WriterLimits(NamedTuple):
 
 
 class Writer:
-    """Commits the ledger. `run` ends only by cancellation, or by one of FATAL."""
+    """Commits what it holds of the ledger. `run` ends after `stop`, by cancellation, or by one of FATAL."""
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Writer:
         limits: WriterLimits,
     ) -> None:
         self.ready = asyncio.Event()
+        self._stopped = asyncio.Event()
         self.pipelines = pipelines
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
@@ -84,16 +89,24 @@ class Writer:
             ledger_uuid=ledger_uuid,
             pipeline=pipelines.commands,
             clock=clock,
-            randomness=randomness,
             shard_states=self._shard_states,
         )
-        self._epochs = EpochOpener(
+        self._leases = ShardLeases(
             ledger=ledger,
             ledger_uuid=ledger_uuid,
             pipeline=pipelines.commands,
             clock=clock,
             randomness=randomness,
             shard_states=self._shard_states,
+            checks_due=self._checks_due,
+        )
+        self._epochs = EpochOpener(
+            ledger=ledger,
+            ledger_uuid=ledger_uuid,
+            pipeline=pipelines.commands,
+            randomness=randomness,
+            shard_states=self._shard_states,
+            checks_due=self._checks_due,
             owners=self._owners,
             scripts=self._scripts,
         )
@@ -108,7 +121,14 @@ class Writer:
             checks_due=self._checks_due,
         )
         self._server: Server | None = None
-        self._requests = RecoveryRequests(redis, ledger_uuid, self._shard_states, self._checks_due, self._evictions)
+        self._requests = RecoveryRequests(
+            redis,
+            ledger_uuid,
+            self._shard_states,
+            self._checks_due,
+            self._evictions,
+            look_at_leases=self._confirming.send_all_soon,
+        )
         self._idle = IdleWallets(pipelines.commands, self._shard_states, self._checks_due, clock, limits.idle_ms)
         self._rate_limited_log = RateLimitedLog(every_s=10, monotonic_s=clock.monotonic_s)
         for pipeline in pipelines:
@@ -128,28 +148,44 @@ class Writer:
         self._shard_states.compare_server(server)
         return True
 
+    def stop(self) -> None:
+        """Have `run` finish its cycle, release all shards, so that others have them at once, and return."""
+        self._stopped.set()
+
     async def run(self) -> None:
-        """Write for ever."""
+        """Write until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                for pipeline in self.pipelines:
-                    group.create_task(pipeline.run())
-                group.create_task(self._requests.subscription.run())
-                group.create_task(probe_for_ever(self._redis, self.pipelines))
-                group.create_task(self._idle.sweep_for_ever())
-                group.create_task(self._cycle_for_ever())
+                beside = [
+                    group.create_task(job)
+                    for job in (
+                        *(pipeline.run() for pipeline in self.pipelines),
+                        self._requests.subscription.run(),
+                        probe_for_ever(self._redis, self.pipelines),
+                        self._idle.sweep_for_ever(),
+                    )
+                ]
+                await self._cycle_until_stopped()
+                for task in beside:
+                    task.cancel()
         finally:
             self._epochs.close()
 
-    async def _cycle_for_ever(self) -> None:
-        while True:
-            await self.pipelines.usable()
+    async def _cycle_until_stopped(self) -> None:
+        while not self._stopped.is_set():
             try:
+                if not await self._leases.name_writer():
+                    await asyncio.sleep(LOCK_POLL_S)
+                    continue
+                if not await self._is_usable():
+                    break
                 await self._check_permissions()
-                await self._owners.name_writer()
                 await self._cycle()
             except FATAL:
                 raise
+            except WriterOutdated as error:
+                log.warning("writer_outdated", error=str(error), remedy="none: it is named anew, and takes its share")
+                self._leases.forget_writer()
             except (RedisUnavailable, EpochMoved) as error:
                 log.warning("writer_interrupted", error=str(error), remedy="none: it goes on from SQL's seq")
             except Exception:  # noqa: BLE001 - counted and logged; the next cycle begins from SQL's heads
@@ -161,8 +197,30 @@ class Writer:
             else:
                 continue
             self._checks_due.heads = True
+            self._confirming.is_whole = False
             self._reader.drop()
             await asyncio.sleep(PAUSE_S)
+        await self._leave()
+
+    async def _is_usable(self) -> bool:
+        """Wait until Redis is there. False: stopped."""
+        if self.pipelines.commands.usable.is_set() and self.pipelines.reads.usable.is_set():
+            return True
+        stopped, usable = (asyncio.create_task(job) for job in (self._stopped.wait(), self.pipelines.usable()))
+        try:
+            await asyncio.wait({stopped, usable}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (stopped, usable):
+                task.cancel()
+        return not self._stopped.is_set()
+
+    async def _leave(self) -> None:
+        """Without Redis or SQL it just ends, and others have its shards when the leases have expired."""
+        try:
+            await self._confirming.settle()
+            await self._leases.leave()
+        except (RedisUnavailable, RedisError, StoreError) as error:
+            log.info("shards_not_released", error=str(error), remedy="none: their leases expire")
 
     async def _check_permissions(self) -> None:
         """Once in the life of this process, before it changes anything. Raises MissingPermission or NotSent."""
@@ -175,6 +233,10 @@ class Writer:
 
     async def _cycle(self) -> None:
         """One round. After a whole one that left no epoch due the writer is ready."""
+        if self._confirming.is_whole and await self._confirming.settle():
+            self._confirming.is_whole = False
+            await self._leases.renew()
+            self._confirming.leases_renewed = True
         await run_due_checks(
             self._checks_due,
             pipelines=self.pipelines,

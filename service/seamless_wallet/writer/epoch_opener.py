@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Final
 
 import structlog
 from redis.exceptions import ResponseError
 
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.ledger.conflicts import Displaced, EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.ports import Randomness
 from seamless_wallet.recovery import open_epoch, unlink_older_epochs
+from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.head_owners import HeadOwners
 from seamless_wallet.writer.script_loader import ScriptLoader
 from seamless_wallet.writer.shard_states import ShardStates
@@ -34,18 +36,18 @@ class EpochOpener:
         ledger: LedgerStore,
         ledger_uuid: str,
         pipeline: Pipeline,
-        clock: Clock,
         randomness: Randomness,
         shard_states: ShardStates,
+        checks_due: ChecksDue,
         owners: HeadOwners,
         scripts: ScriptLoader,
     ) -> None:
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._pipeline = pipeline
-        self._clock = clock
         self._randomness = randomness
         self._shard_states = shard_states
+        self._checks_due = checks_due
         self._owners = owners
         self._scripts = scripts
         self._opened: Counter[EpochCause] = Counter()
@@ -55,17 +57,20 @@ class EpochOpener:
             metrics.REDIS_RECOVERIES.labels(cause)
 
     async def open_due(self) -> None:
-        """Open the epochs that are due; what fails stays due.
+        """Open the epochs that are due; what fails stays due, until SQL was asked whose shard it is.
 
-        Raises ForeignRedis, ForeignWriter, Displaced, RedisUnavailable, StoreError.
+        Raises ForeignRedis, ForeignWriter, RedisUnavailable, StoreError.
         """
         due = self._shard_states.epochs_due
-        while due:
-            await self._open(*due.popitem())
-            if not due:
-                self._report()
-                await self._scripts.load_all()
-                self._start_clean_up()
+        try:
+            while due:
+                await self._open(*due.popitem())
+        except Displaced:
+            self._checks_due.heads = True
+        if self._opened:
+            self._report()
+            await self._scripts.load_all()
+            self._start_clean_up()
 
     def close(self) -> None:
         """End the clean-up; the next recovery takes it up."""
@@ -85,17 +90,15 @@ class EpochOpener:
                 ledger_uuid=self._ledger_uuid,
                 pipeline=self._pipeline,
                 server=server,
-                clock=self._clock,
                 randomness=self._randomness,
                 nonce=self._shard_states.nonce,
-                judge=self._owners.is_foreign,
+                judge=partial(self._owners.is_foreign, shard),
             )
         except BaseException:
             self._shard_states.require_epoch(shard, cause)
             raise
         self._shard_states.record_epoch(shard, head)
         metrics.SHARDS_STOPPED.set(len(self._shard_states.stopped))
-        self._owners.taken(shard)
         self._opened[cause] += 1
 
     def _report(self) -> None:

@@ -172,12 +172,16 @@ class Evictions:
         if self._met_suspended:
             met, self._met_suspended = self._met_suspended, {}
             await asyncio.gather(*(self._resume(shard, user_id) for user_id, shard in met.items()))
-        heads = self._shard_states.heads
-        for user_id in [user for user, each in self._under_way.items() if each.epoch != heads[each.shard].epoch]:
-            del self._under_way[user_id]  # Redis has a new generation of its shard
+        for user_id in [user for user, each in self._under_way.items() if not self._is_ours(each)]:
+            del self._under_way[user_id]
         if self._under_way:
             await self.suspend()
             await asyncio.gather(*(self._evict(user_id, each) for user_id, each in self._under_way.items()))
+
+    def _is_ours(self, eviction: _Eviction) -> bool:
+        """Another writer has the shard, or Redis a new generation of it: then this is over."""
+        states = self._shard_states
+        return eviction.shard in states.held and eviction.epoch == states.heads[eviction.shard].epoch
 
     async def suspend(self) -> None:
         """Tell Redis of the wallets that are under way, and of all rounds that void entries named. Before the commit.
@@ -191,6 +195,8 @@ class Evictions:
 
     async def _resume(self, shard: int, user_id: str) -> None:
         """Carry on with a wallet that another writer has suspended."""
+        if shard not in self._shard_states.held:
+            return
         epoch = self._shard_states.heads[shard].epoch
         wallet_key = keys.wallet(shard, epoch, user_id)
         until_seq, rounds = await self._pipeline.execute("HMGET", wallet_key, "suspended", "rounds")
@@ -240,7 +246,7 @@ class Evictions:
             self._checks_due.scripts = True
             return (ReplyStatus.NOSCRIPT.encode(),)
         if reply[0] == ReplyStatus.FENCED.encode():
-            self._checks_due.owners = True
+            self._checks_due.fenced()
         return reply
 
     def _make_void(self, entry: Entry, eviction: _Eviction) -> None:

@@ -1,9 +1,9 @@
-"""Whose heads stand in Redis: ours, those of a writer before us, or those of a writer that SQL never named.
+"""Whose heads stand in Redis: ours, those of writers before us, or those of a writer that SQL never named.
 
-The nonce of this process is named in SQL first, and put into the heads then. A head of a writer before us is taken over
-as it is, unless that writer still lives: we hold the lease, so the ledger that we work on is a copy. A head that names
-a writer before us after we have taken it was set back. One of a nonce that SQL never named is foreign: some other
-ledger, most likely a copy of ours, has a writer on this Redis.
+SQL names the nonce of this process in the heads of the shards that it holds, before they stand so in Redis. A head of a
+writer before us is taken over as it is, unless that writer goes on: we hold the lease, so the ledger that we work on is
+a copy. A head that names a writer before us after we have taken it was set back, if SQL still says that it is ours.
+One of a nonce that SQL never named is foreign: some other ledger, most likely a copy of ours, has a writer here.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from seamless_wallet.engine.replies import ReplyStatus
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.conflicts import EpochCause
 from seamless_wallet.ledger.ports import LedgerStore
-from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.ports import Clock
 from seamless_wallet.recovery import ForeignWriter, check_owner
 from seamless_wallet.writer.shard_states import ShardStates
 
-WRITER_BYTES: Final = 16
-
 BEAT_WAIT_S: Final = 0.6
-"""A writer before us whose heartbeat is there is given so long to beat again: that is two beats and some more."""
+"""A writer before us whose heartbeat is there is given so long to beat again: that is more than a beat takes."""
+
+BEATS_MAX: Final = 2
+"""So many beats say that it goes on. One may have been under way when it lost the shard, or froze."""
 
 FOREIGN_MAX: Final = 3
 """So often within FOREIGN_WITHIN_S may foreign heads be met: then their writer lives, even if it has no heartbeat."""
@@ -34,8 +35,17 @@ FOREIGN_MAX: Final = 3
 FOREIGN_WITHIN_S: Final = 60.0
 
 
+class _Beating:
+    """The heartbeat of a writer before us, what it was and when, and how often it has beaten since we look."""
+
+    def __init__(self, value: bytes, now_s: float) -> None:
+        self.value = value
+        self.seen_s = now_s
+        self.beats = 0
+
+
 class HeadOwners:
-    """Names this writer, and judges the heads that it meets."""
+    """Judges the heads that this writer meets, and takes them."""
 
     def __init__(
         self,
@@ -44,52 +54,41 @@ class HeadOwners:
         ledger_uuid: str,
         pipeline: Pipeline,
         clock: Clock,
-        randomness: Randomness,
         shard_states: ShardStates,
     ) -> None:
         self._ledger = ledger
         self._ledger_uuid = ledger_uuid
         self._pipeline = pipeline
         self._clock = clock
-        self._randomness = randomness
         self._shard_states = shard_states
         self._named: dict[str, None] = {}  # of other writers of this ledger
-        self._taken: set[int] = set()  # shards whose head had our nonce
         self._read_on_from: dict[int, int] = {}  # shard → SQL's seq when its foreign head was met last
-        self._beat: tuple[bytes, float] | None = None  # of a writer before us, and when it was seen
+        self._beating: dict[int, _Beating] = {}  # shard → of the writer before us
         self._met_s: deque[float] = deque(maxlen=FOREIGN_MAX)
 
-    async def name_writer(self) -> None:
-        """Draw the nonce of this process, and have SQL name it, once. Raises StoreError: then another one is drawn."""
-        if not self._shard_states.nonce:
-            nonce = self._randomness.token(WRITER_BYTES)
-            shards = range(len(self._shard_states.heads))
-            await self._ledger.take_over(nonce, shards, self._clock.now_ms())
-            self._shard_states.nonce = nonce
-
     async def take_heads(self) -> bool:
-        """Have every head be ours, or its shard get a new epoch. False: look again after the next commit.
+        """Have the head of every shard of ours be ours, or the shard get a new epoch.
+
+        False: look again after the next commit.
 
         Raises ForeignRedis, ForeignWriter, RedisUnavailable or StoreError.
         """
         heads = self._shard_states.heads
         await check_owner(self._pipeline, len(heads), self._ledger_uuid)
+        held = sorted(self._shard_states.held)
         rows = await asyncio.gather(
-            *(
-                self._pipeline.execute("HMGET", keys.head(shard), "epoch", "nonce", "committed")
-                for shard in range(len(heads))
-            )
+            *(self._pipeline.execute("HMGET", keys.head(shard), "epoch", "nonce", "committed") for shard in held)
         )
         met, settled = False, True
-        alive: bytes | None = await self._pipeline.execute("GET", keys.heartbeat(self._ledger_uuid))
-        for shard, (epoch, nonce, committed) in enumerate(rows):
+        for shard, (epoch, nonce, committed) in zip(held, rows, strict=True):
             in_place = epoch is not None and int(epoch) == heads[shard].epoch
-            if await self.is_foreign(nonce):
+            if await self.is_foreign(shard, nonce):
+                self._shard_states.taken.discard(shard)
                 due = self._meet(shard, int(committed or 0) if in_place else 0)
                 met, settled = met or due, settled and due
             elif not in_place:
                 self._shard_states.require_epoch(shard, EpochCause.HEAD)
-            elif nonce is not None and shard not in self._taken and self._may_live(nonce.decode(), alive):
+            elif nonce is not None and await self._may_live(shard, nonce.decode()):
                 settled = False
             else:
                 await self._take(shard, (nonce or b"").decode())
@@ -97,18 +96,14 @@ class HeadOwners:
             self._count_meeting()
         return settled
 
-    async def is_foreign(self, nonce: bytes | None) -> bool:
-        """Whether SQL never named this nonce of a head. Raises ForeignWriter if one of those lives."""
+    async def is_foreign(self, shard: int, nonce: bytes | None) -> bool:
+        """Whether SQL never named this nonce of a shard's head. Raises ForeignWriter if one of those lives."""
         if nonce is None or await self._is_of_this_ledger(nonce.decode(errors="replace")):
             return False
-        alive: bytes | None = await self._pipeline.execute("GET", keys.heartbeat(self._ledger_uuid))
+        alive: bytes | None = await self._pipeline.execute("GET", keys.heartbeat(shard))
         if alive and not await self._is_of_this_ledger(keys.beating(alive)):
             raise ForeignWriter(keys.beating(alive))
         return True
-
-    def taken(self, shard: int) -> None:
-        """The gate has put our nonce into this head."""
-        self._taken.add(shard)
 
     async def _is_of_this_ledger(self, nonce: str) -> bool:
         if nonce == self._shard_states.nonce or nonce in self._named:
@@ -118,22 +113,29 @@ class HeadOwners:
         self._named[nonce] = None
         return True
 
-    def _may_live(self, nonce: str, alive: bytes | None) -> bool:
-        """Whether the writer before us may still beat. Raises ForeignWriter if it does."""
-        if not alive or keys.beating(alive) != nonce or nonce == self._shard_states.nonce:
+    async def _may_live(self, shard: int, nonce: str) -> bool:
+        """Whether the writer before us may still beat. Raises ForeignWriter if it goes on."""
+        if nonce == self._shard_states.nonce or shard in self._shard_states.taken:
+            return False
+        alive: bytes | None = await self._pipeline.execute("GET", keys.heartbeat(shard))
+        if not alive or keys.beating(alive) != nonce:
+            self._beating.pop(shard, None)
             return False
         now_s = self._clock.monotonic_s()
-        if self._beat is None:
-            self._beat = alive, now_s
-        elif self._beat[0] != alive:
-            raise ForeignWriter(nonce)
-        return now_s - self._beat[1] < BEAT_WAIT_S
+        seen = self._beating.get(shard)
+        if seen is None or keys.beating(seen.value) != nonce:
+            seen = self._beating[shard] = _Beating(alive, now_s)
+        elif seen.value != alive:
+            seen.value, seen.seen_s, seen.beats = alive, now_s, seen.beats + 1
+            if seen.beats >= BEATS_MAX:
+                raise ForeignWriter(nonce)
+        return now_s - seen.seen_s < BEAT_WAIT_S
 
     async def _take(self, shard: int, nonce: str) -> None:
         ours, epoch = self._shard_states.nonce, self._shard_states.heads[shard].epoch
         if nonce == ours:
-            self._taken.add(shard)
-        elif shard in self._taken:
+            self._shard_states.taken.add(shard)
+        elif shard in self._shard_states.taken:
             self._shard_states.require_epoch(shard, EpochCause.SET_BACK)
         else:
             script = load_scripts()["take_over"]
@@ -141,7 +143,7 @@ class HeadOwners:
             reply = await self._pipeline.execute("EVAL", script.text, 1, keys.head(shard), *args)
             if reply[0].decode() != ReplyStatus.OK:
                 raise NotSent(f"the head of shard {shard} changed while it was taken over")
-            self._taken.add(shard)
+            self._shard_states.taken.add(shard)
 
     def _meet(self, shard: int, committed: int) -> bool:
         """A foreign head, whose writer is gone. True if the shard gets a new epoch now.

@@ -106,7 +106,7 @@ class IdleWallets:
                 raise reply
             status = ReplyStatus(reply[0].decode())
             if status is ReplyStatus.FENCED:
-                self._checks_due.owners = True
+                self._checks_due.fenced()
                 return None
             if kind == "w" and status is ReplyStatus.OK:
                 metrics.PLAYER_EVICTIONS.inc()
@@ -125,7 +125,7 @@ class IdleWallets:
             return None
         if not 0 <= shard < min(len(heads), len(idle_seqs)) or heads[shard].epoch != epoch:
             return None
-        if shard in self._shard_states.epochs_due:
+        if shard not in self._shard_states.taken or shard in self._shard_states.epochs_due:
             return None
         kind, names = keys.kind_of(key), (keys.head(shard), key)
         if kind == "w":

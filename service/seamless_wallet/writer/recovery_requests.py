@@ -1,14 +1,15 @@
-"""Requests of workers, which see some faults before the writer does."""
+"""Requests of workers, which see some faults before the writer does, and of writers that release shards."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.ports import Message, RedisAddress
 from seamless_wallet.engine.subscription import Subscription
-from seamless_wallet.ledger.conflicts import SUSPENDED, EpochCause
+from seamless_wallet.ledger.conflicts import RELEASED, SUSPENDED, EpochCause
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.shard_states import ShardStates
@@ -17,7 +18,7 @@ _REQUEST: Final = re.compile(r"(\d{1,9}) (\d{1,18}) (\w+)(?: (.+))?", re.ASCII |
 
 
 class RecoveryRequests:
-    """Turns requests into checks of the writer. A fork makes an epoch due at once: the worker has proof."""
+    """Turns requests into checks of the shard's writer. A fork makes an epoch due at once: the worker has proof."""
 
     def __init__(
         self,
@@ -26,11 +27,13 @@ class RecoveryRequests:
         shard_states: ShardStates,
         checks_due: ChecksDue,
         evictions: Evictions,
+        look_at_leases: Callable[[], None],
     ) -> None:
         self.subscription: Final = Subscription(redis, keys.recover_channel(ledger_uuid), receive=self._take)
         self._shard_states = shard_states
         self._checks_due = checks_due
         self._evictions = evictions
+        self._look_at_leases = look_at_leases
 
     def _take(self, message: Message) -> None:
         """Take `<shard> <epoch> <cause> [<user_id>]`. A request about another epoch than the current one is too late.
@@ -42,7 +45,9 @@ class RecoveryRequests:
             return
         shard, epoch, cause = int(match[1]), int(match[2]), match[3]
         heads = self._shard_states.heads
-        if shard >= len(heads) or epoch != heads[shard].epoch:
+        if cause == RELEASED:
+            self._look_at_leases()
+        if shard not in self._shard_states.held or epoch != heads[shard].epoch:
             return
         if cause == EpochCause.FORK:
             self._shard_states.epochs_due[shard] = EpochCause.FORK

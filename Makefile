@@ -31,7 +31,7 @@ endef
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, webhooks, admin
@@ -40,6 +40,11 @@ run: $(STAMP) ## Start a complete demo wallet: Redis-compatible server, ledger, 
 .PHONY: test
 test: $(STAMP) ## Run the tests, on all cores
 	$(BIN)/pytest -n auto $(ARGS)
+
+.PHONY: test-postgres
+test-postgres: $(STAMP) ## Run on PostgreSQL what runs on SQLite otherwise, and the tests of that store
+	TEST_LEDGER=postgres $(BIN)/pytest -n auto $(ARGS) tests/store tests/integration tests/model \
+	  tests/acceptance/test_crash.py tests/conformance/test_service.py
 
 SOAK_S := 300
 .PHONY: soak

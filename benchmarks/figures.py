@@ -21,6 +21,7 @@ class Names:
     WALLET: Final = "wallet"
     ONE_WORKER: Final = "wallet, one worker"
     TWO_WORKERS: Final = "wallet, two workers"
+    ON_POSTGRES: Final = "wallet on PostgreSQL"
     EMPTY: Final = "empty handler"
     REDIS: Final = "Redis wallet"
     POSTGRES: Final = "PostgreSQL alone"

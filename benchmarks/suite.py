@@ -22,7 +22,7 @@ from benchmarks.bare import BareScripts
 from benchmarks.figures import Loads, Names, Pass, Turn, median_rate
 from benchmarks.peer_systems import Empty, PostgresWallet, RedisWallet, TigerBeetleWallet
 from benchmarks.peers.webhook import PATH
-from benchmarks.systems import System, Wallet
+from benchmarks.systems import System, Wallet, WalletOnPostgres
 from benchmarks.turns import closed_turn, open_turn
 from seamless_wallet.commands import Code
 
@@ -83,6 +83,7 @@ def one_pass(plan: Plan, show: Show) -> Pass:
                 running.enter_context(PostgresWallet.start(Names.POSTGRES, constraints=False)),
                 running.enter_context(PostgresWallet.start(Names.CONSTRAINED, constraints=True)),
                 running.enter_context(Wallet.start(Names.WALLET, directory / "wallet")),
+                running.enter_context(WalletOnPostgres.start_with_server(directory / "on_postgres")),
             ]
             if plan.tigerbeetle:
                 systems.append(running.enter_context(TigerBeetleWallet.start(plan.tigerbeetle)))
@@ -158,7 +159,7 @@ class _Measurements:
 
     def open_loops(self) -> Iterator[Step]:
         """Latencies at fixed rates, and at shares of what both can do."""
-        pair = [self._by_name[Names.WALLET], self._by_name[Names.POSTGRES]]
+        pair = [self._by_name[name] for name in (Names.WALLET, Names.ON_POSTGRES, Names.POSTGRES)]
         capacity = min(median_rate(self._found.turns, Loads.ONE_BET, system.name) for system in pair)
         rates = {Loads.at_rate(rate): rate for rate in RATES}
         rates |= {Loads.at_share(share): share * capacity for share in SHARES}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from tests import chosen_ledger
+from tests.postgres_server import NoPostgres, Postgres
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +21,19 @@ def _log_as_configured_by_nobody() -> Iterator[None]:
     structlog.reset_defaults()
     for handler in set(logging.root.handlers).difference(handlers):
         logging.root.removeHandler(handler)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Postgres:
+    """One server for all tests of a session. Where there is none the tests are skipped, but never in CI."""
+    try:
+        return chosen_ledger.postgres_server()
+    except NoPostgres as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing of a session is left running."""
+    chosen_ledger.close_servers()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from seamless_wallet.settings import load_settings
+from tests.chosen_ledger import ON_POSTGRES, drop_database, new_database, postgres_server
 
 WALLET = (sys.executable, "-m", "seamless_wallet")
 START_LIMIT_S = 40.0
@@ -74,12 +75,16 @@ class RunningService:
 
     def __init__(self, directory: Path, *, config: str = CONFIG, **changes: str) -> None:
         (directory / "wallet.toml").write_text(config)
+        self.database = new_database() if ON_POSTGRES else ""
+        if self.database:
+            changes = {"WALLET_LEDGER_URL": postgres_server().url(self.database), **changes}
         self._start(directory, WALLET, ("up",), environment(directory, **changes))
 
     @classmethod
     def of_program(cls, directory: Path, program: Sequence[str], words: Sequence[str], environ: dict[str, str]) -> Self:
         """`wallet up` by another program and command line, whose data directory is `var` in `directory`."""
         service = cls.__new__(cls)
+        service.database = ""
         service._start(directory, program, words, environ)
         return service
 
@@ -118,6 +123,8 @@ class RunningService:
             self.process.wait(STOP_LIMIT_S)
         finally:
             self.process.kill()
+            if self.database:
+                drop_database(self.database)
 
     def wallet(self, *arguments: str, limit_s: float = 50.0) -> subprocess.CompletedProcess[str]:
         """A CLI command beside this service."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import sqlite3
 import subprocess
 from collections import Counter
 from decimal import Decimal
@@ -14,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from seamless_wallet.settings import Settings, load_settings
 from tests.acceptance.service_process import WALLET, RunningService, wait_until
+from tests.ledger_copies import ledger_rows
 
 PLAYERS = 16
 ROUNDS = 40
+EVENTS = "SELECT user_id, transaction_id FROM entry JOIN wallet USING (player) WHERE provider = 'acme'"
 ROLES = ("valkey", "writer", "worker-0")
 SEED = int(os.environ.get("WALLET_TEST_SEED", random.SystemRandom().randrange(2**31)))
 
@@ -51,7 +53,7 @@ def test_killed_processes_lose_nothing_that_was_acknowledged(tmp_path: Path) -> 
         assert json.loads(output)["mismatches"] == []
         verified = service.wallet("verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
-    _assert_acknowledged_once(acks, tmp_path / "var" / "ledger.sqlite3")
+        _assert_acknowledged_once(acks, load_settings(service.environ))
 
 
 def _wait_for_acks(acks: Path, count: int, simulation: subprocess.Popen[str]) -> None:
@@ -69,17 +71,12 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _assert_acknowledged_once(acks: Path, ledger: Path) -> None:
+def _assert_acknowledged_once(acks: Path, settings: Settings) -> None:
     acknowledged = {
         (ack["user_id"], ack["transaction_id"]): Decimal(ack["balance"])
         for ack in map(json.loads, acks.read_text().splitlines())
     }
-    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
-        events = connection.execute(
-            "SELECT user_id, transaction_id FROM entry JOIN wallet USING (player) WHERE provider = 'acme'"
-        ).fetchall()
-    connection.close()
-    entries = Counter(events)
+    entries = Counter(ledger_rows(settings, EVENTS))
     assert acknowledged
     missing = acknowledged.keys() - entries.keys()
     assert not missing, f"acknowledged and not in the ledger: {sorted(missing)[:5]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seamless_wallet.observability import metrics
-from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.ledger import Ledger
 
 
 class ShiftedClock:
@@ -29,7 +29,7 @@ class ShiftedClock:
 class FaultyStore:
     """The writer's ledger, which a test can make fail, hold or count."""
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.before: Callable[[str], Awaitable[None] | None] = lambda _: None
         self.after: Callable[[str], Awaitable[None] | None] = lambda _: None

@@ -12,9 +12,12 @@ from redis.asyncio import Redis
 
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
+from seamless_wallet.processes.ledger_connection import init_ledger, open_ledger
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.settings import Settings, load_settings
-from seamless_wallet.stores.sqlite import SqliteLedger, init
+from seamless_wallet.stores.ledger import Ledger
+from seamless_wallet.stores.sqlite import SqliteLedger
+from tests.chosen_ledger import ON_POSTGRES, drop_database, new_database, postgres_server
 from tests.integration.faults import FaultyStore, Proxy, ShiftedClock
 from tests.integration.waiting import WAIT_S
 from tests.valkey_server import Valkey, start_valkey
@@ -26,12 +29,15 @@ class Processes:
     def __init__(self, directory: Path, **settings: Any) -> None:
         self.directory = directory
         environ = {"WALLET_DATA_DIR": str(directory), "WALLET_REDIS_URL": f"unix://{directory / 'redis.sock'}"}
+        self.database = new_database() if ON_POSTGRES else ""
+        if self.database:
+            environ["WALLET_LEDGER_URL"] = postgres_server().url(self.database)
         environ |= {f"WALLET_{name.upper()}": str(value) for name, value in settings.items()}
         self.settings: Settings = load_settings(environ)
         self.clock = ShiftedClock()
         self.stack = AsyncExitStack()
         self.server: Valkey | None = None
-        self.ledger: SqliteLedger = None  # type: ignore[assignment]
+        self.ledger: Ledger = None  # type: ignore[assignment]
         self.redis: Redis = None  # type: ignore[assignment]
         self.store: FaultyStore = None  # type: ignore[assignment]
         self.writing: asyncio.Task[None] | None = None
@@ -43,8 +49,8 @@ class Processes:
     # ------------------------------------------------------------------ parts
 
     async def open(self) -> None:
-        init(self.settings.ledger_path, self.settings.shards, self.settings.currencies)
-        self.ledger = await self.stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
+        init_ledger(self.settings)
+        self.ledger = await self.stack.enter_async_context(open_ledger(self.settings))
         self.start_redis()
         self.redis = Redis.from_url(self.settings.redis_address)
         self.stack.push_async_callback(self.redis.aclose)
@@ -60,12 +66,13 @@ class Processes:
 
     async def start_writer(self, redis_url: str | None = None, ready: bool = True) -> None:
         assert self.writing is None
-        ledger = SqliteLedger.open(self.settings.ledger_path)
-        ledger.acquire_lease()
+        ledger = open_ledger(self.settings)
+        if isinstance(ledger, SqliteLedger):
+            ledger.acquire_lease()
         scripts = {script.sha: script.text for script in load_scripts().values()}
         await ledger.register_scripts(scripts, self.clock.now_ms())
         self.store = FaultyStore(ledger)
-        self.writer = build_writer(self._settings(redis_url), self.store, self.clock)  # type: ignore[arg-type]
+        self.writer = build_writer(self._settings(redis_url), self.store, self.clock)
 
         async def write() -> None:
             try:
@@ -98,7 +105,7 @@ class Processes:
     async def worker(self, redis_url: str | None = None, **updates: Any) -> AssembledWallet:
         stack = AsyncExitStack()
         self._worker_stacks.append(stack)
-        ledger = await stack.enter_async_context(SqliteLedger.open(self.settings.ledger_path))
+        ledger = await stack.enter_async_context(open_ledger(self.settings))
         settings = self._settings(redis_url).model_copy(update=updates)
         core = await stack.enter_async_context(assembled_wallet(settings, ledger, self.clock))
         await core.wait_until_ready()
@@ -128,6 +135,8 @@ class Processes:
         await self.stack.aclose()
         if self.server:
             self.server.close()
+        if self.database:
+            drop_database(self.database)
 
     # ------------------------------------------------------------------ disasters
 

@@ -6,7 +6,7 @@ import pytest
 
 from seamless_wallet.commands import Code, Item, Kind
 from seamless_wallet.engine import keys
-from seamless_wallet.stores.sqlite import reads
+from seamless_wallet.stores import bounds
 from tests.integration.world import World, world
 
 BETS = 8
@@ -27,7 +27,7 @@ async def busy_player(w: World) -> str:
 @pytest.fixture
 async def loaded(monkeypatch):
     """Such a player, with loads of three events."""
-    monkeypatch.setattr(reads, "LOAD_MAX", 3)
+    monkeypatch.setattr(bounds, "LOAD_MAX", 3)
     async with world(shards=1, deadline_ms=5000) as w:
         yield w, await busy_player(w)
 

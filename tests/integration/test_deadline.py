@@ -17,7 +17,9 @@ from seamless_wallet.commands import Answer, Code, Command, Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import OutcomeUnknown
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.sqlite.store import READERS
+from seamless_wallet.stores.postgres.store import READERS as CONNECTIONS
+from seamless_wallet.stores.postgres.store import PostgresLedger
+from seamless_wallet.stores.sqlite.store import READERS, SqliteLedger
 from seamless_wallet.writer import epoch_opener
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
@@ -52,14 +54,26 @@ async def stopped(w: World) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def blocked_readers(w: World, worker: int = 0) -> AsyncIterator[None]:
-    """All threads that read the worker's ledger are busy in the meantime."""
+    """All threads or connections that read the worker's ledger are busy in the meantime."""
+    ledger = w.workers[worker].ledger
+    if isinstance(ledger, PostgresLedger):
+        turns = ledger._connections._turns
+        for _ in range(CONNECTIONS):
+            await turns.acquire()
+        try:
+            yield
+        finally:
+            for _ in range(CONNECTIONS):
+                turns.release()
+        return
+    assert isinstance(ledger, SqliteLedger)
     released, begun = threading.Event(), threading.Barrier(READERS + 1)
 
     def block(_connection: object) -> None:
         begun.wait()
         released.wait()
 
-    threads = w.workers[worker].ledger._threads
+    threads = ledger._threads
     blocked = [asyncio.create_task(threads.read(block)) for _ in range(READERS)]
     await asyncio.to_thread(begun.wait)
     try:

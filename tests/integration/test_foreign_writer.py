@@ -20,8 +20,10 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.processes.event_loop import first_error
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.recovery import ForeignWriter
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.head_owners import FOREIGN_MAX
+from tests.chosen_ledger import in_a_file
 from tests.integration.waiting import WAIT_S, until
 from tests.integration.world import World, world
 
@@ -65,6 +67,7 @@ async def writer_of(w: World, path: Path) -> AsyncIterator[SqliteLedger]:
             await asyncio.gather(writing, return_exceptions=True)
 
 
+@in_a_file
 async def test_a_bet_that_only_a_copy_of_the_ledger_has_is_not_told():
     """Our writer hangs, and that of the copy commits and confirms: R1, for SQL does not have the bet.
 
@@ -99,6 +102,7 @@ async def test_a_bet_that_only_a_copy_of_the_ledger_has_is_not_told():
         assert [epoch - 1 for epoch in await w.epochs()] == before
 
 
+@in_a_file
 async def test_the_writer_of_a_copy_ends_when_ours_lives():
     """The copy names our writer, too, but by its own lease there is none: ours goes on, and sees nothing of it."""
     async with world(shards=2) as w:
@@ -127,7 +131,7 @@ async def foreign_heartbeat(w: World) -> bool:
     return beat is not None and not await w.ledger.has_named(keys.beating(beat))
 
 
-async def has_balance(ledger: SqliteLedger, user: str, balance: int) -> bool:
+async def has_balance(ledger: Ledger, user: str, balance: int) -> bool:
     """Whether SQL has the player so."""
     wallet = await ledger.wallet(user)
     return wallet is not None and wallet.balance == balance
@@ -194,6 +198,7 @@ async def opened(w: World, epoch: int) -> bool:
     return (await w.epochs())[0] == epoch
 
 
+@in_a_file
 async def test_a_restored_ledger_reads_on_although_the_heads_are_of_a_later_writer():
     """It does not name that writer. What was acknowledged is read from the streams first; then come new epochs."""
     async with world(shards=1) as w:

@@ -5,8 +5,6 @@ Only if they lack some of it does the shard get a new epoch, with an alarm, and 
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,24 +17,13 @@ from seamless_wallet.observability import metrics
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
-
-
-def copy_of(path: Path, to: Path) -> Path:
-    """All of it, as of now."""
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as target:
-        source.backup(target)
-    return to
-
-
-def set_back(w: World, copy: Path) -> None:
-    """The ledger is what it was, and nobody who has it open is told: as after a fail-over that lost commits."""
-    copy_of(copy, w.settings.ledger_path)
+from tests.ledger_copies import copy_ledger, set_back
 
 
 async def bets_after_a_copy(w: World, user: str, number: int) -> Path:
     """So many bets of 10 that the copy does not have, all acknowledged."""
     await w.quiet()
-    copy = copy_of(w.settings.ledger_path, w.directory / "copy")
+    copy = copy_ledger(w.settings, w.directory / "copy")
     for n in range(number):
         assert (await w.apply(w.bet(user, f"a{n}", 10, tid=f"a{n}"))).code is Code.R0
     await w.quiet()
@@ -49,7 +36,7 @@ async def test_a_ledger_that_was_set_back_is_filled_up_from_the_streams(seen_by)
     async with world(shards=1) as w:
         user = await w.player("p", 1000)
         copy = await bets_after_a_copy(w, user, 5)
-        set_back(w, copy)
+        set_back(w.settings, copy)
         match seen_by:
             case "a fault of the store":
                 failed: list[str] = []
@@ -78,10 +65,10 @@ async def test_play_goes_on_through_a_ledger_that_is_set_back():
         players = await bettors(w, 8)
         await gather(*(player.play(4, workers=2) for player in players))
         await w.quiet()
-        copy = copy_of(w.settings.ledger_path, w.directory / "copy")
+        copy = copy_ledger(w.settings, w.directory / "copy")
         await gather(*(player.play(4, workers=2) for player in players))
         await w.quiet()
-        set_back(w, copy)
+        set_back(w.settings, copy)
         await gather(*(player.play(6, workers=2) for player in players))
         await verify_all(w, players)
         assert await w.epochs() == [1, 1, 1]
@@ -103,7 +90,7 @@ async def test_what_neither_sql_nor_a_stream_has_is_an_alarm_and_its_epoch_is_ke
     async with world(shards=1) as w:
         user = await w.player("p", 1000)
         copy = await bets_after_a_copy(w, user, 5)
-        set_back(w, copy)
+        set_back(w.settings, copy)
         await lose(w)
         missing = metrics.LEDGER_ENTRIES_MISSING.labels().value
         with capture_logs() as logs:
@@ -139,14 +126,14 @@ async def test_a_ledger_of_an_epoch_before_keeps_what_redis_has():
     async with world(shards=1) as w:
         user = await w.player("p", 1000)
         await w.quiet()
-        copy = copy_of(w.settings.ledger_path, w.directory / "copy")
+        copy = copy_ledger(w.settings, w.directory / "copy")
         await w.redis.flushall()
         assert (await w.settle(w.bet(user, "a", 100))).code is Code.R0
         await w.quiet()
         assert await w.epochs() == [2]
         await w.close_workers()
         await w.stop_writer()
-        set_back(w, copy)
+        set_back(w.settings, copy)
         await w.redis.delete(keys.heartbeat(w.ledger.uuid))
         await w.start_writer()
         await w.worker()

@@ -6,7 +6,7 @@ One file: disasters, and the one way back from them.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.processes.ledger_connection import init_ledger, open_ledger
 from seamless_wallet.recovery import ForeignRedis
-from seamless_wallet.stores.sqlite import SqliteLedger, init
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
+from tests.ledger_copies import copy_ledger, set_back
 
 
 async def lose_heads(w: World) -> None:
@@ -122,7 +123,7 @@ async def test_a_restored_backup_of_sql_is_continued_above_the_epoch_of_redis():
         user = await w.player("p", 1000)
         await w.quiet()
         backup = w.directory / "backup"
-        copy_ledger(w, backup)
+        copy_ledger(w.settings, backup)
         await w.redis.flushall()
         assert (await w.settle(w.bet(user, "a", 100))).code is Code.R0
         await w.quiet()
@@ -139,7 +140,7 @@ async def test_a_restored_backup_of_the_same_epoch_is_filled_up_from_the_stream(
         user = await w.player("p", 1000)
         await w.quiet()
         backup = w.directory / "backup"
-        copy_ledger(w, backup)
+        copy_ledger(w.settings, backup)
         bets = [w.bet(user, f"a{n}", 100) for n in range(3)]
         for bet in bets:
             assert (await w.apply(bet)).code is Code.R0
@@ -150,26 +151,14 @@ async def test_a_restored_backup_of_the_same_epoch_is_filled_up_from_the_stream(
         assert await w.epochs() == [1]
 
 
-def copy_ledger(w: World, to) -> None:
-    """As an operator would."""
-    source, target = sqlite3.connect(w.settings.ledger_path), sqlite3.connect(to)
-    with target:
-        source.backup(target)
-    source.close()
-    target.close()
-
-
-async def put_back_ledger(w: World, backup) -> None:
-    """Everything is stopped, the file replaced, everything started."""
+async def put_back_ledger(w: World, backup: Path) -> None:
+    """Everything is stopped, the ledger replaced, everything started."""
     await w.close_workers()
     await w.stop_writer()
     await w.ledger.close()
-    path = w.settings.ledger_path
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    backup.rename(path)
-    init(path, w.settings.shards, w.settings.currencies)
-    w.ledger = await w.stack.enter_async_context(SqliteLedger.open(path))
+    set_back(w.settings, backup)
+    init_ledger(w.settings)
+    w.ledger = await w.stack.enter_async_context(open_ledger(w.settings))
     await w.start_writer()
     await w.worker()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
-from tests.integration.test_recovery import copy_ledger, put_back_ledger
+from tests.integration.test_recovery import put_back_ledger
 from tests.integration.test_refused_wallets import old_bets, voids
 from tests.integration.world import world
+from tests.ledger_copies import copy_ledger
 
 
 async def test_a_new_epoch_loads_players_although_a_wallet_went_later():
@@ -15,7 +16,7 @@ async def test_a_new_epoch_loads_players_although_a_wallet_went_later():
         user = await w.player("p", 1000)
         (game,) = await old_bets(w, user, 1)
         backup = w.directory / "backup"
-        copy_ledger(w, backup)
+        copy_ledger(w.settings, backup)
         assert (await w.settle(w.bet(user, game, 10))).code is Code.R0
         await w.quiet()
         await w.redis.xtrim(keys.stream(0, 1), maxlen=0, approximate=False)
@@ -32,7 +33,7 @@ async def test_what_was_acknowledged_after_an_eviction_is_committed_again():
         user = await w.player("p", 1000)
         (game,) = await old_bets(w, user, 1)
         backup = w.directory / "backup"
-        copy_ledger(w, backup)
+        copy_ledger(w.settings, backup)
         assert (await w.settle(w.bet(user, game, 10))).code is Code.R0
         bets = [w.bet(user, f"new-{n}", 100) for n in range(4)]
         for bet in bets:

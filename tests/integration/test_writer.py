@@ -14,6 +14,7 @@ from seamless_wallet.ledger.conflicts import EpochMoved
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.observability import metrics
 from seamless_wallet.stores.sqlite import SqliteLedger
+from tests.chosen_ledger import in_a_file
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
 from tests.integration.world import world
@@ -81,6 +82,7 @@ async def test_a_store_that_fails_for_a_while_costs_time_and_no_money():
         assert (await w.check([user]))[user].balance == 950
 
 
+@in_a_file
 async def test_only_one_writer_holds_the_lease():
     """The second is refused while the first lives, and takes over when it is gone."""
     async with world(shards=1) as w:

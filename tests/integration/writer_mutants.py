@@ -31,7 +31,7 @@ STORE = "tests/store/test_writers.py::test_"
 LUA = "tests/lua/test_epoch.py::test_"
 OWNERS = "writer/head_owners.py"
 MESSAGES = "wallet/writer_messages.py"
-COMMIT = "stores/sqlite/commit.py"
+COMMIT = "stores/shard_heads.py"
 
 MUTANTS = {
     # ---------------------------------------------------------------- scripts

@@ -1,63 +1,50 @@
-"""The backends that the conformance suite runs on. It knows of each no more than this file says."""
+"""The ledger that a test of the conformance suite has to itself, on each backend."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from seamless_wallet.ledger.ports import LedgerStore
-from seamless_wallet.stores.sqlite import SqliteLedger, init
+from seamless_wallet.ledger.ports import LedgerHistory, LedgerStore
+from seamless_wallet.stores.postgres import PostgresLedger
+from seamless_wallet.stores.sqlite import SqliteLedger
+from tests.chosen_ledger import drop_database, new_database
+from tests.store.backends import SHARDS, PostgresBackend, SqliteBackend
 from tests.store.books import CURRENCIES, Book
 
-SHARDS = 2
 NONCE = "first"
 """Of the writer of `store`."""
-CONFORM: tuple[type[LedgerStore], ...] = (SqliteLedger,)  # for mypy
+CONFORM: tuple[type[LedgerStore], ...] = (SqliteLedger, PostgresLedger)  # for mypy
+HISTORIES: tuple[type[LedgerHistory], ...] = (SqliteLedger, PostgresLedger)
 
 
-class SqliteBackend:
-    """A ledger in a file of the test's own. `refused`: what `tamper` raises for a key that is taken."""
-
-    refused = sqlite3.IntegrityError
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "ledger.db"
-
-    def init(self, shards: int = SHARDS, currencies: Mapping[str, int] = CURRENCIES) -> str:
-        return init(self.path, shards, currencies)
-
-    def open(self, shards: int | None = None, currencies: Mapping[str, int] | None = None) -> SqliteLedger:
-        return SqliteLedger.open(self.path, shards, currencies)
-
-    def tamper(self, sql: str, *args: Any) -> int:
-        """Change the tables behind the ledger's back, whatever they forbid; returns the rows changed."""
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        try:
-            triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-            for (name,) in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-            connection.execute("PRAGMA ignore_check_constraints = ON")
-            return connection.execute(sql, args).rowcount
-        finally:
-            connection.close()
-
-    def rows(self, sql: str, *args: Any) -> list[tuple]:
-        """What the tables hold."""
-        connection = sqlite3.connect(self.path)
-        try:
-            return connection.execute(sql, args).fetchall()
-        finally:
-            connection.close()
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server):
+    """A database that has an empty ledger of two shards: it is copied for each test."""
+    name = new_database()
+    PostgresBackend(postgres_server, name).init()
+    return name
 
 
-@pytest.fixture(params=[SqliteBackend])
+@pytest.fixture
+def postgres_backend(postgres_server, postgres_template):
+    """A ledger of two shards in a database of its own."""
+    name = new_database(postgres_template)
+    yield PostgresBackend(postgres_server, name)
+    drop_database(name)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each test runs on every backend, or on those that its module names in BACKENDS."""
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", getattr(metafunc.module, "BACKENDS", ("sqlite", "postgres")), indirect=True)
+
+
+@pytest.fixture
 def backend(request, tmp_path):
     """A ledger of two shards, made but not opened."""
-    made = request.param(tmp_path)
+    if request.param == "postgres":
+        return request.getfixturevalue("postgres_backend")
+    made = SqliteBackend(tmp_path)
     made.init()
     return made
 
@@ -66,7 +53,7 @@ def backend(request, tmp_path):
 async def store(backend):
     """The ledger, opened by its writer, every shard in epoch 1."""
     opened = backend.open(SHARDS, CURRENCIES)
-    opened.acquire_lease()
+    backend.become_writer(opened)
     await opened.take_over(NONCE, range(SHARDS), 0)
     for shard in range(SHARDS):
         assert await opened.open_epoch(shard, 0, 1, "run", "repl", "") == 0

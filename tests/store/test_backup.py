@@ -19,9 +19,11 @@ from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.backup import LedgerCopy, back_up
 from seamless_wallet.stores.sqlite.new_file import CopyRefused, NewFile
 from seamless_wallet.stores.sqlite.restore import opened_backup, restore
+from tests.store.backends import SHARDS
 from tests.store.books import CURRENCIES, START_MS
-from tests.store.conftest import SHARDS
 from tests.store.test_sqlite_faults import CRASHING_WRITER
+
+BACKENDS = ("sqlite",)
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = "SELECT * FROM entry ORDER BY shard, seq"

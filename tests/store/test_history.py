@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 
 from seamless_wallet.commands import Kind
-from seamless_wallet.ledger.ports import LedgerHistory
 from seamless_wallet.ledger.records import EntriesQuery, PlayersQuery
-from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.store.books import PROVIDER, START_MS, user_of
 
-CONFORM: tuple[type[LedgerHistory], ...] = (SqliteLedger,)  # for mypy
 STEP_MS = 100_000
 
 

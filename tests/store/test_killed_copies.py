@@ -17,10 +17,12 @@ import pytest
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sqlite import SqliteLedger, backup, init
 from seamless_wallet.stores.sqlite.new_file import CopyRefused
+from tests.store.backends import SHARDS
 from tests.store.books import CURRENCIES, Book
-from tests.store.conftest import SHARDS
 from tests.store.test_backup import ROOT, findings, names, rows, save
 from tests.store.test_restore import put_back, uuid_of
+
+BACKENDS = ("sqlite",)
 
 STEPS = {"open", "os.link", "os.remove", "os.rename", "sqlite3.connect", "fcntl.flock", "fcntl.lockf", "test.step"}
 """Audit events before which a process is killed, if they are about the directory of the test."""

@@ -10,6 +10,8 @@ import pytest
 
 from tests.store.books import Book
 
+BACKENDS = ("sqlite",)
+
 PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 EXAMPLES = re.findall(r"```sql\n(.*?)```\n\n?```text\n(.*?)```", PAGE.read_text(), re.DOTALL)
 

@@ -13,6 +13,8 @@ from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
 from tests.store.test_verify import story  # noqa: F401 - the fixture
 
+BACKENDS = ("sqlite",)
+
 
 def value(metric):
     """Of a metric without labels."""
@@ -23,7 +25,7 @@ async def test_it_verifies_what_is_new_and_keeps_how_far_it_got(store, story, mo
     """Part by part, to the end; the next process goes on from there"""
     monkeypatch.setattr(ledger_watch, "PART_ENTRIES", 7)
     before = value(LEDGER_FINDINGS)
-    await LedgerWatch(store, SystemClock()).verify_new()
+    await LedgerWatch(store, store.path, SystemClock()).verify_new()
     assert value(LEDGER_VERIFIED) > 0
     assert value(LEDGER_FINDINGS) == before
     assert CheckpointFile(store.path, store.uuid).read().last_id > 7
@@ -33,7 +35,7 @@ async def test_a_finding_is_told_once_and_not_put_behind_the_checkpoint(store, s
     """By an error line and a metric"""
     backend.tamper("UPDATE wallet SET balance = balance + 1 WHERE status = 'blocked'")
     before = value(LEDGER_FINDINGS)
-    watch = LedgerWatch(store, SystemClock())
+    watch = LedgerWatch(store, store.path, SystemClock())
     with structlog.testing.capture_logs() as lines:
         await watch.verify_new()
         await watch.verify_new()
@@ -48,7 +50,7 @@ async def test_a_checkpoint_that_does_not_fit_makes_it_begin_anew(store, story):
     file.path.write_text("{}")
     file.path.chmod(0o600)
     with structlog.testing.capture_logs() as lines:
-        async with LedgerWatch(store, SystemClock()).running(0.01):
+        async with LedgerWatch(store, store.path, SystemClock()).running(0.01):
             for _ in range(500):
                 await asyncio.sleep(0.01)
                 if file.path.stat().st_size > 10:

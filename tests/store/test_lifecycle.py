@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from seamless_wallet.ledger.bets import BetState
-from seamless_wallet.ledger.ports import LeaseHeld, StoreError
+from seamless_wallet.ledger.ports import StoreError
 from tests.store.books import CURRENCIES, START_MS, Book
 
 
@@ -53,29 +53,11 @@ async def test_open_compares_the_currencies(backend, store, book):
         backend.open(2, {"USD": 2})
 
 
-async def test_one_writer_at_a_time(backend, store):
-    """The lease is refused while another has it, and free again when that is released or its store closed"""
-    second = backend.open()
-    with pytest.raises(LeaseHeld, match="only one"):
-        second.acquire_lease()
-    await store.close()
-    with second.acquire_lease():
-        await second.take_over("second", range(2), 0)
-        assert await second.open_epoch(0, 1, 2, "a", "b", "") == 0
-    with pytest.raises(StoreError, match="lease"):
-        await second.open_epoch(0, 2, 3, "a", "b", "")
-    second.acquire_lease()
-    await second.close()
-    third = backend.open()
-    third.acquire_lease()
-    await third.close()
-
-
 async def test_after_close_no_thread_remains_and_calls_are_refused(backend, book):
     """What was begun is finished first"""
     before = set(threading.enumerate())
     async with backend.open() as store:
-        store.acquire_lease()
+        backend.become_writer(store)
         await store.take_over("n", range(2), 0)
         await store.open_epoch(0, 0, 1, "r", "p", "")
         commit = asyncio.create_task(store.commit([book.take()]))

@@ -10,8 +10,8 @@ import pytest
 from seamless_wallet.commands import Kind
 from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.records import EventRecord, ShardHead
+from seamless_wallet.stores import bounds
 from seamless_wallet.stores.planning import SIGNPOST_EVERY
-from seamless_wallet.stores.sqlite import reads
 from tests.store.books import PROVIDER, user_of
 
 HOUR_MS = 3_600_000
@@ -80,7 +80,7 @@ async def test_load_costs_what_was_touched_and_not_what_its_round_ever_had(store
 @pytest.mark.parametrize("what", ["events", "bets"])
 async def test_a_load_is_bounded(store, book, monkeypatch, what):
     """The newest events and bets come, and the snapshot says that there are more"""
-    monkeypatch.setattr(reads, "LOAD_MAX", 3)
+    monkeypatch.setattr(bounds, "LOAD_MAX", 3)
     old = book.bet("old", **{str(n): 1 for n in range(1 if what == "events" else 3)})
     for n in range(2):
         book.bet(f"g{n}", a=1) if what == "bets" else book.deposit(1)

@@ -145,8 +145,7 @@ async def test_money_over_the_cap_is_unstorable(store, book):
 async def test_a_command_that_cannot_be_is_unstorable(store, book, change):
     """Unknown player, another currency than the wallet's, a time out of range, an unknown status"""
     await store.commit([book.take()])
-    kind = change.pop("kind", Kind.LOGIN)
-    command = book.command(kind, change.pop("user_id", ""), **change)
+    command = book.command(**{"kind": Kind.LOGIN, **change})
     refused = await refusal(store, [entry_of(0, 1, 3, command, b"3 10000 0 0 0 ")])
     assert refused.cause is RefusalCause.UNSTORABLE
 

@@ -19,8 +19,8 @@ from seamless_wallet.stores.sqlite.database import check_files
 from seamless_wallet.stores.sqlite.new_file import CopyRefused
 from seamless_wallet.stores.sqlite.restore import Restored, opened_backup, restore
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS
+from tests.store.backends import SHARDS
 from tests.store.books import CURRENCIES
-from tests.store.conftest import SHARDS
 from tests.store.test_backup import ROOT, findings, names, nothing, rows, save
 
 NEW_UUID = "00000000-0000-4000-8000-000000000001"
@@ -123,6 +123,8 @@ def test_a_ledger_in_use_is_refused(saved, ledger, act, why):
     program = f"""
 import asyncio, sys
 from seamless_wallet.stores.sqlite import SqliteLedger
+
+BACKENDS = ("sqlite",)
 async def main():
     store = SqliteLedger.open(sys.argv[1])
     {act}

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SQL_PACKAGE
 from tests.store.books import CURRENCIES
+
+BACKENDS = ("sqlite",)
 
 ROOT = Path(__file__).parents[2]
 PACKAGE_DIR = ROOT / "service" / "seamless_wallet" / "stores" / "sqlite"
@@ -267,3 +269,21 @@ def test_the_loader_refuses_what_it_cannot_name(monkeypatch):
             sql.read_queries("any", "any.sql")
     with pytest.raises(ValueError, match="unfinished"):
         statements("SELECT 1;\nSELECT 2")
+
+
+async def test_one_writer_at_a_time(backend, store):
+    """The lease is refused while another has it, and free again when that is released or its store closed"""
+    second = backend.open()
+    with pytest.raises(LeaseHeld, match="only one"):
+        second.acquire_lease()
+    await store.close()
+    with second.acquire_lease():
+        await second.take_over("second", range(2), 0)
+        assert await second.open_epoch(0, 1, 2, "a", "b", "") == 0
+    with pytest.raises(StoreError, match="lease"):
+        await second.open_epoch(0, 2, 3, "a", "b", "")
+    second.acquire_lease()
+    await second.close()
+    third = backend.open()
+    third.acquire_lease()
+    await third.close()

@@ -107,6 +107,8 @@ import asyncio, sys
 from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.store.books import Book
 
+BACKENDS = ("sqlite",)
+
 async def main():
     store = SqliteLedger.open(sys.argv[1])
     store.acquire_lease()

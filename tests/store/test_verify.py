@@ -9,9 +9,6 @@ from seamless_wallet.commands import Kind
 from seamless_wallet.stores import player_audit
 from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from seamless_wallet.stores.player_audit import MarkCheck
-from seamless_wallet.stores.sqlite import verification
-from seamless_wallet.stores.sqlite.database import connect
-from seamless_wallet.stores.sqlite.verification import verify
 from tests.store.books import user_of
 
 
@@ -110,6 +107,8 @@ def pairs(columns):
 @pytest.mark.parametrize(("table", "column"), pairs(NUMBERS))
 async def test_finds_a_changed_number(store, story, backend, table, column, by):
     """Whatever column it is in"""
+    if (table, column) in backend.lacks:
+        return
     try:
         assert backend.tamper(f"UPDATE {table} SET {column} = {column} + {by} WHERE {ROW[table]}") == 1
     except backend.refused:
@@ -160,9 +159,7 @@ async def test_a_player_with_very_many_marks_is_checked_slice_by_slice(store, st
         assert backend.tamper(f"UPDATE mark SET entry = entry - 1 WHERE {tamper}")
     whole = await findings(store)
     assert bool(whole) is bool(tamper)
-    connection = connect(backend.path, write=False)
-    sliced = list(verify(connection, backend.path, lambda _done, _total: None, held_max))
-    connection.close()
+    sliced = await backend.verify(held_max)
     assert sorted(finding.text for finding in sliced) == sorted(finding.text for finding in whole)
 
 
@@ -176,10 +173,8 @@ async def test_no_more_marks_are_held_than_may_be(store, story, backend, monkeyp
             held.append(len(self._events) + len(self._bets))
 
     monkeypatch.setattr(player_audit, "MarkCheck", Watched)
-    monkeypatch.setattr(verification, "MarkCheck", Watched)
-    connection = connect(backend.path, write=False)
-    assert list(verify(connection, backend.path, lambda _done, _total: None, 5)) == []
-    connection.close()
+    monkeypatch.setattr(backend.verification, "MarkCheck", Watched)
+    assert await backend.verify(5) == []
     assert max(held) == 5
 
 
@@ -195,6 +190,8 @@ async def test_finds_a_changed_text(store, story, backend, table, column, value)
 @pytest.mark.parametrize(("table", "column"), pairs(TEXTS))
 async def test_survives_a_text_that_is_none(store, story, backend, table, column):
     """Invalid UTF-8 is a finding, not a crash"""
+    if not backend.takes_any_bytes:
+        return
     assert backend.tamper(f"UPDATE {table} SET {column} = CAST(x'fffe' AS TEXT) WHERE {ROW[table]}") == 1
     assert await findings(store)
 
@@ -227,7 +224,7 @@ async def test_finds_a_cut_tail(store, story, backend):
 )
 async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert):
     """Bets, rounds, wallets and shards out of nothing"""
-    assert backend.tamper(insert) == 1
+    assert backend.tamper(backend.inserts.get(insert, insert)) == 1
     assert await findings(store)
 
 

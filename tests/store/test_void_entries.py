@@ -131,13 +131,13 @@ async def test_what_is_remembered_of_the_last_commit_gives_way_to_what_sql_has(s
     """Another writer went on meanwhile: the first one reads what it swaps, and is not told of a refusal"""
     book.bet("g", a=10)
     await store.commit([book.take()])
-    store._lease.release()
+    backend.cease_to_write(store)
     async with backend.open() as second:
-        second.acquire_lease()
+        backend.become_writer(second)
         await second.take_over("second", range(book.shards), 0)
         book.result("g", a=(10, 5))
         await second.commit([book.take()])
-    store.acquire_lease()
+    backend.become_writer(store)
     await store.take_over("third", range(book.shards), 0)
     book.change("g", a=(10, 5, -5))
     await store.commit([book.take()])

@@ -58,7 +58,7 @@ async def test_whoever_has_not_taken_over_writes_nothing(store, book, backend):
     """The lease alone is not enough: nobody could be told apart from a writer before."""
     await store.close()
     async with backend.open() as second:
-        second.acquire_lease()
+        backend.become_writer(second)
         with pytest.raises(StoreError, match="take its shards over"):
             await second.commit([book.entries])
         with pytest.raises(StoreError, match="take its shards over"):

@@ -18,6 +18,7 @@ from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
+    from seamless_wallet.settings import Settings
     from seamless_wallet.stores.sqlite.backup import LedgerCopy
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +40,7 @@ def backup(
     from seamless_wallet.stores.sqlite.backup import back_up
 
     settings = load_checked_settings()
+    _check_is_file(settings)
     began_s = time.monotonic()
     with _progress(hidden=json) as bar:
         saved = back_up(
@@ -69,6 +71,7 @@ def restore(
     from seamless_wallet.supervisor.data_directory import held
 
     settings = load_checked_settings()
+    _check_is_file(settings)
     ledger = settings.ledger_path
     if ledger.parent != settings.data_dir and not ledger.parent.is_dir():
         raise SettingsError(
@@ -103,6 +106,15 @@ def restore(
     if kept:
         typer.echo(f"The old ledger is kept: {kept}")
     typer.echo(f"took {duration_s:.1f} s")
+
+
+def _check_is_file(settings: Settings) -> None:
+    """Raises SettingsError for a ledger whose server has better means."""
+    if settings.ledger_server is not None:
+        raise SettingsError(
+            "WALLET_LEDGER_URL: the ledger is in PostgreSQL; save and restore it with pg_basebackup and archived WAL: "
+            "see `wallet docs postgres`"
+        )
 
 
 @contextmanager

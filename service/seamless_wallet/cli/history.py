@@ -18,7 +18,7 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.ledger.fold import Wallet
-    from seamless_wallet.stores.sqlite import SqliteLedger
+    from seamless_wallet.stores.ledger import Ledger
 
 Answered = TypeVar("Answered")
 Row = dict[str, Any]
@@ -51,7 +51,7 @@ def entries(
 
     query = EntriesQuery(_ms(begin, "--from") or 0, _ms(end, "--to"), before, limit)
 
-    async def ask(ledger: SqliteLedger) -> list[Row]:
+    async def ask(ledger: Ledger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
         return [entry_json(entry, scale) for entry in await ledger.history(user_id, query)]
 
@@ -71,7 +71,7 @@ def rounds(
     """Show a player's rounds with their bets, newest first. Reads the ledger's file."""
     from seamless_wallet.backoffice.responses import round_json
 
-    async def ask(ledger: SqliteLedger) -> list[Row]:
+    async def ask(ledger: Ledger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
         found = await (ledger.open_rounds(user_id, limit) if only_open else ledger.rounds(user_id, before, limit))
         return [round_json(round_, scale) for round_ in found]
@@ -99,7 +99,7 @@ def list_players(
 
     query = PlayersQuery(prefix, status.value if status else "", owing, after, limit)
 
-    async def ask(ledger: SqliteLedger) -> list[Row]:
+    async def ask(ledger: Ledger) -> list[Row]:
         return [player_json(wallet, ledger.scales[wallet.currency]) for wallet in await ledger.players(query)]
 
     _show(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
@@ -116,7 +116,7 @@ def balance(
 
     at_ms = _ms(at, "--at") or 0
 
-    async def ask(ledger: SqliteLedger) -> Row:
+    async def ask(ledger: Ledger) -> Row:
         currency = (await _player(ledger, user_id)).currency
         entry = await ledger.entry_at(user_id, at_ms)
         if entry is None:
@@ -139,19 +139,19 @@ def balance(
 # ---------------------------------------------------------------------- how
 
 
-def _ask(question: Callable[[SqliteLedger], Awaitable[Answered]]) -> Answered:
-    from seamless_wallet.stores.sqlite import SqliteLedger
+def _ask(question: Callable[[Ledger], Awaitable[Answered]]) -> Answered:
+    from seamless_wallet.processes.ledger_connection import open_ledger
 
     settings = load_checked_settings()
 
     async def ask() -> Answered:
-        async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+        async with open_ledger(settings) as ledger:
             return await question(ledger)
 
     return asyncio.run(ask())
 
 
-async def _player(ledger: SqliteLedger, user_id: str) -> Wallet:
+async def _player(ledger: Ledger, user_id: str) -> Wallet:
     player = await ledger.wallet(user_id)
     if player is None:
         raise NotInLedger(f"there is no player {user_id}")

@@ -19,7 +19,7 @@ from seamless_wallet.settings import Settings
 
 if TYPE_CHECKING:
     from seamless_wallet.clients.admin_api import AdminClient
-    from seamless_wallet.stores.sqlite import SqliteLedger
+    from seamless_wallet.stores.ledger import Ledger
 
 FINDINGS_SHOWN_MAX: Final = 100
 """Findings that are shown. The rest is only counted."""
@@ -79,16 +79,16 @@ def verify(
 
 
 async def _verify(settings: Settings, *, progress: bool, with_redis: bool) -> dict[str, Any]:
-    from seamless_wallet.stores.sqlite import SqliteLedger
+    from seamless_wallet.processes.ledger_connection import open_ledger
 
-    async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+    async with open_ledger(settings) as ledger:
         in_ledger = await _verify_ledger(ledger, progress=progress)
         in_redis = await _compare_redis(settings, ledger) if with_redis else NOT_COMPARED
     ok = not (in_ledger["finding_count"] or in_redis["difference_count"])
     return {"ok": ok, "ledger": in_ledger, "redis": in_redis}
 
 
-async def _verify_ledger(ledger: SqliteLedger, *, progress: bool) -> dict[str, Any]:
+async def _verify_ledger(ledger: Ledger, *, progress: bool) -> dict[str, Any]:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -104,7 +104,7 @@ async def _verify_ledger(ledger: SqliteLedger, *, progress: bool) -> dict[str, A
                     findings.append(msgspec.to_builtins(finding))
     heads = await ledger.heads()
     return {
-        "path": str(ledger.path),
+        "path": ledger.place,
         "uuid": ledger.uuid,
         "entries": sum(head.seq for head in heads),
         "trial_balance": await _sums(ledger),
@@ -113,7 +113,7 @@ async def _verify_ledger(ledger: SqliteLedger, *, progress: bool) -> dict[str, A
     }
 
 
-async def _sums(ledger: SqliteLedger) -> dict[str, Any]:
+async def _sums(ledger: Ledger) -> dict[str, Any]:
     """Currency → account → decimal string."""
     from seamless_wallet.money import format_minor
 
@@ -125,7 +125,7 @@ async def _sums(ledger: SqliteLedger) -> dict[str, Any]:
     }
 
 
-async def _compare_redis(settings: Settings, ledger: SqliteLedger) -> dict[str, Any]:
+async def _compare_redis(settings: Settings, ledger: Ledger) -> dict[str, Any]:
     """Compare every wallet that Redis has. If Redis cannot be reached, `reachable` is false, which is no finding."""
     from redis.exceptions import RedisError
 

@@ -103,15 +103,15 @@ def admin(fd: Fd = None, settings_fd: SettingsFd = None, standby: Standby = Fals
 
 def init() -> None:
     """Create the ledger, or bring it up to date with this program and the settings. Repeating it is safe."""
+    from seamless_wallet.processes.ledger_connection import init_ledger, ledger_place
     from seamless_wallet.settings.secret_files import create_data_dir
-    from seamless_wallet.stores.sqlite import init as init_ledger
 
     settings = load_checked_settings()
     _check_ledger_directory(settings)
-    if settings.ledger_path.parent == settings.data_dir:
+    if settings.ledger_server is None and settings.ledger_path.parent == settings.data_dir:
         create_data_dir(settings.data_dir)
-    uuid = init_ledger(settings.ledger_path, settings.shards, settings.currencies)
-    typer.echo(f"{settings.ledger_path}: ledger {uuid}, {settings.shards} shards, {', '.join(settings.currencies)}")
+    uuid = init_ledger(settings)
+    typer.echo(f"{ledger_place(settings)}: ledger {uuid}, {settings.shards} shards, {', '.join(settings.currencies)}")
 
 
 @config.command("check")
@@ -141,12 +141,12 @@ def _settings(handle: int | None) -> Settings:
 
 def _check_existing_files(settings: Settings) -> None:
     """Check token and ledger before anything is written. Raises SettingsError or StoreError."""
-    from seamless_wallet.stores.sqlite.setup import read_checked
+    from seamless_wallet.processes.ledger_connection import has_ledger, open_ledger
 
     _check_ledger_directory(settings)
     _check_token(settings)
-    if settings.ledger_path.exists():
-        read_checked(settings.ledger_path, settings.shards, settings.currencies)
+    if has_ledger(settings):
+        open_ledger(settings)
 
 
 def _check_ledger_directory(settings: Settings) -> None:
@@ -156,6 +156,8 @@ def _check_ledger_directory(settings: Settings) -> None:
     """
     from seamless_wallet.stores.sqlite.database import check_files
 
+    if settings.ledger_server is not None:
+        return
     directory = settings.ledger_path.parent
     if directory != settings.data_dir and not directory.is_dir():
         raise SettingsError(
@@ -171,9 +173,8 @@ def _check_token(settings: Settings) -> None:
 
 def _ensure_ledger(settings: Settings) -> None:
     """Create the ledger if there is none. Raises StoreError."""
-    from seamless_wallet.stores.sqlite import init as init_ledger
+    from seamless_wallet.processes.ledger_connection import has_ledger, init_ledger, ledger_place
 
-    path = settings.ledger_path
-    if not path.exists():
-        uuid = init_ledger(path, settings.shards, settings.currencies)
-        log.info("ledger_created", path=str(path), uuid=uuid, shards=settings.shards)
+    if not has_ledger(settings):
+        uuid = init_ledger(settings)
+        log.info("ledger_created", path=ledger_place(settings), uuid=uuid, shards=settings.shards)

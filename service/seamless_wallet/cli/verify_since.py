@@ -14,14 +14,14 @@ FINDINGS_SHOWN_MAX: Final = 100
 
 async def verify_since_last(settings: Settings) -> dict[str, Any]:
     """Verify the ledger from its checkpoint on, and keep a new one if nothing was found. Raises StoreError."""
+    from seamless_wallet.processes.ledger_connection import open_ledger
     from seamless_wallet.stores.increment_audit import CheckpointRefused
-    from seamless_wallet.stores.sqlite import SqliteLedger
     from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
 
     findings: list[dict[str, Any]] = []
     entries = count = 0
-    async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
-        file = CheckpointFile(ledger.path, ledger.uuid)
+    async with open_ledger(settings) as ledger:
+        file = CheckpointFile(settings.ledger_path, ledger.uuid)
         checkpoint, at_end = file.read(), False
         while not at_end:
             try:
@@ -35,7 +35,7 @@ async def verify_since_last(settings: Settings) -> dict[str, Any]:
             file.write(checkpoint)
     return {
         "ok": not count,
-        "path": str(ledger.path),
+        "path": ledger.place,
         "uuid": ledger.uuid,
         "entries": entries,
         "finding_count": count,

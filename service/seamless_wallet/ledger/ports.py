@@ -13,6 +13,7 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
+    LeaseTable,
     LedgerLookup,
     PlayedRound,
     PlayersQuery,
@@ -32,6 +33,10 @@ class StoreError(WalletError, OSError):
 
 class LeaseHeld(StoreError):
     """Another process is this ledger's writer."""
+
+
+class WriterOutdated(StoreError):
+    """The database server is not the one that named this writer, or was started anew: it has to be named again."""
 
 
 class LedgerReader(Protocol):
@@ -95,15 +100,32 @@ class LedgerStore(LedgerReader, Protocol):
 
     A writer is known by its nonce, a random text that is used once. It is named here before it stands in Redis. So who
     meets a nonce in Redis can ask whether it is of this ledger.
+
+    Several writers share the shards by leases. A lease says who may take a shard, and when; who may write it says only
+    the nonce in its head. A writer whose lease has expired writes on until another one has taken the shard.
     """
 
     async def take_over(self, nonce: str, shards: Collection[int], now_ms: int) -> None:
         """Name a nonce, for ever, and make it that of these shards' writer. Needs the right to write them.
 
-        From now on this object commits and opens epochs under it, and no other writer of these shards can. Draw a new
-        one whenever that may have changed: after a failure of this call, a loss of the right, or a promotion of another
-        database server. Raises StoreError, also for a nonce that was named before.
+        From now on this object commits, opens epochs and renews leases under it. After a failure of this call draw
+        another one. Raises StoreError, also for a nonce that was named before; LeaseHeld if there can be but one
+        writer, and another process is it.
         """
+
+    async def renew_leases(self, length_ms: int, take: Collection[int], release: Collection[int]) -> LeaseTable:
+        """The writer that `take_over` has named lives, and holds its shards for `length_ms` from now on.
+
+        What it holds of `release` becomes free: its head names no writer. What is free of `take` becomes its own: its
+        head names this writer. A shard is free if it was released, or never taken, or if its lease has expired by the
+        clock of the ledger's server. A lease that ends further ahead than `length_ms` has expired, too: that clock was
+        set back. A shard that nobody has taken meanwhile stays its holder's, however late it comes. All this is one
+        step; returns what holds after it. Raises LeaseHeld as `take_over`, Displaced if the only writer that there can
+        be is another one by now, or StoreError.
+        """
+
+    async def retire(self) -> None:
+        """This writer ends: it releases all that it holds, and counts among the living no more. Raises StoreError."""
 
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless in seq order, in one transaction.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -18,7 +18,16 @@ class ShardHead(msgspec.Struct, frozen=True):
     run_id: str
     replid: str
     nonce: str = ""
-    """Of the shard's present writer; "" if it never had one."""
+    """Of the shard's present writer; "" if it has none: it never had one, or the one before has released it."""
+
+
+class LeaseTable(msgspec.Struct, frozen=True):
+    """Who writes which shard, as of one moment of the ledger."""
+
+    holders: Sequence[str]
+    """By shard the nonce of the writer that holds it; "" if it is free."""
+    writers: Collection[str]
+    """The nonces of all writers that live, also of those that hold nothing."""
 
 
 class EventRecord(msgspec.Struct, frozen=True):

@@ -50,7 +50,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             )
             if settings.verify_every_s:
                 verified = await stack.enter_async_context(open_ledger(settings, readers=1))
-                watch = LedgerWatch(verified, assembled.clock)
+                watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
             server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
 

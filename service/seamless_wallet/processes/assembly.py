@@ -16,7 +16,7 @@ from seamless_wallet.processes.ledger_connection import register_scripts
 from seamless_wallet.processes.start_checks import StartChecks
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.wallet.confirmations import Confirmations
 from seamless_wallet.wallet.loader import Loader
 from seamless_wallet.wallet.service import WalletService
@@ -31,7 +31,7 @@ class AssembledWallet:
         self,
         wallet: WalletService,
         pipeline: Pipeline,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         clock: Clock,
         randomness: Randomness,
         checked: asyncio.Future[None],
@@ -64,7 +64,7 @@ class AssembledWallet:
 @asynccontextmanager
 async def assembled_wallet(
     settings: Settings,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     clock: Clock | None = None,
     *,
     redis: RedisAddress | None = None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED
 from seamless_wallet.ports import Clock
 from seamless_wallet.stores.increment_audit import Checkpoint, CheckpointRefused, Increment
-from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
 
 PART_ENTRIES: Final = 250
@@ -30,12 +31,12 @@ log = structlog.get_logger(__name__)
 
 
 class LedgerWatch:
-    """Goes on from the checkpoint beside the ledger, and keeps a new one there while nothing was found."""
+    """Goes on from the checkpoint beside the ledger's path, and keeps a new one there while nothing was found."""
 
-    def __init__(self, ledger: SqliteLedger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, path: Path, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._file = CheckpointFile(ledger.path, ledger.uuid)
+        self._file = CheckpointFile(path, ledger.uuid)
         self._checkpoint: Checkpoint | None = None
         self._found = False
 

@@ -18,7 +18,7 @@ from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.observability import metrics
 from seamless_wallet.processes.lifetime import Lifetime
-from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.supervisor.kinds import WORKER, WRITER
 
 ASK_EVERY_S: Final = 0.5
@@ -39,7 +39,7 @@ NO_WORKER: Final = "no worker is connected to Redis"
 class Readiness:
     """The state of every component, as it was asked last. `ledger` is read in a thread that nothing else uses."""
 
-    def __init__(self, pipeline: Pipeline, ledger: SqliteLedger, lifetime: Lifetime) -> None:
+    def __init__(self, pipeline: Pipeline, ledger: Ledger, lifetime: Lifetime) -> None:
         self._pipeline = pipeline
         self._ledger = ledger
         self._lifetime = lifetime

@@ -21,6 +21,7 @@ from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.system_ports import SystemClock, SystemRandomness
 from seamless_wallet.recovery import ForeignRedis, ForeignWriter
 from seamless_wallet.settings import Settings
+from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
 from seamless_wallet.writer.cycle import Writer, WriterLimits
 from seamless_wallet.writer.pipelines import Pipelines
@@ -49,6 +50,8 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
         async with open_ledger(settings) as ledger:
             clock = SystemClock()
             await register_scripts(ledger, clock)
+            for warning in ledger.warnings:
+                log.warning("ledger_at_risk", reason=warning, remedy="see `wallet docs postgres`")
             writer = build_writer(settings, ledger, clock)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -67,7 +70,7 @@ def run_writer(settings: Settings, *, parent_fd: int | None = None) -> int:
 
 def build_writer(
     settings: Settings,
-    ledger: SqliteLedger,
+    ledger: Ledger,
     clock: Clock,
     *,
     redis: RedisAddress | None = None,
@@ -94,9 +97,10 @@ def build_writer(
     )
 
 
-async def _write(ledger: SqliteLedger, writer: Writer) -> None:
+async def _write(ledger: Ledger, writer: Writer) -> None:
     """Stand by until the ledger is ours, and write. All else is done before: nobody writes meanwhile."""
-    await _acquire_lease(ledger)
+    if isinstance(ledger, SqliteLedger):
+        await _acquire_lease(ledger)
     await writer.run()
 
 

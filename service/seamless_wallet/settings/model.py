@@ -34,7 +34,12 @@ from seamless_wallet.settings.field_types import (
     Whole,
 )
 from seamless_wallet.settings.provider_settings import ProviderSettings
-from seamless_wallet.settings.urls import SOCKET_PATH_BYTES_MAX, SQLITE_PREFIX, socket_url
+from seamless_wallet.settings.urls import (
+    POSTGRES_PREFIXES,
+    SOCKET_PATH_BYTES_MAX,
+    SQLITE_PREFIX,
+    socket_url,
+)
 
 HOT_WINDOWS_DEADLINES: Final = 10
 """The hot window must be this many deadlines long: during a look-up in SQL, Redis must not forget what it learns."""
@@ -68,8 +73,9 @@ class Settings(BaseModel):
     )
     ledger_url: LedgerUrl | None = Field(
         None,
-        description="URL of the ledger: `sqlite:///relative/path` or `sqlite:////absolute/path`. The directory must "
-        "exist. Default: `ledger.sqlite3` in the data directory. Only SQLite is supported.",
+        description="URL of the ledger: `sqlite:///relative/path`, `sqlite:////absolute/path` or "
+        "`postgresql://user:password@host/database`. The directory, or the database, must exist. Default: "
+        "`ledger.sqlite3` in the data directory.",
     )
     workers: Whole = Field(1, ge=1, le=256, description="Number of processes that answer webhooks.")
     shards: Whole = Field(
@@ -196,10 +202,18 @@ class Settings(BaseModel):
 
     @property
     def ledger_path(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file. Of a ledger on a server: beside this path stands how far this machine has verified it."""
         if self.ledger_url is None:
             return self.data_dir / "ledger.sqlite3"
+        if self.ledger_server is not None:
+            return self.data_dir / "ledger.postgresql"
         return Path(self.ledger_url.get_secret_value().removeprefix(SQLITE_PREFIX)).absolute()
+
+    @property
+    def ledger_server(self) -> str | None:
+        """The URL of a ledger in PostgreSQL, password included: never log it. None: it is a SQLite file."""
+        url = self.ledger_url and self.ledger_url.get_secret_value()
+        return url if url and url.startswith(POSTGRES_PREFIXES) else None
 
     @property
     def embedded_redis(self) -> bool:

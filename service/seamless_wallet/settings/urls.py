@@ -11,6 +11,12 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 SQLITE_PREFIX: Final = "sqlite:///"
+POSTGRES_PREFIXES: Final = ("postgresql://", "postgres://")
+POSTGRES_OPTIONS: Final = frozenset(
+    {"host", "port", "passfile", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslpassword"}
+)
+"""What else libpq knows would override what the service sets for its connections."""
+
 TOKEN_CHARACTERS_MIN: Final = 16
 SOCKET_PATH_BYTES_MAX: Final = 107
 """The address of a unix socket holds 108 bytes (unix(7)), of which the last is zero."""
@@ -51,10 +57,24 @@ def socket_url(path: Path) -> str:
 
 def check_ledger_url(url: str) -> None:
     """Raises ValueError unless it is the URL of a supported ledger."""
-    if not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX or "\0" in url:
+    if url.startswith(POSTGRES_PREFIXES):
+        _check_postgres_url(url)
+    elif not url.startswith(SQLITE_PREFIX) or url == SQLITE_PREFIX or "\0" in url:
         raise ValueError(
-            "is not the URL of a SQLite file, and only SQLite is supported; set it to sqlite:///path, or leave it out"
+            "is the URL of neither a SQLite file nor a PostgreSQL database; set it to sqlite:///path or "
+            "postgresql://user:password@host/database, or leave it out"
         )
+
+
+def _check_postgres_url(url: str) -> None:
+    if not url.isprintable() or " " in url:
+        raise ValueError("has a space or a control character; remove it, or percent-encode it")
+    parts = _split(url)
+    if not parts.path.strip("/") or "/" in parts.path.strip("/"):
+        raise ValueError("names no database; write it as in postgresql://user:password@host/database")
+    unknown = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - POSTGRES_OPTIONS
+    if unknown:
+        raise ValueError(f"may have no options but {', '.join(sorted(POSTGRES_OPTIONS))}; remove the others")
 
 
 def check_token(token: str) -> None:

@@ -38,9 +38,12 @@ ReadBet = Callable[[BetIdentity], Bet | None]
 
 
 class Plan:
-    """The rows of one transaction."""
+    """The rows of one transaction.
 
-    def __init__(self, shards: int, next_id: int, read_wallet: ReadWallet, read_bet: ReadBet) -> None:
+    The ids of its entries count up from `next_id`. Without one each is the entry's place: seq × shards + shard.
+    """
+
+    def __init__(self, shards: int, next_id: int | None, read_wallet: ReadWallet, read_bet: ReadBet) -> None:
         self._shards = shards
         self._next_id = next_id
         self._read_wallet = read_wallet
@@ -65,7 +68,10 @@ class Plan:
         """
         user_id, entry_id = entry.user_id, self._next_id
         stored = self.wallets.get(user_id) or self._wallet_before(user_id)
-        self._next_id = entry_id + 1
+        if entry_id is None:
+            entry_id = entry.seq * self._shards + entry.shard
+        else:
+            self._next_id = entry_id + 1
         if entry.void:
             player = stored.player if stored else 0
             self.entries.append(void_row(entry, Place(entry_id, player, 0, chain)))
@@ -162,7 +168,7 @@ class BetRows(NamedTuple):
 
 
 def plan_commit(
-    chained: Iterable[Chained], shards: int, next_id: int, read_wallet: ReadWallet, read_bet: ReadBet
+    chained: Iterable[Chained], shards: int, next_id: int | None, read_wallet: ReadWallet, read_bet: ReadBet
 ) -> Plan:
     """The rows of a transaction that stores these entries. Raises one of INVALID_ENTRY_ERRORS."""
     plan = Plan(shards, next_id, read_wallet, read_bet)

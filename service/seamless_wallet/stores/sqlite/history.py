@@ -12,12 +12,10 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, first_seen_bets
 from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
 from seamless_wallet.money import AMOUNT_MAX
+from seamless_wallet.stores.bounds import DISORDER_MS, LAST_CHARACTER
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
-from seamless_wallet.stores.sqlite.reads import DISORDER_MS, read_wallet
+from seamless_wallet.stores.sqlite.reads import read_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
-
-LAST_CHARACTER = "\U0010ffff"
-"""No user_id that begins with a prefix comes after the prefix and this."""
 
 
 def entries_of(connection: sqlite3.Connection, user_id: str, query: EntriesQuery) -> Sequence[Entry]:

@@ -6,7 +6,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final
 
 from seamless_wallet.commands import BET_KINDS, Command, round_digest
 from seamless_wallet.ledger.bets import Bet, parse_bet
@@ -14,16 +13,11 @@ from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry, counterpar
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
+from seamless_wallet.stores import bounds
 from seamless_wallet.stores.gathered_lookups import AskedLookup
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
-
-DISORDER_MS: Final = 60_000
-"""By how much an entry's received_ms may be older than that of one before it: workers' clocks and deadlines differ."""
-
-LOAD_MAX: Final = 2_000
-"""Events and bets of one load, each. What is older must then be asked for."""
 
 
 def heads(connection: sqlite3.Connection) -> Sequence[ShardHead]:
@@ -66,9 +60,9 @@ def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int
     complete = True
     for entry in story(connection, found, AMOUNT_MAX):
         command = entry.command
-        if command.received_ms < since_ms - DISORDER_MS:
+        if command.received_ms < since_ms - bounds.DISORDER_MS:
             break
-        if len(events) >= LOAD_MAX or len(touched) + len(command.items) > LOAD_MAX:
+        if len(events) >= bounds.LOAD_MAX or len(touched) + len(command.items) > bounds.LOAD_MAX:
             complete = False
             break
         events.append(EventRecord(entry.event_digest, entry.fingerprint, entry.seq))
@@ -76,7 +70,7 @@ def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int
             digest = round_digest(command)
             touched.update(dict.fromkeys((found.player, digest, item.bet_index) for item in command.items))
     rounds: defaultdict[bytes, dict[str, Bet]] = defaultdict(dict)
-    for digest, bet_index, state in connection.execute(READ_SQL["open_bets"], (found.player, LOAD_MAX)):
+    for digest, bet_index, state in connection.execute(READ_SQL["open_bets"], (found.player, bounds.LOAD_MAX)):
         rounds[digest][bet_index] = parse_bet(state)
     for key in touched:
         bet = read_bet(connection, key)

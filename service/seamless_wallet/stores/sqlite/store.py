@@ -15,10 +15,11 @@ from typing import Final, Self
 from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.ledger.records import LeaseTable
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.increment_audit import Checkpoint, Increment
 from seamless_wallet.stores.known import KnownState
-from seamless_wallet.stores.sqlite import reads
+from seamless_wallet.stores.sqlite import leases, reads
 from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
 from seamless_wallet.stores.sqlite.increments import verify_increment
@@ -50,12 +51,15 @@ class SqliteLedger(LedgerReads):
         self, path: Path, info: LedgerInfo, readers: int, busy_timeout_ms: int, make_executor: MakeExecutor
     ) -> None:
         self.path = path
+        self.place = str(path)
+        self.warnings: Sequence[str] = ()
         self.uuid = info.uuid
         self.shards = info.shards
         self.scales: Mapping[str, int] = info.scales
         self._lease: WriterLease | None = None
         self._known = KnownState()
         self._nonce = ""
+        self._taken: set[int] = set()
         self._make_executor = make_executor
         super().__init__(DatabaseThreads(path, readers, busy_timeout_ms, make_executor))
 
@@ -89,7 +93,7 @@ class SqliteLedger(LedgerReads):
         """
         if self._threads.closed:
             return
-        await self._threads.close(_checkpoint if self._lease and self._lease.held else None)
+        await self._threads.close(_checkpoint if self._has_lease else None)
         if self._lease:
             self._lease.release()
 
@@ -134,14 +138,34 @@ class SqliteLedger(LedgerReads):
     # ------------------------------------------------------------------ writes
 
     async def take_over(self, nonce: str, shards: Collection[int], now_ms: int) -> None:
-        """Name a nonce, and write these shards under it from now on; needs the lease.
+        """Name a nonce, and write these shards under it from now on, with the lease, which it acquires if need be.
 
-        Raises StoreError, also for a nonce that was named before.
+        Raises LeaseHeld, or StoreError, also for a nonce that was named before.
+        """
+        if not self._has_lease and not self._threads.closed:
+            self.acquire_lease()
+        await self._threads.write(leases.take_over, nonce, shards, now_ms)
+        self._known.forget()
+        self._nonce, self._taken = nonce, set(shards)
+
+    async def renew_leases(self, length_ms: int, take: Collection[int], release: Collection[int]) -> LeaseTable:  # noqa: ARG002 - the kernel ends this lease, no clock
+        """The one lease is over all shards, and has no end: whoever has the lock may take whatever it does not hold.
+
+        Raises Displaced if somebody else has taken a shard in spite of the lock; StoreError.
         """
         self._check_lease()
-        await self._threads.write(_take_over, nonce, shards, now_ms)
-        self._known.forget()
-        self._nonce = nonce
+        self._check_taken_over()
+        held = await self._threads.write(leases.move, self._nonce, self._taken, take, release)
+        if not self._taken.issuperset(held):
+            self._known.forget()
+        self._taken = held
+        return LeaseTable([self._nonce if shard in held else "" for shard in range(self.shards)], (self._nonce,))
+
+    async def retire(self) -> None:
+        """Release what this writer holds; the lock goes when the store is closed. Raises StoreError."""
+        if self._nonce and self._has_lease:
+            await self._threads.write(leases.release_all, self._nonce)
+            self._taken = set()
 
     async def commit(self, batches: Sequence[Sequence[Entry]]) -> None:
         """Commit entries of several shards, each batch gapless, in one transaction; needs the lease.
@@ -177,8 +201,12 @@ class SqliteLedger(LedgerReads):
         if new:
             await self._threads.write(_register_scripts, new, now_ms)
 
+    @property
+    def _has_lease(self) -> bool:
+        return self._lease is not None and self._lease.held
+
     def _check_lease(self) -> None:
-        if not (self._lease and self._lease.held):
+        if not self._has_lease:
             raise StoreError("only the holder of the writer's lease may write entries and epochs")
 
     def _check_taken_over(self) -> None:
@@ -190,12 +218,6 @@ def _checkpoint(connection: sqlite3.Connection) -> None:
     """Leave all in the one file, where readers allow it: what a stopped service leaves can be copied so."""
     connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_WAIT_MS}")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _take_over(connection: sqlite3.Connection, nonce: str, shards: Collection[int], now_ms: int) -> None:
-    with transaction(connection, "IMMEDIATE"):
-        connection.execute(WRITE_SQL["insert_writer"], (nonce, now_ms))
-        connection.executemany(WRITE_SQL["take_shard"], [(nonce, shard) for shard in shards])
 
 
 def _open_epoch(

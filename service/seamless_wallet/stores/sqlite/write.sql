@@ -35,6 +35,14 @@ INSERT INTO writer (nonce, named_ms) VALUES (?, ?);
 -- Make it the present writer of a shard.
 UPDATE shard SET nonce = ? WHERE shard = ?;
 
+-- name: release_shard
+-- A writer leaves a shard.
+UPDATE shard SET nonce = '' WHERE shard = ? AND nonce = ?;
+
+-- name: release_shards
+-- A writer leaves all its shards.
+UPDATE shard SET nonce = '' WHERE nonce = ?;
+
 -- name: present_writer
 -- The nonce of a shard's writer.
 SELECT nonce FROM shard WHERE shard = ?;

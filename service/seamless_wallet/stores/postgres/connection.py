@@ -1,0 +1,140 @@
+"""Connections to the ledger's database, and what their server must be.
+
+One goes to the primary, straight: a pooler between would hand each statement to another backend. A server that does not
+keep what it has committed is refused. asyncpg rather than psycopg: it speaks the binary protocol to the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from seamless_wallet.ledger.ports import StoreError
+
+CONNECT_LIMIT_S: Final = 5.0
+KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
+"""A commit has no time-out. So the kernel has to find out within 11 s that a host is gone."""
+
+VERSION_MIN: Final = 15
+LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
+"""What a call raises whose connection is gone."""
+
+ENDED: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
+"""The server ends, starts, or takes no writes any more: another one may be asked."""
+
+SETTINGS: Final = {
+    "application_name": "seamless-wallet",
+    # A plan is made when tables are small and used when they are large: what is looked for has an index.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+WHOLE_TABLES: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"
+"""For a transaction that reads everything there is."""
+
+POOLED: Final = (
+    "is behind a connection pooler: set WALLET_LEDGER_URL to PostgreSQL itself; each process of the wallet keeps "
+    "a few connections"
+)
+
+Connection: TypeAlias = asyncpg.Connection
+"""One whose `uuid` columns are 16 bytes."""
+
+_CHECKED: Final = ("fsync", "full_page_writes")
+
+
+def place_of(url: str) -> str:
+    """Host and database of a URL, without user and password: for messages."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
+    return f"{host}{parts.path}"
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is of no more use, and another one might be."""
+    return isinstance(error, LOST) or getattr(error, "sqlstate", None) in ENDED
+
+
+@contextmanager
+def store_errors(place: str) -> Iterator[None]:
+    """Whatever the database and its client raise becomes a StoreError of one line."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        line = (str(error) or type(error).__name__).partition("\n")[0]
+        raise StoreError(f"the ledger {place} failed: {line}") from error
+
+
+async def connect(url: str) -> Connection:
+    """A connection to the primary, once its server is fit. Raises StoreError."""
+    place = place_of(url)
+    try:
+        connection: Connection = await asyncpg.connect(
+            url, timeout=CONNECT_LIMIT_S, target_session_attrs="read-write", server_settings=SETTINGS
+        )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
+        line = (str(error) or type(error).__name__).partition("\n")[0]
+        if "unsupported startup parameter" in line:
+            raise StoreError(f"the ledger {place} {POOLED}") from error
+        raise StoreError(f"cannot connect to the ledger {place}: {line}; check WALLET_LEDGER_URL and the server") from (
+            error
+        )
+    try:
+        with store_errors(place):
+            await _check_server(connection, place)
+            await connection.set_type_codec("uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
+        _keep_alive(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def _keep_alive(connection: Connection) -> None:
+    used: Any = connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg has no option for it
+    if used is not None and used.family in {socket.AF_INET, socket.AF_INET6}:
+        used.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            used.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+async def _check_server(connection: Connection, place: str) -> None:
+    """Raises StoreError for a server that loses what it has committed, and for what is no server."""
+    rows = await connection.fetch(
+        "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1) UNION ALL "
+        "SELECT 'backend', pg_catalog.pg_backend_pid()::text UNION ALL "
+        "SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text",
+        [*_CHECKED, "server_version_num", "server_encoding"],
+    )
+    found = dict(rows)
+    if int(found["backend"]) != connection.get_server_pid():
+        raise StoreError(f"the ledger {place} {POOLED}")
+    if int(found["server_version_num"]) // 10_000 < VERSION_MIN:
+        raise StoreError(f"the server of the ledger {place} is too old; use PostgreSQL {VERSION_MIN} or newer")
+    if found["recovery"] != "false":
+        raise StoreError(f"the ledger {place} is a standby; set WALLET_LEDGER_URL to the primary")
+    for name in _CHECKED:
+        if found[name] != "on":
+            raise StoreError(
+                f"the server of the ledger {place} has {name} = off and would lose what it has committed; "
+                "turn it on, and start the server again"
+            )
+    if found["server_encoding"] != "UTF8":
+        raise StoreError(f"the ledger {place} has the encoding {found['server_encoding']}; make the database with UTF8")
+
+
+async def close_all(connections: list[Connection]) -> None:
+    """End connections, whatever state they are in. Nothing of theirs is cancelled on the server."""
+    for connection in connections:
+        if not connection.is_closed():
+            connection.terminate()
+    await asyncio.sleep(0)  # their transports close in the loop

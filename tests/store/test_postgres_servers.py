@@ -1,0 +1,220 @@
+"""What is expected of a server: one that keeps what it has committed, is asked directly, and is known by its start."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from seamless_wallet.ledger.ports import StoreError, WriterOutdated
+from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.stores.postgres import PostgresLedger, init
+from tests.integration.waiting import until
+from tests.postgres_server import Postgres
+from tests.store.backends import PostgresBackend
+from tests.store.books import CURRENCIES, Book
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def server(postgres_server):  # so that a machine without one skips
+    """One of the test's own, not started yet."""
+    made = Postgres()
+    yield made
+    made.close()
+
+
+def book() -> Book:
+    """A player with money."""
+    made = Book(0, 2)
+    made.create()
+    made.deposit(10_000)
+    return made
+
+
+async def writer_of(url: str, nonce: str) -> PostgresLedger:
+    """Of both shards, in epoch 1."""
+    ledger = PostgresLedger.open(url)
+    await ledger.take_over(nonce, range(2), 0)
+    for shard in range(2):
+        await ledger.open_epoch(shard, 0, 1, "run", "repl", "")
+    return ledger
+
+
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_a_server_that_may_lose_what_it_has_committed_is_refused(server, setting):
+    """In one line that says what to do"""
+    server.settings[setting] = "off"
+    server.start()
+    for act in (lambda: init(server.url(), 2, CURRENCIES), lambda: PostgresLedger.open(server.url())):
+        with pytest.raises(StoreError, match=f"{setting} = off .*turn it on"):
+            act()
+
+
+def test_an_operator_is_warned(server):
+    """Of a ledger on one disk, and of a role that could rewrite history"""
+    server.start()
+    init(server.url(), 2, CURRENCIES)
+    first, second = PostgresLedger.open(server.url()).warnings
+    assert "no standby" in first
+    assert "owns its tables" in second
+
+
+def test_nobody_there(server):
+    """Neither a server nor a database nor a ledger: one line each, without the password"""
+    with pytest.raises(StoreError, match="cannot connect"):
+        PostgresLedger.open(server.url().replace("postgres@", "postgres:secret@"))
+    server.start()
+    with pytest.raises(StoreError, match='database "nowhere" does not exist') as caught:
+        PostgresLedger.open(server.url("nowhere").replace("postgres@", "postgres:secret@"))
+    assert "secret" not in str(caught.value)
+    with pytest.raises(StoreError, match=r"there is no ledger .*wallet init"):
+        PostgresLedger.open(server.url())
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["restarted", "crashed"])
+async def test_a_server_that_was_started_anew_believes_no_writer_of_before(server, how):
+    """Its heads name none, and that one writes nothing, until it was named again; what was committed is there"""
+    server.start()
+    init(server.url(), 2, CURRENCIES)
+    writer, story = await writer_of(server.url(), "before"), book()
+    reader = PostgresLedger.open(server.url())
+    await writer.commit([story.take()])
+    await asyncio.to_thread(server.restart, how)
+    assert await reader.heads() == [ShardHead(1, 2, "run", "repl", ""), ShardHead(1, 0, "run", "repl", "")]
+    assert await reader.has_named("before"), "it was a writer of this ledger all the same"
+    assert (await reader.find_events([])).heads[0].nonce == ""
+    story.deposit(5)
+    for _ in range(2):  # the first finds its connection gone
+        with pytest.raises(StoreError) as caught:
+            await writer.commit([story.entries])
+    assert isinstance(caught.value, WriterOutdated)
+    for outdated in (writer.renew_leases(1_000, [], []), writer.open_epoch(0, 1, 2, "a", "b", "")):
+        with pytest.raises(WriterOutdated):
+            await outdated
+    await writer.take_over("after", range(2), 0)
+    await writer.commit([story.entries])
+    assert [head.nonce for head in await reader.heads()] == ["after", "after"]
+    assert [finding async for finding in reader.verify()] == []
+    await writer.close()
+    await reader.close()
+
+
+async def test_a_commit_that_waits_for_a_standby_is_not_cancelled(server):
+    """Neither by who gives up nor by the end of the process: cancelled, it would be there without the standby"""
+    server.start()
+    init(server.url(), 2, CURRENCIES)
+    writer, story = await writer_of(server.url(), "waits"), book()
+    await writer.commit([story.take()])
+    backend = PostgresBackend(server, "postgres")
+    backend.alter("ALTER SYSTEM SET synchronous_standby_names = 'away'")
+    backend.rows("SELECT pg_reload_conf()")
+    story.deposit(5)
+    commit = asyncio.ensure_future(writer.commit([story.take()]))
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+
+    async def waits():
+        return (await asyncio.to_thread(backend.rows, waiting)) == [(1,)]
+
+    await until(waits, "the commit to wait")
+    commit.cancel()
+    closing = asyncio.ensure_future(writer.close())
+    await asyncio.sleep(0)
+    assert await waits()
+    assert "canceling wait" not in server.log()
+    backend.alter("ALTER SYSTEM RESET synchronous_standby_names")
+    backend.rows("SELECT pg_reload_conf()")
+    await closing
+    assert "canceling" not in server.log()
+    assert backend.rows("SELECT seq FROM shard WHERE shard = 0") == [(3,)]
+
+
+PGBOUNCER = shutil.which("pgbouncer")
+
+
+@pytest.mark.skipif(PGBOUNCER is None, reason="pgbouncer is not installed")
+@pytest.mark.parametrize("ignored", ["extra_float_digits", "enable_seqscan,enable_hashjoin,enable_mergejoin,jit"])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_pooler_is_refused_in_one_line(server, mode, ignored):
+    """It would hand each statement to another backend; a process of the wallet keeps few connections anyway"""
+    server.start()
+    directory = Path(tempfile.mkdtemp(prefix="pgb-"))
+    directory.chmod(0o755)
+    if server._user:
+        shutil.chown(directory, server._user)
+    (directory / "ini").write_text(
+        f"[databases]\n* = host={server.socket_directory} user=postgres\n"
+        f"[pgbouncer]\npool_mode = {mode}\nlisten_addr =\nunix_socket_dir = {directory}\n"
+        f"listen_port = 5432\nauth_type = any\n"
+        f"ignore_startup_parameters = {ignored}\n"
+    )
+    pooler = subprocess.Popen([str(PGBOUNCER), "-q", directory / "ini"], user=server._user, stderr=subprocess.DEVNULL)
+    try:
+        url = f"postgresql://postgres@/postgres?host={directory}"
+        for _ in range(200):
+            if (directory / ".s.PGSQL.5432").exists():
+                break
+            subprocess.run(["sleep", "0.02"], check=True)
+        with pytest.raises(StoreError, match="behind a connection pooler: set WALLET_LEDGER_URL to PostgreSQL itself"):
+            init(url, 2, CURRENCIES)
+    finally:
+        pooler.terminate()
+        pooler.wait()
+        shutil.rmtree(directory)
+
+
+async def test_the_role_of_the_service_adds_and_rewrites_nothing(server):
+    """With the roles of deploy/postgres it does all that a service does; what would change history is forbidden"""
+    server.start()
+
+    def run(file: str, user: str = "postgres") -> None:
+        socket = str(server.socket_directory)
+        server.run("psql", "-qX", "-v", "ON_ERROR_STOP=1", "-h", socket, "-U", user, "-d", "wallet", "-f", file)
+
+    where = ("-h", str(server.socket_directory), "-U", "postgres")
+    server.run("createdb", *where, "wallet")
+    scripts = server.directory / "sql"
+    shutil.copytree(ROOT / "deploy" / "postgres", scripts)
+    scripts.chmod(0o755)
+    run(str(scripts / "roles.sql"))
+    init(server.url("wallet", "wallet_owner"), 2, CURRENCIES)
+    run(str(scripts / "grants.sql"), "wallet_owner")
+    url = server.url("wallet", "wallet")
+    ledger, story = await writer_of(url, "n"), book()
+    assert not any("owns its tables" in warning for warning in ledger.warnings)
+    story.bet("g1", a=5)
+    story.result("g1", a=(5, 5))
+    for _ in range(64):
+        story.deposit(1)
+    await ledger.commit([story.take()])
+    await ledger.register_scripts({}, 0)
+    await ledger.renew_leases(1_000, [], [])
+    await ledger.retire()
+    assert [finding async for finding in ledger.verify()] == []
+    await ledger.close()
+    backend = PostgresBackend(server, "wallet")
+    backend.url = url
+    for forbidden in (
+        "UPDATE entry SET kind = 'x'",
+        "DELETE FROM entry",
+        "DELETE FROM mark",
+        "DELETE FROM wallet",
+        "UPDATE mark SET fingerprint = NULL",
+        "UPDATE wallet SET user_id = 'x'",
+        "DELETE FROM writer",
+        "UPDATE script SET text = 'x'",
+        "DROP TABLE wallet",
+        "ALTER TABLE entry DISABLE TRIGGER ALL",
+        "CREATE TABLE ledger.mine (x int)",
+        "UPDATE ledger SET uuid = 'x'",
+        "SET session_replication_role = replica",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            backend.alter(forbidden)

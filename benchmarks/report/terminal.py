@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.budget import Row
-from benchmarks.figures import Loads, Names, Run, Turn, cpu_by_role, latencies, median_cpu_us, median_rate
+from benchmarks.figures import Loads, Run, Turn, cpu_by_role, latencies, median_cpu_us, median_rate
 from benchmarks.latencies import PERCENTILES
 
 WORDS: Final = {"load", "system", "of it", "what", "what agreed"}

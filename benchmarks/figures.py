@@ -34,6 +34,7 @@ class Loads:
     """What is played."""
 
     ONE_BET: Final = "one bet"
+    PAIRED: Final = "one bet, side by side"
     DECLINED: Final = "declined bet"
     HOT: Final = "one hot player"
     TWO_WORKERS: Final = "one or two workers"

@@ -21,6 +21,7 @@ class Names:
     WALLET: Final = "wallet"
     ONE_WORKER: Final = "wallet, one worker"
     TWO_WORKERS: Final = "wallet, two workers"
+    ON_POSTGRES: Final = "wallet on PostgreSQL"
     EMPTY: Final = "empty handler"
     REDIS: Final = "Redis wallet"
     POSTGRES: Final = "PostgreSQL alone"
@@ -33,6 +34,7 @@ class Loads:
     """What is played."""
 
     ONE_BET: Final = "one bet"
+    PAIRED: Final = "one bet, side by side"
     DECLINED: Final = "declined bet"
     HOT: Final = "one hot player"
     TWO_WORKERS: Final = "one or two workers"

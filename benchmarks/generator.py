@@ -173,6 +173,63 @@ async def closed_loop(port: int, sequences: Sequence[Sequence[Sendable]], in_fli
     return Answered((time.perf_counter_ns() - start_ns) / 1e9, run.answers, run.taken_ns, [])
 
 
+class _PairedLoop(_Run):
+    """Each client has a connection to every server, and plays a turn: one request to each, one after the other."""
+
+    def __init__(self, turns: Iterator[Sequence[Sendable]], in_flight: int) -> None:
+        super().__init__()
+        self._turns = turns
+        self._playing = in_flight
+        self._following: dict[_Client, _Client] = {}
+        self._first: set[_Client] = set()
+
+    def link(self, clients: Sequence[_Client]) -> None:
+        """These are the connections of one client, in the order in which it uses them."""
+        self._first.add(clients[0])
+        self._following |= dict(zip(clients, [*clients[1:], clients[0]], strict=True))
+        self.begin(clients[0])
+
+    def begin(self, client: _Client) -> None:
+        turn = next(self._turns, None)
+        if turn is not None:
+            client.rest = iter(turn)
+            client.send(next(client.rest), time.perf_counter_ns())
+            return
+        self._playing -= 1
+        if not self._playing:
+            self.finish()
+
+    def proceed(self, client: _Client) -> None:
+        following = self._following[client]
+        if following in self._first:
+            self.begin(following)
+        else:
+            following.rest = client.rest
+            following.send(next(following.rest), time.perf_counter_ns())
+
+
+async def paired_loop(ports: Sequence[int], requests: Sequence[Sequence[Sendable]], in_flight: int) -> list[Answered]:
+    """Send each server its requests, over clients that each ask all servers in turn; what each answered.
+
+    So all see the same rate at the same time, on equally busy cores and equally cold caches, and their CPU can be
+    compared, however different they are. Raises WrongAnswer and TimeoutError.
+    """
+    run = _PairedLoop(iter(list(zip(*requests, strict=True))), in_flight)
+    connections = [await run.clients(port, in_flight) for port in ports]
+    start_ns = time.perf_counter_ns()
+    for clients in zip(*connections, strict=True):
+        run.link(clients)
+    await run.end([client for clients in connections for client in clients])
+    seconds = (time.perf_counter_ns() - start_ns) / 1e9
+    places = {id(event): place for place, events in enumerate(requests) for event in events}
+    found = [Answered(seconds, [], [], []) for _ in ports]
+    for (event, body), taken_ns in zip(run.answers, run.taken_ns, strict=True):
+        answered = found[places[id(event)]]
+        answered.answers.append((event, body))
+        answered.taken_ns.append(taken_ns)
+    return found
+
+
 def intended_s(count: int, rate: float, seed: int) -> list[float]:
     """When requests that come by chance, `rate` a second, are due: seconds from the start, each after the last."""
     chance = random.Random(seed)

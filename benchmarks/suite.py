@@ -22,8 +22,8 @@ from benchmarks.bare import BareScripts
 from benchmarks.figures import Loads, Names, Pass, Turn, median_rate
 from benchmarks.peer_systems import Empty, PostgresWallet, RedisWallet, TigerBeetleWallet
 from benchmarks.peers.webhook import PATH
-from benchmarks.systems import System, Wallet
-from benchmarks.turns import closed_turn, open_turn
+from benchmarks.systems import System, Wallet, WalletOnPostgres
+from benchmarks.turns import closed_turn, open_turn, paired_turns
 from seamless_wallet.commands import Code
 
 RATES: Final = (100.0, 300.0)
@@ -83,6 +83,7 @@ def one_pass(plan: Plan, show: Show) -> Pass:
                 running.enter_context(PostgresWallet.start(Names.POSTGRES, constraints=False)),
                 running.enter_context(PostgresWallet.start(Names.CONSTRAINED, constraints=True)),
                 running.enter_context(Wallet.start(Names.WALLET, directory / "wallet")),
+                running.enter_context(WalletOnPostgres.start_with_server(directory / "on_postgres")),
             ]
             if plan.tigerbeetle:
                 systems.append(running.enter_context(TigerBeetleWallet.start(plan.tigerbeetle)))
@@ -146,6 +147,7 @@ class _Measurements:
                 if system != empty
             ],
             partial(self._closed, Loads.ONE_BET, empty, self._players, EMPTY_TIMES * self._plan.bets),
+            lambda: Step(f"{Loads.PAIRED}: {empty.name}, {wallet.name}", lambda: self._paired(empty, wallet)),
             lambda: self._closed(Loads.DECLINED, wallet, self._poor, code=Code.R4),
             lambda: self._closed(Loads.HOT, wallet, hot),
             lambda: self._closed(Loads.HOT, postgres, hot),
@@ -158,7 +160,7 @@ class _Measurements:
 
     def open_loops(self) -> Iterator[Step]:
         """Latencies at fixed rates, and at shares of what both can do."""
-        pair = [self._by_name[Names.WALLET], self._by_name[Names.POSTGRES]]
+        pair = [self._by_name[name] for name in (Names.WALLET, Names.ON_POSTGRES, Names.POSTGRES)]
         capacity = min(median_rate(self._found.turns, Loads.ONE_BET, system.name) for system in pair)
         rates = {Loads.at_rate(rate): rate for rate in RATES}
         rates |= {Loads.at_share(share): share * capacity for share in SHARES}
@@ -206,6 +208,11 @@ class _Measurements:
 
     async def _bare(self, bare: BareScripts) -> None:
         self._keep(bare.turn(Loads.ONE_BET, self._plan.bets))
+
+    async def _paired(self, *systems: System) -> None:
+        bets = [[bet for (bet,) in play.one_bets(self._players, self._plan.bets, PATH)] for _ in systems]
+        for turn in await paired_turns(Loads.PAIRED, systems, bets, self._plan.in_flight):
+            self._keep(turn)
 
     async def _open(self, load: str, system: System, rate: float, number: int) -> None:
         events = [event for (event,) in play.one_bets(self._players, round(rate * self._plan.open_s), PATH)]

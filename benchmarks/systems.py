@@ -9,13 +9,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
+
+import asyncpg
 
 from benchmarks.books import Books
+from benchmarks.figures import Names
 from benchmarks.generator import WrongAnswer, closed_loop, post
+from benchmarks.peers import postgres_wallet
 from benchmarks.peers.webhook import PATH
 from benchmarks.play import DEPOSIT, logins
 from benchmarks.service import CURRENCY, SCALE, TOKEN, Service, running, wait_until_ready
+from tests.postgres_server import Postgres
 
 ADMIN_IN_FLIGHT: Final = 32
 
@@ -42,6 +47,14 @@ class AdminCall(NamedTuple):
     request: bytes
 
 
+class Stored(NamedTuple):
+    """What a ledger holds."""
+
+    balances: dict[str, int]
+    entries: dict[str, int]
+    bets: int
+
+
 class Wallet:
     """`wallet up`, with the Valkey that it brings and a ledger in SQLite."""
 
@@ -54,10 +67,10 @@ class Wallet:
 
     @classmethod
     @contextmanager
-    def start(cls, name: str, directory: Path, workers: int = 1) -> Iterator[Wallet]:
+    def start(cls, name: str, directory: Path, workers: int = 1, **settings: str) -> Iterator[Self]:
         """A service that is ready."""
         directory.mkdir(mode=0o700, exist_ok=True)
-        service = Service(directory, WALLET_WORKERS=str(workers))
+        service = Service(directory, WALLET_WORKERS=str(workers), **settings)
         with running([sys.executable, "-m", "seamless_wallet", "up"], service.environ) as process:
             wait_until_ready(service)
             yield cls(name, service, process.pid)
@@ -79,17 +92,49 @@ class Wallet:
         found = await asyncio.to_thread(self.service.verify)
         if found["exit_status"]:
             raise WrongAnswer(f"{self.name}: wallet verify: {found}")
-        path = self.service.directory / "ledger.sqlite3"
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as ledger:
-            self.books.compare_balances(dict(ledger.execute("SELECT user_id, balance FROM wallet")))
-            kinds = dict(ledger.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
-            ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE open = 0 AND bet_index <> ''")
+        balances, kinds, bets = await self.stored()
+        self.books.compare_balances(balances)
         self.books.compare_counts(kinds, bets)
         return (
             f"{self.books.answers} answers, {sum(kinds.values())} entries, {bets} bets and {len(self.books.balances)} "
             "balances agree; trial balance zero; wallet verify found nothing"
         )
 
+    async def stored(self) -> Stored:
+        """What SQL has."""
+        path = self.service.directory / "ledger.sqlite3"
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as ledger:
+            balances = dict(ledger.execute("SELECT user_id, balance FROM wallet"))
+            kinds = dict(ledger.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
+            ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE open = 0 AND bet_index <> ''")
+        return Stored(balances, kinds, bets)
+
     def _call(self, path: str, body: dict[str, str], key: str) -> AdminCall:
         headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key, "Content-Type": "application/json"}
         return AdminCall(post(path, json.dumps(body).encode(), headers))
+
+
+class WalletOnPostgres(Wallet):
+    """`wallet up` with a ledger in a PostgreSQL of its own, on the disk."""
+
+    @classmethod
+    @contextmanager
+    def start_with_server(cls, directory: Path) -> Iterator[Self]:
+        """A service that is ready. The server has the settings of the peer that is PostgreSQL alone."""
+        with (
+            Postgres(None, **postgres_wallet.SETTINGS) as server,
+            cls.start(Names.ON_POSTGRES, directory, WALLET_LEDGER_URL=server.url()) as wallet,
+        ):
+            wallet.roots.append(server.pid)
+            wallet.url = server.url()
+            yield wallet
+
+    url: str
+
+    async def stored(self) -> Stored:
+        connection = await asyncpg.connect(self.url)
+        balances = dict(await connection.fetch("SELECT user_id, balance FROM ledger.wallet"))
+        kinds = dict(await connection.fetch("SELECT kind, count(*) FROM ledger.entry GROUP BY kind"))
+        bets = await connection.fetchval("SELECT count(*) FROM ledger.mark WHERE bet_index <> ''")
+        await connection.close()
+        return Stored(balances, kinds, bets)

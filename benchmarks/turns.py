@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.figures import Names, Turn
-from benchmarks.generator import Answered, closed_loop, open_loop
+from benchmarks.generator import Answered, closed_loop, open_loop, paired_loop
 from benchmarks.latencies import Latencies
 from benchmarks.play import Event, Sequences
 from benchmarks.processes import MachineTime, cpu_of, used_between
@@ -18,6 +18,15 @@ async def closed_turn(load: str, system: System, sequences: Sequences, in_flight
     begin = _Begin(system)
     answered = await closed_loop(system.port, sequences, in_flight)
     return begin.end(load, answered)
+
+
+async def paired_turns(
+    load: str, systems: Sequence[System], sequences: Sequence[Sequence[Event]], in_flight: int
+) -> list[Turn]:
+    """All systems at the same time and at the same rate, as `paired_loop` says. Raises WrongAnswer."""
+    begins = [_Begin(system) for system in systems]
+    answered = await paired_loop([system.port for system in systems], sequences, in_flight)
+    return [begin.end(load, each) for begin, each in zip(begins, answered, strict=True)]
 
 
 async def open_turn(load: str, system: System, events: Sequence[Event], rate: float, seed: int) -> Turn:

@@ -2,9 +2,10 @@
 
     python -m benchmarks.worker_cpu [--bets 6000] [--rounds 5] [--in-flight 64] [--players 200] [--poor]
 
-A complete service (`wallet up`) and the yardstick take turns; the medians of the rounds are compared. Every answer is
-checked: an R1 would be cheap. With --poor nobody has money, and every bet is declined with R4. `python -m benchmarks`
-shows it beside everything else; this is the quick way while a worker is changed.
+A complete service (`wallet up`) and the yardstick run beside each other. Every client sends one request to each in
+turn, so that both see the same rate, at the same time, on the same busy cores; the medians of the rounds are compared.
+Every answer is checked: an R1 would be cheap. With --poor nobody has money, and every bet is declined with R4.
+`python -m benchmarks` shows it beside everything else; this is the quick way while a worker is changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.generator import WrongAnswer
 from benchmarks.peer_systems import Empty
 from benchmarks.peers.webhook import PATH
 from benchmarks.systems import Wallet
-from benchmarks.turns import closed_turn
+from benchmarks.turns import paired_turns
 from seamless_wallet.commands import Code
 
 
@@ -34,13 +35,11 @@ async def measure(arguments: argparse.Namespace, empty: Empty, wallet: Wallet) -
     await wallet.create(players, 0 if arguments.poor else play.DEPOSIT)
     pairs = []
     for number in range(arguments.rounds + 1):
-        pair = []
-        for system in (empty, wallet):
-            bets = play.one_bets(players, arguments.bets, PATH, code)
-            pair.append(await closed_turn(Loads.ONE_BET, system, bets, arguments.in_flight))
+        bets = [[bet for (bet,) in play.one_bets(players, arguments.bets, PATH, code)] for _ in range(2)]
+        yardstick, bet = await paired_turns(Loads.PAIRED, (empty, wallet), bets, arguments.in_flight)
         if number:  # the first round warms up
-            pairs.append((pair[0], pair[1]))
-            print(f"round {number}: {_line(*pair)} ({pair[1].rate:.0f} bets/s)", flush=True)
+            pairs.append((yardstick, bet))
+            print(f"round {number}: {_line(yardstick, bet)} ({bet.rate:.0f} bets/s)", flush=True)
     print(await wallet.compare())
     return pairs
 

@@ -51,19 +51,25 @@ class Calls(NamedTuple):
 class Pool:
     """Connections that are kept, the warmest first. asyncpg's own pool sends a reset query at each release."""
 
-    def __init__(self, free: list[Calls]) -> None:
+    def __init__(self, connections: list[Any], free: list[Calls]) -> None:
+        self._connections = connections
         self._free = free
         self._waiting: deque[asyncio.Future[Calls]] = deque()
 
     @classmethod
     async def connect(cls, url: str) -> Pool:
         """Connect all of them."""
+        connections = [await asyncpg.connect(url) for _ in range(CONNECTIONS)]
         free = []
-        for _ in range(CONNECTIONS):
-            connection = await asyncpg.connect(url)
+        for connection in connections:
             names = ("take_bet", "judge_bet")
             free.append(Calls(*[(await connection.prepare(f"SELECT {n}({_ARGUMENTS})")).fetchval for n in names]))
-        return cls(free)
+        return cls(connections, free)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for connection in self._connections:
+            await connection.close()
 
     async def acquire(self) -> Calls:
         """One that is free, in the order of asking."""

@@ -11,7 +11,7 @@ from benchmarks.figures import Loads, Names, Run, Turn, cpu_by_role, latencies, 
 
 ROLES: Final = ("worker", "writer", "valkey", "backends", "postgres others", "admin", "supervisor", "others")
 COLOURS: Final = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#9c9c9c")
-SYSTEM_COLOURS: Final = {Names.WALLET: "#4269d0", Names.POSTGRES: "#3ca951"}
+SYSTEM_COLOURS: Final = {Names.WALLET: "#4269d0", Names.ON_POSTGRES: "#a463f2", Names.POSTGRES: "#3ca951"}
 DASHES: Final = {50.0: "dot", 95.0: "dash", 99.0: "solid"}
 TAIL: Final = (0.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95)
 LAYOUT: Final[dict[str, Any]] = {

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.budget import Row
-from benchmarks.figures import Loads, Names, Run, Turn, cpu_by_role, latencies, median_cpu_us, median_rate
+from benchmarks.figures import Loads, Run, Turn, cpu_by_role, latencies, median_cpu_us, median_rate
 from benchmarks.latencies import PERCENTILES
 
 WORDS: Final = {"load", "system", "of it", "what", "what agreed"}
@@ -49,7 +49,7 @@ def tables(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list
         [_open_line(run, load, system) for load, system in _kinds(opened)],
     )
     yield (
-        f"Budget: the {Names.WALLET} on SQLite, one worker; medians of {len(run.passes)} pass(es)",
+        f"Budget: on SQLite unless said otherwise, one worker; medians of {len(run.passes)} pass(es)",
         ["what", "first version", "target", "stretch", "measured", "verdict"],
         [[row.name, row.first_version, row.target, row.stretch, row.measured, row.verdict] for row in rows],
     )

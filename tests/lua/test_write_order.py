@@ -83,7 +83,9 @@ def full(real, scene):
 def test_a_full_server_is_confirmed(full):
     """Watermark, trimming and period go on: a writer that stopped here could never free anything."""
     seq = seq_of(full)
+    full.client.config_set("maxmemory", 0)
     full.wait(HOUR)
+    full.client.config_set("maxmemory", 1)
     full.confirm(seq, tail=0)
     assert [entry.seq for entry in full.entries()] == [seq]
     head = full.client.hmget(keys.head(SHARD), "committed", "period")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -51,11 +50,6 @@ _SCRIPT_OF: Final[Mapping[Kind, str]] = {
 }
 
 
-@cache
-def _script_of(kind: Kind) -> Script:
-    return load_scripts()[_SCRIPT_OF[kind]]
-
-
 class PreparedEvent:
     """A command with what is computed once for all its attempts."""
 
@@ -80,7 +74,7 @@ class PreparedEvent:
         self.fingerprint = fingerprint(command)
         self.round_digest = round_digest(command) if command.kind in BET_KINDS else None
         self.payload = encode_payload(command)
-        self.script: Script = _script_of(command.kind)
+        self.script: Script = load_scripts()[_SCRIPT_OF[command.kind]]
 
     @property
     def key(self) -> tuple[str, bytes]:

@@ -14,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "service" / "seamless_wallet"
 ROOMS = (
     "backoffice",
+    "calls",
     "ciphers.py",
     "commands.py",
     "engine",
@@ -70,6 +71,8 @@ ROOM_ALLOWS = {
 
 MODULE_ALLOWS = {
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
+    "calls/recorder.py": {"asyncio.AbstractEventLoop", "threading.Event", "threading.Thread"},
+    "calls/spool.py": {*FILES, "os.O_EXCL", "os.O_WRONLY", "os.scandir", "os.write"},
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program
     "http_server/aiohttp_internals.py": {  # the header Date
@@ -105,6 +108,8 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
+    "stores/sqlite_calls/calls_file.py": FILES,
+    "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
         "asyncio.wrap_future",
         "concurrent.futures.Executor",
@@ -112,7 +117,7 @@ MODULE_ALLOWS = {
         "threading.local",
     },
 }
-"""The exceptions, module by module. `stores/sqlite` as a whole may use `sqlite3`."""
+"""The exceptions, module by module. `stores/sqlite` and `stores/sqlite_calls` as a whole may use `sqlite3`."""
 
 METHODS = words("""
     connect_accepted_socket create_connection create_datagram_endpoint create_server create_unix_connection
@@ -127,7 +132,7 @@ BUILTINS = {"__import__", "compile", "eval", "exec"}
 def allowed(path: str) -> set[str]:
     """What a module may use: by its path in the package."""
     room = path.partition("/")[0]
-    sqlite = {"sqlite3"} if path.startswith("stores/sqlite/") else set()
+    sqlite = {"sqlite3"} if path.startswith(("stores/sqlite/", "stores/sqlite_calls/")) else set()
     return VALUES | LOOP | sqlite | ROOM_ALLOWS.get(room, set()) | MODULE_ALLOWS.get(path, set())
 
 

@@ -255,6 +255,18 @@ PROCESS_LOOP_LAG_SECONDS: Final = Gauge(
     ["role"],
     merge="max",
 )
+CALLS_RECORDED: Final = Counter(
+    "wallet_calls_recorded_total",
+    "Webhook calls that were written for the history of calls. Remedy: none; compare it with "
+    "wallet_webhook_requests_total.",
+)
+CALLS_DROPPED: Final = Counter(
+    "wallet_calls_dropped_total",
+    "Webhook calls that the history of calls lacks, by cause. Remedy: for `queue` look at the disk and at the workers' "
+    "CPU; for `disk` see that the disk has room and that the admin process runs (`calls_dropped` in the log). For "
+    "`strangers` do nothing: only some calls without a right key are kept. Report `broken`.",
+    ["cause"],
+)
 
 ALL: Final[tuple[Metric[Any], ...]] = tuple(value for value in globals().values() if isinstance(value, Metric))
 """In the order of their declaration."""

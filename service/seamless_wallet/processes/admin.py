@@ -8,6 +8,7 @@ from seamless_wallet.backoffice import backoffice_app
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
+from seamless_wallet.processes.call_history import CallCollection, open_calls
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
@@ -36,6 +37,9 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await stack.enter_async_context(collector.running())
             readiness = Readiness(assembled.pipeline, probed, generation.lifetime)
             await stack.enter_async_context(readiness.asking())
+            calls = await stack.enter_async_context(open_calls(settings))
+            collection = CallCollection(calls, settings, assembled.clock)
+            await stack.enter_async_context(collection.running())
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,

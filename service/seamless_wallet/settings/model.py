@@ -142,6 +142,18 @@ class Settings(BaseModel):
         le=7 * 86_400,
         description="How often the admin process verifies the entries that are new in the ledger. 0: never.",
     )
+    calls_days: Whole = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days for which the history of calls is kept. 0: no call is recorded, and what is there stays.",
+    )
+    calls_mib: Whole = Field(
+        1024,
+        ge=16,
+        le=1024 * 1024,
+        description="Size of the history of calls in MiB. When it is reached, the oldest calls are deleted.",
+    )
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose `X-Forwarded-For` is trusted. Default: none."
     )
@@ -200,6 +212,16 @@ class Settings(BaseModel):
         if self.ledger_url is None:
             return self.data_dir / "ledger.sqlite3"
         return Path(self.ledger_url.get_secret_value().removeprefix(SQLITE_PREFIX)).absolute()
+
+    @property
+    def calls_path(self) -> Path:
+        """The SQLite file of the history of calls, beside the ledger."""
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.calls.db")
+
+    @property
+    def calls_spool_path(self) -> Path:
+        """The directory of the calls that are not in that file yet."""
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.calls")
 
     @property
     def embedded_redis(self) -> bool:

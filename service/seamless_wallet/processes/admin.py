@@ -8,12 +8,14 @@ from seamless_wallet.backoffice import backoffice_app
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
-from seamless_wallet.processes.call_history import CallCollection, open_calls
+from seamless_wallet.processes.call_decoder import RecordedRequests
+from seamless_wallet.processes.call_history import CallCollection, open_calls, recorded_calls
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
 from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.lifetime import Generation
+from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.processes.readiness import Readiness
 from seamless_wallet.settings import Settings, admin_token
 
@@ -40,6 +42,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             calls = await stack.enter_async_context(open_calls(settings))
             collection = CallCollection(calls, settings, assembled.clock)
             await stack.enter_async_context(collection.running())
+            recorder = await stack.enter_async_context(recorded_calls(settings, assembled.clock, assembled.randomness))
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,
@@ -51,6 +54,9 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 token=token.get_secret_value(),
                 readiness=readiness.components,
                 exposition=collector.exposition,
+                calls=calls,
+                call_decoder=RecordedRequests(build_providers(settings), assembled.clock),
+                recorder=recorder,
             )
             if settings.verify_every_s:
                 verified = await stack.enter_async_context(open_ledger(settings, readers=1))

@@ -81,7 +81,7 @@ class Calls:
         )
 
     async def export(self, request: web.Request) -> web.Response:
-        """`GET /v1/calls/export`: CSV or lines of JSON, with the header Next-Cursor if there is more. Raises ProblemError."""
+        """`GET /v1/calls/export`: CSV or lines of JSON; header Next-Cursor if there is more. Raises ProblemError."""
         query = call_requests.calls_query(request, limit_max=call_requests.EXPORT_LIMIT_MAX, further=("format",))
         name = request.query.get("format", "jsonl")
         if name not in _FORMS:

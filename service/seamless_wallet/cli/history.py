@@ -49,7 +49,7 @@ def entries(
     from seamless_wallet.backoffice.responses import entry_json
     from seamless_wallet.ledger.records import EntriesQuery
 
-    query = EntriesQuery(_ms(begin, "--from") or 0, _ms(end, "--to"), before, limit)
+    query = EntriesQuery(moment_ms(begin, "--from") or 0, moment_ms(end, "--to"), before, limit)
 
     async def ask(ledger: SqliteLedger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
@@ -58,7 +58,7 @@ def entries(
     found = _ask(ask)
     columns = ("received", "seq", "kind", "provider", "transaction_id", "game_no", "balance_delta", "balance", "debt")
     rows = [{**row, "items": _items_text(row.get("items", ()))} for row in found]
-    _show(found if json else rows, (*columns, "items"), json=json)
+    show_rows(found if json else rows, (*columns, "items"), json=json)
 
 
 def rounds(
@@ -78,7 +78,7 @@ def rounds(
 
     found = _ask(ask)
     rows = [{**round_, **bet} for round_ in found for bet in round_["bets"]]
-    _show(
+    show_rows(
         found if json else rows,
         ("placed", "seq", "provider", "game_no", "bet_index", "state", "stake", "winloss"),
         json=json,
@@ -102,7 +102,7 @@ def list_players(
     async def ask(ledger: SqliteLedger) -> list[Row]:
         return [player_json(wallet, ledger.scales[wallet.currency]) for wallet in await ledger.players(query)]
 
-    _show(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
+    show_rows(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
 
 
 def balance(
@@ -114,7 +114,7 @@ def balance(
     from seamless_wallet.backoffice.responses import iso_utc
     from seamless_wallet.money import format_minor
 
-    at_ms = _ms(at, "--at") or 0
+    at_ms = moment_ms(at, "--at") or 0
 
     async def ask(ledger: SqliteLedger) -> Row:
         currency = (await _player(ledger, user_id)).currency
@@ -133,7 +133,7 @@ def balance(
         }
 
     found = _ask(ask)
-    _show(found if json else [found], tuple(found), json=json)
+    show_rows(found if json else [found], tuple(found), json=json)
 
 
 # ---------------------------------------------------------------------- how
@@ -158,7 +158,7 @@ async def _player(ledger: SqliteLedger, user_id: str) -> Wallet:
     return player
 
 
-def _ms(text: str, option: str) -> int | None:
+def moment_ms(text: str, option: str) -> int | None:
     """Epoch milliseconds of a moment; None if there is none. Raises BadParameter."""
     if not text:
         return None
@@ -178,7 +178,8 @@ def _items_text(items: Sequence[Row]) -> str:
     )
 
 
-def _show(found: Any, columns: Sequence[str], *, json: bool) -> None:
+def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
+    """Print rows as a table with these columns, or as JSON."""
     if json:
         typer.echo(jsonlib.dumps(found))
         return

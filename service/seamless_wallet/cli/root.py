@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "player": "players:player",
     "entries": "history:entries",
     "rounds": "history:rounds",
+    "calls": "calls:calls",
+    "explain": "explain:explain",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
     "backup": "backup:backup",

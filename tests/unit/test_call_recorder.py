@@ -143,6 +143,18 @@ def test_what_nobody_collects_is_bounded(tmp_path):
     spool.write(b"x" * 100, NOW_MS)
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    """Unless it may still be at it."""
+    spool = Spool(tmp_path / "calls", "a")
+    spool.write(b"x", NOW_MS)
+    for begun_ms in (NOW_MS - 1, NOW_MS):
+        (spool.directory / f"{begun_ms:013d}-b-1.part").touch()
+    spool.remove_unfinished(NOW_MS)
+    assert {path.suffix for path in spool.directory.iterdir()} == {".batch", ".part"}
+    assert len(list(spool.directory.iterdir())) == 2
+    Spool(tmp_path / "none").remove_unfinished(NOW_MS)
+
+
 def test_two_processes_count_the_same_room(tmp_path):
     """The bound is that of the directory."""
     one, other = (Spool(tmp_path / "calls", name, bytes_max=1000) for name in "ab")

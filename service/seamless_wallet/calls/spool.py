@@ -75,6 +75,14 @@ class Spool:
         check_directory(self.directory)
         self._is_prepared = True
 
+    def remove_unfinished(self, before_ms: int) -> None:
+        """Remove what killed processes have left half written before a time. Never raises OSError."""
+        with suppress(OSError):
+            for path in self.directory.iterdir():
+                begun_ms = path.name.partition("-")[0]
+                if path.suffix == _UNFINISHED and begun_ms.isdecimal() and int(begun_ms) < before_ms:
+                    path.unlink(missing_ok=True)
+
     def batches(self) -> Iterator[Path]:
         """The whole batches that are there, oldest first. Raises OSError."""
         try:

@@ -20,6 +20,12 @@ from seamless_wallet.stores.sqlite_calls import SqliteCalls
 COLLECT_CALLS_EVERY_S: Final = 0.5
 """How long a batch waits to be collected."""
 
+PRUNE_STEPS_MAX: Final = 20
+"""Steps of deleting after one collection: as many calls may have to go as come."""
+
+UNFINISHED_MS: Final = 3_600_000
+"""What a killed worker has left half written for so long is removed."""
+
 LOG_EVERY_S: Final = 60.0
 
 _DAY_MS: Final = 86_400_000
@@ -50,6 +56,7 @@ class CallCollection:
         self._keep_ms = settings.calls_days * _DAY_MS
         self._bytes_max = settings.calls_mib * 2**20
         self._clock = clock
+        self._spool = Spool(settings.calls_spool_path)
         self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
     @asynccontextmanager
@@ -63,14 +70,21 @@ class CallCollection:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _collect_for_ever(self) -> None:
+        self._spool.remove_unfinished(self._clock.now_ms() - UNFINISHED_MS)
         while True:
             try:
                 await self._calls.collect(self._report_broken)
-                if self._keep_ms:
-                    await self._calls.prune(self._clock.now_ms() - self._keep_ms, self._bytes_max)
+                await self._prune()
             except StoreError as error:
                 self._log.warning("calls_not_collected", error=str(error))
             await asyncio.sleep(COLLECT_CALLS_EVERY_S)
+
+    async def _prune(self) -> None:
+        if not self._keep_ms:
+            return
+        for _ in range(PRUNE_STEPS_MAX):
+            if not await self._calls.prune(self._clock.now_ms() - self._keep_ms, self._bytes_max):
+                return
 
     def _report_broken(self, what: str) -> None:
         metrics.CALLS_DROPPED.labels("broken").inc()

@@ -39,20 +39,19 @@ def find(connection: sqlite3.Connection, query: CallsQuery) -> CallsPage:
     where = ["id >= ?", "id < ?", *indexed]
     if query.failed or query.unacknowledged:
         where.append("failed = 1")
-    looked_at: list[Any] = [min(ID_MAX, query.from_ms << ID_SHIFT), before, *found]
-    last, count = connection.execute(
-        f"SELECT min(id), count(*) FROM "  # noqa: S608 - of fixed texts
-        f"(SELECT id FROM call WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?)",
-        (*looked_at, LOOKED_AT_MAX),
-    ).fetchone()
-    if not count:
-        return CallsPage([], None)
+    last, count = min(ID_MAX, query.from_ms << ID_SHIFT), 0
     others, values = _chosen(_OTHERS, query)
     if query.unacknowledged:
         others.append("acknowledged_ms = 0")
+    if others:  # no index has these
+        last, count = connection.execute(
+            f"SELECT min(id), count(*) FROM "  # noqa: S608 - of fixed texts
+            f"(SELECT id FROM call WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?)",
+            (last, before, *found, LOOKED_AT_MAX),
+        ).fetchone()
     rows = connection.execute(
         f"SELECT * FROM call WHERE {' AND '.join([*where, *others])} ORDER BY id DESC LIMIT ?",  # noqa: S608 - the same
-        (last, *looked_at[1:], *values, query.limit + 1),
+        (last, before, *found, *values, query.limit + 1),
     ).fetchall()
     calls = [stored_call(row) for row in rows[: query.limit]]
     if len(rows) > query.limit:

@@ -14,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "service" / "seamless_wallet"
 ROOMS = (
     "backoffice",
+    "calls",
     "ciphers.py",
     "commands.py",
     "engine",
@@ -69,8 +70,12 @@ ROOM_ALLOWS = {
 """What a whole room may use beside that."""
 
 MODULE_ALLOWS = {
+    "backoffice/call_requests.py": {"datetime"},  # reads moments
+    "backoffice/call_responses.py": {"csv", "io.StringIO"},
     "backoffice/requests.py": {"datetime"},  # reads moments that are given to it
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
+    "calls/recorder.py": {"asyncio.AbstractEventLoop", "threading.Event", "threading.Thread"},
+    "calls/spool.py": {*FILES, "os.O_EXCL", "os.O_WRONLY", "os.scandir", "os.write"},
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program
     "http_server/aiohttp_internals.py": {  # the header Date
@@ -115,6 +120,8 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
+    "stores/sqlite_calls/calls_file.py": FILES,
+    "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
         "asyncio.wrap_future",
         "concurrent.futures.Executor",
@@ -124,7 +131,7 @@ MODULE_ALLOWS = {
 }
 """The exceptions, module by module."""
 
-DATABASES = {"stores/sqlite/": {"sqlite3"}, "stores/postgres/": {"asyncpg"}}
+DATABASES = {"stores/sqlite/": {"sqlite3"}, "stores/sqlite_calls/": {"sqlite3"}, "stores/postgres/": {"asyncpg"}}
 """What a store as a whole may use."""
 
 METHODS = words("""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from seamless_wallet.backoffice.auth import bearer_auth
+from seamless_wallet.backoffice.calls_served import Calls
 from seamless_wallet.backoffice.handlers import Players
 from seamless_wallet.backoffice.health import Health
 from seamless_wallet.backoffice.lists import Lists
@@ -18,8 +19,10 @@ from seamless_wallet.http_server.serving import application
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from seamless_wallet.backoffice.calls_served import CallDecoder
     from seamless_wallet.backoffice.health import Exposition, Readiness
     from seamless_wallet.backoffice.trial_balances import AccountSums
+    from seamless_wallet.calls.ports import CallRecorder, CallStore
     from seamless_wallet.ledger.ports import LedgerHistory, LedgerReader
     from seamless_wallet.ports import Clock, Randomness, WalletPort
 
@@ -42,10 +45,15 @@ def backoffice_app(
     token: str,
     readiness: Readiness,
     exposition: Exposition,
+    calls: CallStore,
+    call_decoder: CallDecoder,
+    recorder: CallRecorder | None = None,
 ) -> web.Application:
     """The back office. `scales`: decimal digits by currency. `token`: the bearer token of `/v1`.
 
     `account_sums` reads the whole ledger: hand in a reader of its own, so that nothing else waits behind it.
+
+    `calls` are those that are kept, `call_decoder` reads them again, `recorder` keeps what is decided again.
 
     `readiness` and `exposition` are what `/readyz` and `/metrics` tell.
 
@@ -55,6 +63,7 @@ def backoffice_app(
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
     lists = Lists(ledger, history, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
+    kept = Calls(calls, call_decoder, recorder, wallet, ledger, history, clock, Scales(scales))
     health = Health(readiness, exposition)
     middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
@@ -72,6 +81,12 @@ def backoffice_app(
             web.get(f"{_PLAYER}/entries", lists.entries),
             web.get(f"{_PLAYER}/balance", lists.balance),
             web.get(f"{_PLAYER}/rounds", lists.rounds),
+            web.delete(f"{_PLAYER}/calls", kept.erase),
+            web.get("/v1/calls", kept.list),
+            web.get("/v1/calls/export", kept.export),
+            web.get("/v1/calls/{call_id}", kept.show),
+            web.post("/v1/calls/{call_id}/acknowledgement", kept.acknowledge),
+            web.post("/v1/calls/{call_id}/replay", kept.replay),
             web.get("/v1/trial-balance", trial_balances.show),
         ]
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 500
+NOTE_CHARS_MAX: Final = 1000
 
 _JSON: Final = "application/json"
 _KEY: Final = re.compile(rf"[ -~]{{1,{ID_CHARS_MAX}}}")
@@ -57,6 +58,19 @@ class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str
 
 
+class AcknowledgementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/calls/{call_id}/acknowledgement`."""
+
+    note: Annotated[str, msgspec.Meta(max_length=NOTE_CHARS_MAX)]
+
+
+class ReplayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/calls/{call_id}/replay`. `confirm` repeats what kind of event it is."""
+
+    confirm: str
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=NOTE_CHARS_MAX)]
+
+
 _WORDS: Final = {
     "missing required": "missing",
     "contains unknown": "unknown field",
@@ -64,10 +78,13 @@ _WORDS: Final = {
     "currency": "must be a string",
     "status": "must be one of " + ", ".join(PlayerStatus),
     "amount": "must be a string",
+    "note": f"must be a string of at most {NOTE_CHARS_MAX} characters",
+    "confirm": "must be a string",
+    "reason": f"must be a string of 1 to {NOTE_CHARS_MAX} characters",
 }
 """What is wrong, by the field that has a wrong value, or by msgspec's words for a missing or unknown field."""
 
-Body = TypeVar("Body", CreateBody, StatusBody, AmountBody)
+Body = TypeVar("Body", CreateBody, StatusBody, AmountBody, AcknowledgementBody, ReplayBody)
 
 
 async def read_body(request: web.Request, form: type[Body]) -> Body:
@@ -185,10 +202,10 @@ def page_of(request: web.Request, others: AbstractSet[str] = frozenset()) -> tup
     `others`: parameters that there may be besides. Raises ProblemError.
     """
     query = request.query
-    limit = _limit_of(request, {"limit", "cursor", *others})
+    limit = limit_of(request, {"limit", "cursor", *others})
     if "cursor" not in query:
         return limit, None
-    cursor = _number(query["cursor"])
+    cursor = natural_number(query["cursor"])
     if cursor is None:
         raise invalid("cursor", "must be the next_cursor of an earlier page")
     return limit, cursor
@@ -197,7 +214,7 @@ def page_of(request: web.Request, others: AbstractSet[str] = frozenset()) -> tup
 def players_query(request: web.Request) -> PlayersQuery:
     """`limit`, `prefix`, `status`, `owing`, and `cursor`: only players after this user_id. Raises ProblemError."""
     query = request.query
-    limit = _limit_of(request, {"limit", "cursor", "prefix", "status", "owing"})
+    limit = limit_of(request, {"limit", "cursor", "prefix", "status", "owing"})
     for name in ("cursor", "prefix"):
         text = query.get(name, "a")
         if not 1 <= len(text) <= ID_CHARS_MAX or any(category(char) in {"Cc", "Cs"} for char in text):
@@ -247,18 +264,18 @@ def one_more(query: PlayersQuery) -> PlayersQuery:
     return msgspec.structs.replace(query, limit=query.limit + 1)
 
 
-def _limit_of(request: web.Request, known: set[str]) -> int:
+def limit_of(request: web.Request, known: set[str], limit_max: int = LIMIT_MAX) -> int:
     """`limit`, of a request with no other parameters than these, each once. Raises ProblemError."""
     query = request.query
     for name in query:
         if name not in known or len(query.getall(name)) > 1:
             raise invalid(name, "unknown or repeated parameter")
-    limit = _number(query.get("limit", str(LIMIT_DEFAULT)))
-    if limit is None or not 1 <= limit <= LIMIT_MAX:
-        raise invalid("limit", f"must be a number from 1 to {LIMIT_MAX}")
+    limit = natural_number(query.get("limit", str(LIMIT_DEFAULT)))
+    if limit is None or not 1 <= limit <= limit_max:
+        raise invalid("limit", f"must be a number from 1 to {limit_max}")
     return limit
 
 
-def _number(text: str) -> int | None:
+def natural_number(text: str) -> int | None:
     """A small natural number, digits only."""
     return int(text) if _NUMBER.fullmatch(text) and int(text) <= AMOUNT_MAX else None

@@ -48,7 +48,7 @@ def entries(
     from seamless_wallet.backoffice.responses import entry_json
     from seamless_wallet.ledger.records import EntriesQuery
 
-    query = EntriesQuery(_ms(begin, "--from") or 0, _ms(end, "--to"), before, limit)
+    query = EntriesQuery(moment_ms(begin, "--from") or 0, moment_ms(end, "--to"), before, limit)
 
     async def ask(ledger: Ledger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
@@ -98,7 +98,7 @@ def rounds(
 
     found = _ask(ask)
     rows = [{**round_, **bet} for round_ in found for bet in round_["bets"]]
-    _show(
+    show_rows(
         found if json else rows,
         ("placed", "seq", "provider", "game_no", "bet_index", "state", "stake", "winloss"),
         json=json,
@@ -122,7 +122,7 @@ def list_players(
     async def ask(ledger: Ledger) -> list[Row]:
         return [player_json(wallet, ledger.scales[wallet.currency]) for wallet in await ledger.players(query)]
 
-    _show(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
+    show_rows(_ask(ask), ("user_id", "status", "currency", "balance", "debt", "version"), json=json)
 
 
 def balance(
@@ -133,7 +133,7 @@ def balance(
     """Show what a player had at a time: after the newest entry that had been received by then. Reads the file."""
     from seamless_wallet.backoffice.responses import balance_json, iso_utc
 
-    at_ms = _ms(at, "--at") or 0
+    at_ms = moment_ms(at, "--at") or 0
 
     async def ask(ledger: Ledger) -> Row:
         player = await _player(ledger, user_id)
@@ -143,7 +143,7 @@ def balance(
         return balance_json(player, entry, at_ms, ledger.scales[player.currency])
 
     found = _ask(ask)
-    _show(found if json else [found], tuple(found), json=json)
+    show_rows(found if json else [found], tuple(found), json=json)
 
 
 # ---------------------------------------------------------------------- how
@@ -168,7 +168,7 @@ async def _player(ledger: Ledger, user_id: str) -> Wallet:
     return player
 
 
-def _ms(text: str, option: str) -> int | None:
+def moment_ms(text: str, option: str) -> int | None:
     """Epoch milliseconds of a moment; None if there is none. Raises BadParameter."""
     if not text:
         return None
@@ -183,7 +183,7 @@ def _ms(text: str, option: str) -> int | None:
 def _show_entries(found: Sequence[Row], *, json: bool) -> None:
     columns = ("received", "seq", "kind", "provider", "transaction_id", "game_no", "balance_delta", "balance", "debt")
     rows = [{**row, "items": _items_text(row.get("items", ()))} for row in found]
-    _show(found if json else rows, (*columns, "items"), json=json)
+    show_rows(found if json else rows, (*columns, "items"), json=json)
 
 
 def _items_text(items: Sequence[Row]) -> str:
@@ -193,7 +193,8 @@ def _items_text(items: Sequence[Row]) -> str:
     )
 
 
-def _show(found: Any, columns: Sequence[str], *, json: bool) -> None:
+def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
+    """Print rows as a table with these columns, or as JSON."""
     if json:
         typer.echo(jsonlib.dumps(found))
         return

@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "entries": "history:entries",
     "event": "history:event",
     "rounds": "history:rounds",
+    "calls": "calls:calls",
+    "explain": "explain:explain",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
     "backup": "backup:backup",

@@ -496,6 +496,19 @@ PROCESS_LOOP_LAG_SECONDS: Final = Gauge(
     labels=["role"],
     merge="max",
 )
+CALLS_RECORDED: Final = Counter(
+    "wallet_calls_recorded_total",
+    meaning="Webhook calls that were written for the history of calls.",
+    remedy="None; compare it with wallet_webhook_requests_total.",
+)
+CALLS_DROPPED: Final = Counter(
+    "wallet_calls_dropped_total",
+    meaning="Webhook calls that the history of calls lacks, by cause.",
+    remedy="For `queue` look at the disk and at the workers' CPU; for `disk` see that the disk has room and that the "
+    "admin process runs (`calls_dropped` in the log). For `strangers` do nothing: only some calls without a right key "
+    "are kept. Report `broken`.",
+    labels=["cause"],
+)
 
 ALL: Final[tuple[Metric[Any], ...]] = tuple(value for value in globals().values() if isinstance(value, Metric))
 """In the order of their declaration."""

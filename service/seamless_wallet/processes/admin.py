@@ -12,6 +12,8 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
+from seamless_wallet.processes.call_decoder import RecordedRequests
+from seamless_wallet.processes.call_history import CallCollection, open_calls, recorded_calls
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.lag import LagMonitor
@@ -20,6 +22,7 @@ from seamless_wallet.processes.ledger_gauges import LedgerGauges, TrialBalanceGa
 from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.measuring import measuring
+from seamless_wallet.processes.provider_accounts import build_providers
 from seamless_wallet.processes.readiness import Readiness
 from seamless_wallet.processes.redis_gauges import RedisGauges
 from seamless_wallet.settings import Settings, admin_token
@@ -48,6 +51,10 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await stack.enter_async_context(collector.running())
             readiness = Readiness(assembled.pipeline, probed, generation.lifetime)
             await stack.enter_async_context(readiness.asking())
+            calls = await stack.enter_async_context(open_calls(settings))
+            collection = CallCollection(calls, settings, assembled.clock)
+            await stack.enter_async_context(collection.running())
+            recorder = await stack.enter_async_context(recorded_calls(settings, assembled.clock, assembled.randomness))
             app = backoffice_app(
                 wallet=assembled.wallet,
                 ledger=ledger,
@@ -59,6 +66,9 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 token=token.get_secret_value(),
                 readiness=readiness.components,
                 exposition=collector.exposition,
+                calls=calls,
+                call_decoder=RecordedRequests(build_providers(settings), assembled.clock),
+                recorder=recorder,
             )
             await stack.enter_async_context(_gauges(settings, assembled))
             if settings.verify_every_s:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
+from seamless_wallet.processes.call_history import recorded_calls
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
@@ -32,12 +33,14 @@ def run_worker(
             ledger = await stack.enter_async_context(open_ledger(settings))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             begin_anomaly_counts(providers)
+            recorder = await stack.enter_async_context(recorded_calls(settings, assembled.clock, assembled.randomness))
             app = webhook_app(
                 providers,
                 assembled.wallet,
                 body_bytes_max=settings.body_bytes_max,
                 clock=assembled.clock,
                 trusted_proxies=settings.trusted_proxies,
+                recorder=recorder,
             )
             listener = port.share(settings.webhook_host, settings.webhook_port)
             server = await http_server(stack, app, listener)

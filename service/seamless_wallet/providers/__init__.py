@@ -6,7 +6,7 @@ values and functions: this room does no I/O and knows only ciphers, commands, mo
 
 from __future__ import annotations
 
-from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Profile, Reason, Reply
+from seamless_wallet.providers.profile import Echo, Ids, Incoming, Invalid, Profile, Reason, Reply
 from seamless_wallet.providers.provider import Key, Provider
 from seamless_wallet.providers.registry import DEFAULT_PROFILE, PROFILES, ProviderError, build_provider
 
@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULT_PROFILE",
     "PROFILES",
     "Echo",
+    "Ids",
     "Incoming",
     "Invalid",
     "Key",

@@ -25,6 +25,7 @@ from seamless_wallet.providers.dowinn_v3_schema import (
     LoginEvent,
     LogoutEvent,
     LooseFields,
+    LooseIds,
     OtherChangeEvent,
     ResultEvent,
     WireEvent,
@@ -32,7 +33,7 @@ from seamless_wallet.providers.dowinn_v3_schema import (
     amount_of,
 )
 from seamless_wallet.providers.field_paths import path_of, position_of
-from seamless_wallet.providers.profile import Echo, Incoming, Invalid, Reason, Reply
+from seamless_wallet.providers.profile import Echo, Ids, Incoming, Invalid, Reason, Reply
 from seamless_wallet.providers.strict_json import exact, has_control, has_repeated_key
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _decode_event: Final = msgspec.json.Decoder(
     LoginEvent | LogoutEvent | BetEvent | CancelEvent | ResultEvent | ChangeEvent | OtherChangeEvent, float_hook=exact
 ).decode
 _decode_loose: Final = msgspec.json.Decoder(LooseFields, float_hook=exact).decode
+_decode_ids: Final = msgspec.json.Decoder(LooseIds).decode
 _decode_reply: Final = msgspec.json.Decoder(WireReply, float_hook=exact).decode
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -80,11 +82,12 @@ class DowinnV3:
             event = _decode_event(text)
             command = _command(text, event, sender, received_ms)
         except Invalid as invalid:
-            raise Invalid(invalid.reason, _loose_echo(text), invalid.place) from None
+            raise Invalid(invalid.reason, _loose_echo(text), invalid.place, _loose_ids(text)) from None
         except msgspec.ValidationError as error:
             echo = _loose_echo(text)
             known = echo.event_type is None or echo.event_type in self.event_types
-            raise Invalid(Reason.SCHEMA if known else Reason.EVENT_TYPE, echo, path_of(error)) from None
+            reason = Reason.SCHEMA if known else Reason.EVENT_TYPE
+            raise Invalid(reason, echo, path_of(error), _loose_ids(text)) from None
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Invalid(Reason.JSON, _loose_echo(text), position_of(error)) from None
         return Incoming(command, Echo(_NAMES[type(event)], event.timestamp, event.user_id))
@@ -209,6 +212,16 @@ def _loose_echo(text: bytes) -> Echo:
         stamp if type(stamp) is int and -ECHO_INT_MAX <= stamp <= ECHO_INT_MAX else None,
         loose.user_id if isinstance(loose.user_id, str) else None,
     )
+
+
+def _loose_ids(text: bytes) -> Ids:
+    """Whichever ids can be read."""
+    try:
+        loose = _decode_ids(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return Ids()
+    game_no = loose.data.get("game_no") if isinstance(loose.data, dict) else None
+    return Ids(*(value if isinstance(value, str) else "" for value in (loose.transaction_id, game_no)))
 
 
 def _data_fields(command: Command, scale: int) -> dict[str, object]:

@@ -215,6 +215,13 @@ class LooseFields(msgspec.Struct):
     user_id: Any = None
 
 
+class LooseIds(msgspec.Struct):
+    """What tells which event and round a wrong request is about."""
+
+    transaction_id: Any = None
+    data: Any = None
+
+
 class WireReply(msgspec.Struct, omit_defaults=True):
     """The reply. The guide requires `latest_balance` with R0 only."""
 

@@ -35,6 +35,13 @@ class Incoming(msgspec.Struct, frozen=True):
     echo: Echo
 
 
+class Ids(msgspec.Struct, frozen=True):
+    """What a request that is wrong elsewhere is about, for whoever looks for it; "" if it could not be read."""
+
+    transaction_id: str = ""
+    game_no: str = ""
+
+
 class Reply(msgspec.Struct, frozen=True):
     """A decoded reply, as the provider's side sees it. `latest_balance` is in major units."""
 
@@ -67,11 +74,12 @@ class Invalid(WalletError):
     is no JSON. It is for the log and never for the provider, holds nothing that the provider wrote, and may be empty.
     """
 
-    def __init__(self, reason: Reason, echo: Echo | None = None, place: str = "") -> None:
+    def __init__(self, reason: Reason, echo: Echo | None = None, place: str = "", ids: Ids | None = None) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.echo = echo or Echo()
         self.place = place
+        self.ids = ids or Ids()
 
 
 class Sender(Protocol):

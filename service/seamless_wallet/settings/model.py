@@ -148,6 +148,18 @@ class Settings(BaseModel):
         le=7 * 86_400,
         description="How often the admin process verifies the entries that are new in the ledger. 0: never.",
     )
+    calls_days: Whole = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days for which the history of calls is kept. 0: no call is recorded, and what is there stays.",
+    )
+    calls_mib: Whole = Field(
+        1024,
+        ge=16,
+        le=1024 * 1024,
+        description="Size of the history of calls in MiB. When it is reached, the oldest calls are deleted.",
+    )
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose `X-Forwarded-For` is trusted. Default: none."
     )
@@ -214,6 +226,16 @@ class Settings(BaseModel):
         """The URL of a ledger in PostgreSQL, password included: never log it. None: it is a SQLite file."""
         url = self.ledger_url and self.ledger_url.get_secret_value()
         return url if url and url.startswith(POSTGRES_PREFIXES) else None
+
+    @property
+    def calls_path(self) -> Path:
+        """The SQLite file of the history of calls, beside the ledger."""
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.calls.db")
+
+    @property
+    def calls_spool_path(self) -> Path:
+        """The directory of the calls that are not in that file yet."""
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.calls")
 
     @property
     def embedded_redis(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
+from seamless_wallet.calls.ports import CallRecorder
 from seamless_wallet.ciphers import DecryptionError
 from seamless_wallet.commands import Answer, Code, Command
 from seamless_wallet.http_server.aiohttp_internals import (
@@ -34,10 +35,8 @@ from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
 from seamless_wallet.webhook.call_counters import UNKNOWN, CallCounters
+from seamless_wallet.webhook.call_records import KEY_NAMES, Call, CallRecords, peer_of, record_stranger
 from seamless_wallet.webhook.source_address import Networks, refusal, source_of
-
-KEY_NAMES: Final = ("current", "previous")
-"""The labels of a provider's keys, in their order."""
 
 LOG_EVERY_S: Final = 10.0
 """What callers do wrong is logged once in this time, for each provider and reason."""
@@ -58,21 +57,17 @@ _PLAIN_HEAD: Final = prebuilt_head({"Content-Type": "application/json"})
 _log = structlog.get_logger(__name__)
 
 
-class Call:
-    """What is known of one call so far."""
-
-    __slots__ = ("echo", "key", "started_s")
-
-    def __init__(self, started_s: float) -> None:
-        self.started_s = started_s  # when the body was read, by the monotonic clock
-        self.key: Key | None = None  # seals the reply; None: the caller has no valid Api-Key
-        self.echo = Echo()  # what the reply repeats
-
-
 class Webhook:
     """The endpoint of one provider."""
 
-    def __init__(self, provider: Provider, wallet: WalletPort, clock: Clock, trusted_proxies: Networks) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        wallet: WalletPort,
+        clock: Clock,
+        trusted_proxies: Networks,
+        recorder: CallRecorder | None = None,
+    ) -> None:
         self._provider = provider
         self._wallet = wallet
         self._clock = clock
@@ -86,6 +81,7 @@ class Webhook:
         )
         self._counters = CallCounters(provider.name, provider.profile)
         self._heads = {key.text: prebuilt_head(provider.headers(key)) for key in provider.keys}
+        self._records = None if recorder is None else CallRecords(provider, recorder, clock, trusted_proxies)
         self._rate_limited_log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
     async def handle(self, request: web.Request) -> PrebuiltResponse:
@@ -105,6 +101,11 @@ class Webhook:
         ended_s = self._clock.monotonic_s()
         self._replying.observe(ended_s - decided_s)
         self._counters.count(self._event_label(call.echo), answer, ended_s - call.started_s)
+        if self._records is not None:
+            try:
+                self._records.record(call, request, answer, ended_s)
+            except Exception as fault:  # noqa: BLE001 - the answer never depends on the history
+                _report(fault, self._provider.name, call.echo.event_type)
         return response
 
     async def _answer(self, call: Call, request: web.Request) -> Answer:
@@ -114,8 +115,13 @@ class Webhook:
         body = await _read(request)
         call.started_s = self._clock.monotonic_s()
         asked = self._open(call, admitted, body)
-        self._opening.observe(self._clock.monotonic_s() - call.started_s)
-        return asked if isinstance(asked, Answer) else await self._wallet.apply(asked, self._provider.policy)
+        call.opened_s = self._clock.monotonic_s()
+        self._opening.observe(call.opened_s - call.started_s)
+        if isinstance(asked, Answer):
+            return asked
+        answer = await self._wallet.apply(asked, self._provider.policy)
+        call.decided_s = self._clock.monotonic_s()
+        return answer
 
     def _admit(self, call: Call, request: web.Request) -> Key | Answer:
         """The key of a caller who is let in, or the answer to one who is not. Sets `call.key`.
@@ -153,19 +159,20 @@ class Webhook:
         return refused
 
     def _open(self, call: Call, key: Key, body: bytes | None) -> Command | Answer:
-        """The command in a body, or the answer if there is none to execute. Sets `call.echo`."""
+        """The command in a body, or the answer if there is none to execute. Sets what `call` knows of it."""
         provider = self._provider
         if body is None:
             return BODY
         try:
-            incoming = provider.profile.decode(provider.open(body, key), provider, self._clock.now_ms())
+            call.request = provider.open(body, key)
+            incoming = provider.profile.decode(call.request, provider, self._clock.now_ms())
         except DecryptionError:
             return UNDECRYPTABLE
         except Invalid as invalid:
-            call.echo = invalid.echo
+            call.echo, call.ids = invalid.echo, invalid.ids
             self._log_invalid(invalid)
             return Answer(Code.R3, invalid.reason.value, detail=invalid.place)
-        call.echo = incoming.echo
+        call.echo, call.command = incoming.echo, incoming.command
         return incoming.command if provider.takes(incoming.command.kind) else SETTLEMENTS_ONLY
 
     def _log_invalid(self, invalid: Invalid) -> None:
@@ -188,8 +195,8 @@ class Webhook:
         provider = self._provider
         if call.key is None:
             return _plain(answer)
-        text = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
-        return PrebuiltResponse(self._heads[call.key.text], provider.seal(text, call.key))
+        call.reply = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
+        return PrebuiltResponse(self._heads[call.key.text], provider.seal(call.reply, call.key))
 
 
 def webhook_app(
@@ -199,23 +206,29 @@ def webhook_app(
     body_bytes_max: int,
     clock: Clock,
     trusted_proxies: Networks = (),
+    recorder: CallRecorder | None = None,
 ) -> web.Application:
-    """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not."""
+    """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not.
+
+    Each answered call is handed to `recorder`, if there is one.
+    """
     app = application("webhook", body_bytes_max=body_bytes_max)
     webhooks = {
-        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies).handle
+        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies, recorder).handle
         for name, provider in providers.items()
     }
     add_direct_posts(app, webhooks)
-    app.router.add_post("/webhook/{provider}", _no_provider)
+
+    async def no_provider(request: web.Request) -> web.StreamResponse:
+        _NO_PROVIDER_CALLS.inc()
+        if recorder is not None:
+            record_stranger(recorder, clock, peer_of(request, trusted_proxies), UNKNOWN, NO_PROVIDER)
+        response = _plain(NO_PROVIDER)
+        response.force_close()
+        return response
+
+    app.router.add_post("/webhook/{provider}", no_provider)
     return app
-
-
-async def _no_provider(_: web.Request) -> web.StreamResponse:
-    _NO_PROVIDER_CALLS.inc()
-    response = _plain(NO_PROVIDER)
-    response.force_close()
-    return response
 
 
 async def _read(request: web.Request) -> bytes | None:

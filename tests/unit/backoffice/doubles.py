@@ -9,10 +9,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from seamless_wallet.calls.record import CallRecord
+from seamless_wallet.calls.spool import Spool
 from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
 from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
@@ -110,6 +113,14 @@ class FakeHistory:
         entries = await self._ledger.entries(user_id, None, 10**6)
         return next((each for each in entries if each.command.received_ms <= at_ms), None)
 
+    async def event(self, provider: str, user_id: str, transaction_id: str) -> Entry | None:
+        if self._ledger.down:
+            raise self._ledger.down
+        asked = provider, user_id, transaction_id
+        found = (entry.command for entry in self._ledger.all)
+        named = [(command.provider, command.user_id, command.transaction_id) for command in found]
+        return self._ledger.all[named.index(asked)] if asked in named else None
+
     async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> list[PlayedRound]:
         found: dict[str, PlayedRound] = {}
         for entry in self._ledger.all:
@@ -166,6 +177,10 @@ class FakeWallet:
 
 class Office:
     """A client that carries the token, and what stands behind the server."""
+
+    calls: SqliteCalls
+    spool: Spool
+    recorded: list[CallRecord]
 
     def __init__(
         self,

@@ -56,6 +56,8 @@ def test_an_empty_token_is_refused_at_start():
             token="",
             readiness=None,  # type: ignore[arg-type]
             exposition=None,  # type: ignore[arg-type]
+            calls=None,  # type: ignore[arg-type]
+            call_decoder=None,  # type: ignore[arg-type]
         )
 
 

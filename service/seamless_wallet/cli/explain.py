@@ -1,0 +1,180 @@
+"""`wallet explain`: what came under an id, what was decided and why, what the money did, what to tell the provider."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from seamless_wallet.cli.calls import ask_calls, found_calls
+from seamless_wallet.cli.history import NotInLedger
+from seamless_wallet.cli.options import Json
+from seamless_wallet.processes.provider_accounts import load_checked_settings
+
+if TYPE_CHECKING:
+    from seamless_wallet.calls.ports import StoredCall
+    from seamless_wallet.ledger.entry import Entry
+    from seamless_wallet.stores.sqlite_calls import SqliteCalls
+
+FOUND_MAX: Final = 200
+"""Calls that are looked through for events with an id."""
+
+CODES: Final = {
+    "R0": "processed",
+    "R1": "failed for now",
+    "R2": "unauthorized",
+    "R3": "not valid",
+    "R4": "not enough balance",
+}
+
+EventKey = tuple[str, str, str]
+"""Provider, user_id, transaction_id."""
+
+
+def explain(
+    any_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A transaction_id, a round (game_no), or the id of a call.")
+    ],
+    provider: Annotated[str, typer.Option("--provider", help="Of this provider.")] = "",
+    player: Annotated[str, typer.Option("--player", help="Of this player.")] = "",
+    json: Json = False,
+) -> None:
+    """Explain an event in plain words: what came, what was decided, why, and what the player's money did.
+
+    Reads the history of calls and the ledger, whether the service is running or not. Lists the events if the id is that
+    of several.
+    """
+    try:
+        found = ask_calls(lambda store: _calls_about(store, any_id, provider, player))
+    except NotInLedger:  # no history at all
+        if not (provider and player):
+            raise
+        found = []
+    events: dict[EventKey, list[StoredCall]] = {}
+    for stored in found:
+        call = stored.call
+        events.setdefault((call.provider, call.user_id, call.transaction_id or str(stored.id)), []).append(stored)
+    if not events and provider and player:
+        events[provider, player, any_id] = []  # the ledger keeps it longer than the history
+    if not events:
+        raise NotInLedger(
+            f"no call with the id {any_id} is kept; with --provider and --player the ledger is asked, too"
+        )
+    if len(events) > 1:
+        _list_events(events, json=json)
+        return
+    ((key, tries),) = events.items()
+    told = _explained(key, sorted(tries, key=lambda stored: stored.id))
+    if json:
+        import msgspec
+
+        typer.echo(msgspec.json.encode(told))
+        return
+    for heading, lines in told.items():
+        typer.echo(f"{heading}:")
+        for line in lines:
+            typer.echo(f"  {line}")
+
+
+async def _calls_about(store: SqliteCalls, any_id: str, provider: str, player: str) -> Sequence[StoredCall]:
+    """Calls under a transaction_id, else of a round, else with that id, and all others about its event."""
+    import msgspec
+
+    from seamless_wallet.calls.ports import CallsQuery
+
+    for query in (CallsQuery(transaction_id=any_id), CallsQuery(game_no=any_id)):
+        narrowed = msgspec.structs.replace(query, provider=provider, user_id=player, limit=FOUND_MAX)
+        if found := await found_calls(store, narrowed):
+            return found
+    if not (any_id.isascii() and any_id.isdecimal() and int(any_id) < 2**63):
+        return []
+    stored = await store.call(int(any_id))
+    if stored is None:
+        return []
+    return await store.tries(stored.call, FOUND_MAX) or [stored]
+
+
+def _list_events(events: dict[EventKey, list[StoredCall]], *, json: bool) -> None:
+    from seamless_wallet.backoffice.responses import iso_utc
+    from seamless_wallet.cli.history import show_rows
+
+    rows = []
+    for (provider, user_id, transaction_id), tries in events.items():
+        newest = tries[0].call
+        rows.append(
+            {
+                "time": iso_utc(newest.received_ms),
+                "provider": provider,
+                "player": user_id,
+                "id": transaction_id,
+                "event": newest.event,
+                "code": newest.code,
+                "reason": newest.reason,
+                "calls": len(tries),
+            }
+        )
+    show_rows(rows, tuple(rows[0]), json=json)
+    if not json:
+        typer.echo("Several events: explain one of them by its id, with --provider and --player if need be.")
+
+
+def _explained(key: EventKey, tries: Sequence[StoredCall]) -> dict[str, list[str]]:
+    """Headings, each with its lines."""
+    from seamless_wallet.calls.reasons import MEANINGS, Meaning
+
+    entry, scale, player_known = asyncio.run(_in_ledger(*key))
+    told = {"What came": [_call_line(stored) for stored in tries] or ["no call that is still kept"]}
+    if tries:
+        last = tries[-1].call
+        meaning = MEANINGS.get(last.reason, Meaning(f"The reason is `{last.reason}`."))
+        where = [f"In the request at {last.place}."] if last.place else []
+        told["What was decided, and why"] = [f"{last.code}, {CODES[last.code]}. {meaning.why}", *where]
+        if meaning.tell:
+            told["What to tell the provider"] = [meaning.tell]
+    told["What the player's money did"] = _money_lines(entry, scale, player_known=player_known, user_id=key[1])
+    return told
+
+
+def _call_line(stored: StoredCall) -> str:
+    from seamless_wallet.backoffice.responses import iso_utc
+
+    call = stored.call
+    origin = f"decided again by the back office (call {call.replay_of})" if call.replay_of else f"from {call.peer}"
+    about = " ".join(part for part in (call.event or "an event that could not be read", call.game_no) if part)
+    return (
+        f"{iso_utc(call.received_ms)} {call.provider}: {about} {origin}, answered {call.code} {call.reason} "
+        f"after {stored.taken_us / 1000:g} ms (call {stored.id})"
+    )
+
+
+def _money_lines(entry: Entry | None, scale: int, *, player_known: bool, user_id: str) -> list[str]:
+    from seamless_wallet.backoffice.responses import entry_json
+    from seamless_wallet.money import format_minor
+
+    if entry is None:
+        if not user_id:
+            return ["Nothing: the player could not be read from the request."]
+        return ["Nothing: the ledger has no such event." if player_known else f"Nothing: there is no player {user_id}."]
+    told: dict[str, Any] = entry_json(entry, scale)
+    before = entry.decision.balance - entry.decision.balance_delta
+    debt = f", debt {told['debt']}" if entry.decision.debt else ""
+    moved = f"Balance {format_minor(before, scale)} → {told['balance']} ({told['balance_delta']}){debt}"
+    lines = [f"{moved}, entry {told['seq']} of shard {told['shard']}, {told['received']}."]
+    for item in told.get("items", ()):
+        result = f", winloss {item['winloss']}" if "winloss" in item else ""
+        lines.append(f"Bet {item['bet_index']} ({item['bet_type']}): {item['amount']}{result}: {item['effect']}.")
+    return lines
+
+
+async def _in_ledger(provider: str, user_id: str, transaction_id: str) -> tuple[Entry | None, int, bool]:
+    """The entry of an event, its currency's digits, and whether the player is known."""
+    from seamless_wallet.stores.sqlite import SqliteLedger
+
+    settings = load_checked_settings()
+    async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+        player = await ledger.wallet(user_id) if user_id else None
+        if player is None:
+            return None, 0, False
+        return await ledger.event(provider, user_id, transaction_id), ledger.scales[player.currency], True

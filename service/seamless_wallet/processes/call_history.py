@@ -1,0 +1,91 @@
+"""Puts the history of calls together: the recorder of a process that answers calls, and who collects what it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from seamless_wallet.calls.recorder import Recorder
+from seamless_wallet.calls.spool import Spool
+from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.observability import metrics
+from seamless_wallet.observability.rate_limited_log import RateLimitedLog
+from seamless_wallet.ports import Clock, Randomness
+from seamless_wallet.settings import Settings
+from seamless_wallet.stores.sqlite_calls import SqliteCalls
+
+COLLECT_CALLS_EVERY_S: Final = 0.5
+"""How long a batch waits to be collected."""
+
+PRUNE_STEPS_MAX: Final = 20
+"""Steps of deleting after one collection: as many calls may have to go as come."""
+
+UNFINISHED_MS: Final = 3_600_000
+"""What a killed worker has left half written for so long is removed."""
+
+LOG_EVERY_S: Final = 60.0
+
+_DAY_MS: Final = 86_400_000
+
+
+@asynccontextmanager
+async def recorded_calls(settings: Settings, clock: Clock, randomness: Randomness) -> AsyncIterator[Recorder | None]:
+    """The recorder of this process, at work until the context ends; None if no history is kept."""
+    if not settings.calls_days:
+        yield None
+        return
+    spool = Spool(settings.calls_spool_path, f"{os.getpid()}-{randomness.token(4)}")
+    recorder = Recorder(spool, clock.now_ms, clock.monotonic_s)
+    async with recorder.running():
+        yield recorder
+
+
+def open_calls(settings: Settings) -> SqliteCalls:
+    """The calls that are kept: enter it."""
+    return SqliteCalls(settings.calls_path, Spool(settings.calls_spool_path))
+
+
+class CallCollection:
+    """Collects the batches of all processes, and deletes what the settings do not keep."""
+
+    def __init__(self, calls: SqliteCalls, settings: Settings, clock: Clock) -> None:
+        self._calls = calls
+        self._keep_ms = settings.calls_days * _DAY_MS
+        self._bytes_max = settings.calls_mib * 2**20
+        self._clock = clock
+        self._spool = Spool(settings.calls_spool_path)
+        self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work until the context ends. Whatever goes wrong is logged, and tried again."""
+        task = asyncio.create_task(self._collect_for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _collect_for_ever(self) -> None:
+        self._spool.remove_unfinished(self._clock.now_ms() - UNFINISHED_MS)
+        while True:
+            try:
+                await self._calls.collect(self._report_broken)
+                await self._prune()
+            except StoreError as error:
+                self._log.warning("calls_not_collected", error=str(error))
+            await asyncio.sleep(COLLECT_CALLS_EVERY_S)
+
+    async def _prune(self) -> None:
+        if not self._keep_ms:
+            return
+        for _ in range(PRUNE_STEPS_MAX):
+            if not await self._calls.prune(self._clock.now_ms() - self._keep_ms, self._bytes_max):
+                return
+
+    def _report_broken(self, what: str) -> None:
+        metrics.CALLS_DROPPED.labels("broken").inc()
+        self._log.warning("calls_broken", error=what)

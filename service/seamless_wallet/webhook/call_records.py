@@ -1,0 +1,101 @@
+"""What is known of one call, and what the history of calls gets to know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from seamless_wallet.calls.record import TEXT_BYTES_MAX, CallRecord
+from seamless_wallet.commands import ID_CHARS_MAX, Answer, Command
+from seamless_wallet.ports import Clock
+from seamless_wallet.providers import Echo, Ids, Key, Provider
+from seamless_wallet.webhook.source_address import Networks, source_of
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from seamless_wallet.calls.ports import CallRecorder
+
+KEY_NAMES: Final = ("current", "previous")
+"""The labels of a provider's keys, in their order."""
+
+_US: Final = 1_000_000
+
+
+class Call:
+    """What is known of one call so far. Moments are seconds of the monotonic clock."""
+
+    __slots__ = ("arrived_s", "command", "decided_s", "echo", "ids", "key", "opened_s", "reply", "request", "started_s")
+
+    def __init__(self, arrived_s: float) -> None:
+        self.arrived_s = arrived_s  # when its headers were read
+        self.started_s = arrived_s  # when its body was read
+        self.opened_s = 0.0  # when that was decrypted and decoded; 0: it did not come to that
+        self.decided_s = 0.0  # when the wallet had answered
+        self.key: Key | None = None  # seals the reply; None: the caller has no valid Api-Key
+        self.echo = Echo()  # what the reply repeats
+        self.ids = Ids()  # what a wrong request is about
+        self.command: Command | None = None
+        self.request = b""  # decrypted
+        self.reply = b""  # before it is sealed
+
+
+class CallRecords:
+    """Makes the records of one provider's calls. Neither keys nor headers get into them."""
+
+    def __init__(self, provider: Provider, recorder: CallRecorder, clock: Clock, trusted_proxies: Networks) -> None:
+        self._provider = provider
+        self._recorder = recorder
+        self._clock = clock
+        self._trusted_proxies = trusted_proxies
+        self._slots = {key.text: name for name, key in zip(KEY_NAMES, provider.keys, strict=False)}
+
+    def record(self, call: Call, request: web.Request, answer: Answer, ended_s: float) -> None:
+        """Hand over a call that is answered."""
+        command, echo, text = call.command, call.echo, call.request
+        if command is None:
+            ids = call.ids
+            received_ms = self._clock.now_ms()
+            user_id = (echo.user_id or "")[:ID_CHARS_MAX]
+            transaction_id, game_no = ids.transaction_id[:ID_CHARS_MAX], ids.game_no[:ID_CHARS_MAX]
+        else:
+            received_ms, user_id = command.received_ms, command.user_id
+            transaction_id, game_no = command.transaction_id, command.game_no
+        started_s, event = call.started_s, echo.event_type
+        opened_s = call.opened_s or ended_s
+        decided_s = call.decided_s or opened_s
+        self._recorder.record(
+            CallRecord(
+                received_ms,
+                self._provider.name,
+                peer_of(request, self._trusted_proxies),
+                "" if call.key is None else self._slots[call.key.text],
+                event if event is not None and event in self._provider.profile.event_types else "",
+                user_id,
+                transaction_id,
+                game_no,
+                answer.code,
+                answer.reason,
+                answer.detail,
+                int((started_s - call.arrived_s) * _US),
+                int((opened_s - started_s) * _US),
+                int((decided_s - opened_s) * _US),
+                int((ended_s - decided_s) * _US),
+                text if len(text) <= TEXT_BYTES_MAX else text[:TEXT_BYTES_MAX],
+                call.reply,
+                len(text),
+            )
+        )
+
+
+def record_stranger(recorder: CallRecorder, clock: Clock, peer: str, provider: str, answer: Answer) -> None:
+    """Hand over a call to a provider that there is not."""
+    names = provider, peer, "", "", "", "", ""
+    recorder.record(CallRecord(clock.now_ms(), *names, answer.code, answer.reason, "", 0, 0, 0, 0, b"", b"", 0))
+
+
+def peer_of(request: web.Request, trusted_proxies: Networks) -> str:
+    """The address that a call comes from, as text; "" if it has none."""
+    if not trusted_proxies:
+        return request.remote or ""
+    address = source_of(request, trusted_proxies).address
+    return (request.remote or "") if address is None else str(address)

@@ -1,0 +1,200 @@
+"""From the worker to the files: nobody waits, nothing is raised, what does not fit is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from seamless_wallet.calls import recorder as recorder_module
+from seamless_wallet.calls.record import CallRecord, decode_batch, encode_batch
+from seamless_wallet.calls.recorder import Recorder
+from seamless_wallet.calls.spool import Spool, SpoolFull
+from seamless_wallet.calls.strangers import A_SOURCE_MAX, ALL_MAX, Strangers
+from seamless_wallet.observability import metrics
+from seamless_wallet.trusted_paths import UntrustedPath
+from tests.call_history import BET, NOW_MS, call_record
+
+
+def dropped(cause: str) -> float:
+    """Calls that were dropped so far."""
+    return metrics.CALLS_DROPPED.labels(cause).value
+
+
+def kept(spool: Spool) -> list[CallRecord]:
+    """All calls in the files."""
+    return [call for path in spool.batches() for call in decode_batch(path.read_bytes())]
+
+
+def recorder_of(spool: Spool) -> Recorder:
+    """A recorder that writes there."""
+    return Recorder(spool, lambda: NOW_MS, lambda: 0.0)
+
+
+async def until(condition):
+    """Wait for what a thread does."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - of a thread
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_recorded_is_in_files_when_the_recorder_ends(tmp_path):
+    """All of it, in order, in files that only this user can read."""
+    spool = Spool(tmp_path / "calls", "a")
+    recorder = recorder_of(spool)
+    sent = [call_record(transaction_id=f"t-{number}") for number in range(600)]
+    async with recorder.running():
+        for call in sent:
+            recorder.record(call)
+    assert kept(spool) == sent
+    assert {path.stat().st_mode & 0o777 for path in spool.batches()} == {0o600}
+    assert spool.directory.stat().st_mode & 0o777 == 0o700
+
+
+async def test_calls_are_written_while_it_runs(tmp_path):
+    """A killed worker loses a quarter of a second."""
+    spool = Spool(tmp_path / "calls", "a")
+    recorder = recorder_of(spool)
+    async with recorder.running():
+        recorder.record(BET)
+        await until(lambda: kept(spool) == [BET])
+
+
+async def test_a_store_that_hangs_holds_up_nobody(tmp_path, monkeypatch):
+    """The queue fills up to its bound, by number; the rest is dropped, counted, and no call waits."""
+    hangs = threading.Event()
+
+    class Hanging(Spool):
+        def write(self, content: bytes, now_ms: int) -> None:
+            hangs.wait()
+            super().write(content, now_ms)
+
+    monkeypatch.setattr(recorder_module, "QUEUE_CALLS_MAX", 20)
+    monkeypatch.setattr(recorder_module, "END_LIMIT_S", 0.01)
+    recorder = recorder_of(Hanging(tmp_path / "calls", "a"))
+    before = dropped("queue")
+    try:
+        async with recorder.running():
+            for _ in range(1000):
+                recorder.record(BET)
+            assert len(recorder._waiting) <= 20
+            assert dropped("queue") - before >= 1000 - 20 - recorder_module.BATCH_MAX
+    finally:
+        hangs.set()
+
+
+async def test_large_requests_fill_the_queue_by_their_bytes(tmp_path, monkeypatch):
+    """A few hundred large bodies are as much as the queue may hold."""
+    monkeypatch.setattr(recorder_module, "QUEUE_BYTES_MAX", 1000)
+    spool = Spool(tmp_path / "calls", "a")
+    recorder, before = recorder_of(spool), dropped("queue")
+    for _ in range(5):
+        recorder.record(call_record(request=b"x" * 400, reply=b""))
+    assert dropped("queue") - before == 3
+    async with recorder.running():
+        pass
+    assert len(kept(spool)) == 2
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), SpoolFull("full"), RuntimeError("a bug")])
+async def test_a_full_disk_costs_the_history_and_nothing_else(tmp_path, fault):
+    """What could not be written is counted. When there is room again, the next calls are written."""
+    faults = [fault]
+
+    class Failing(Spool):
+        def write(self, content: bytes, now_ms: int) -> None:
+            if faults:
+                raise faults[0]
+            super().write(content, now_ms)
+
+    spool = Failing(tmp_path / "calls", "a")
+    recorder, before = recorder_of(spool), dropped("disk")
+    async with recorder.running():
+        recorder.record(BET)
+        await until(lambda: dropped("disk") == before + 1)
+        faults.clear()
+        recorder.record(call_record(transaction_id="t-2"))
+    assert [call.transaction_id for call in kept(spool)] == ["t-2"]
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    """No half of a batch is found later, and no room is lost to it."""
+    spool = Spool(tmp_path / "calls", "a")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        spool.write(b"x", NOW_MS)
+    assert list(spool.directory.iterdir()) == []
+
+
+def test_what_nobody_collects_is_bounded(tmp_path):
+    """Without an admin process the files take so much of the disk and no more; collected ones make room."""
+    spool = Spool(tmp_path / "calls", "a", bytes_max=1000)
+    for _ in range(10):
+        spool.write(b"x" * 100, NOW_MS)
+    with pytest.raises(SpoolFull):
+        spool.write(b"x", NOW_MS)
+    next(spool.batches()).unlink()
+    spool.write(b"x" * 100, NOW_MS)
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    """Unless it may still be at it."""
+    spool = Spool(tmp_path / "calls", "a")
+    spool.write(b"x", NOW_MS)
+    for begun_ms in (NOW_MS - 1, NOW_MS):
+        (spool.directory / f"{begun_ms:013d}-b-1.part").touch()
+    spool.remove_unfinished(NOW_MS)
+    assert {path.suffix for path in spool.directory.iterdir()} == {".batch", ".part"}
+    assert len(list(spool.directory.iterdir())) == 2
+    Spool(tmp_path / "none").remove_unfinished(NOW_MS)
+
+
+def test_two_processes_count_the_same_room(tmp_path):
+    """The bound is that of the directory."""
+    one, other = (Spool(tmp_path / "calls", name, bytes_max=1000) for name in "ab")
+    one.write(b"x" * 900, NOW_MS)
+    with pytest.raises(SpoolFull):
+        other.write(b"x" * 200, NOW_MS)
+
+
+def test_a_directory_that_others_may_write_is_refused(tmp_path):
+    """They could plant calls that never came."""
+    directory = tmp_path / "calls"
+    directory.mkdir()
+    directory.chmod(0o777)
+    with pytest.raises(UntrustedPath):
+        Spool(directory, "a").write(b"x", NOW_MS)
+
+
+def test_strangers_are_sampled():
+    """Some of each address, some of all together, and again in the next minute."""
+    strangers = Strangers()
+    assert sum(strangers.is_kept("192.0.2.1", NOW_MS) for _ in range(1000)) == A_SOURCE_MAX
+    assert sum(strangers.is_kept(f"192.0.2.{number}", NOW_MS) for number in range(1000)) == ALL_MAX - A_SOURCE_MAX
+    assert strangers.is_kept("192.0.2.1", NOW_MS + 60_000)
+
+
+async def test_strangers_cannot_push_out_others(tmp_path):
+    """R2 is sampled before it gets into the queue; nothing else is."""
+    spool = Spool(tmp_path / "calls", "a")
+    recorder, before = recorder_of(spool), dropped("strangers")
+    async with recorder.running():
+        for _ in range(500):
+            recorder.record(call_record(code="R2", reason="api_key"))
+            recorder.record(call_record(code="R1", reason="redis"))
+    codes = [call.code for call in kept(spool)]
+    assert (codes.count("R2"), codes.count("R1")) == (A_SOURCE_MAX, 500)
+    assert dropped("strangers") - before == 500 - A_SOURCE_MAX
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\x92\x02\x90", encode_batch([BET])[:-1]])
+def test_what_is_no_batch_is_refused(content):
+    """Torn by a loss of power, or of a newer version."""
+    with pytest.raises(ValueError, match="batch"):
+        decode_batch(content)

@@ -118,7 +118,7 @@ async def test_a_restarted_redis_costs_each_shard_one_epoch(backend):
         assert await w.epochs() == [2] * 6
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 async def test_killed_anywhere_and_replaced_they_lose_and_double_nothing(backend, seed):
     """Some writer is cancelled after a random number of turns of the loop, again and again, under play."""
     print("seed", seed)

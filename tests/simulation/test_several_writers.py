@@ -309,7 +309,9 @@ PHASES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "when"), PHASES)
+@pytest.mark.parametrize(
+    ("method", "when"), [pytest.param(*each, marks=pytest.mark.long if each[0] != "commit" else []) for each in PHASES]
+)
 def test_when_one_freezes_anywhere_the_others_have_its_shards_in_time(method, when, tmp_path):
     """And when it wakes up it stops with them at once: its late commit and its late confirmation are refused."""
 
@@ -421,7 +423,7 @@ def test_only_the_shards_without_a_writer_are_r1(tmp_path):
     run(scenario())
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))])
 def test_whatever_happens_to_writers_every_history_is_exact(seed, tmp_path):
     """Writers die, freeze in the middle, lose Redis, end and come, in any order, under play."""
 

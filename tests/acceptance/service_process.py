@@ -73,6 +73,9 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None
 class RunningService:
     """`wallet up`, ready. Use as a context manager."""
 
+    database = ""
+    """Of its ledger in PostgreSQL, which goes with it."""
+
     def __init__(self, directory: Path, *, config: str = CONFIG, **changes: str) -> None:
         (directory / "wallet.toml").write_text(config)
         self.database = new_database() if ON_POSTGRES else ""
@@ -84,7 +87,6 @@ class RunningService:
     def of_program(cls, directory: Path, program: Sequence[str], words: Sequence[str], environ: dict[str, str]) -> Self:
         """`wallet up` by another program and command line, whose data directory is `var` in `directory`."""
         service = cls.__new__(cls)
-        service.database = ""
         service._start(directory, program, words, environ)
         return service
 

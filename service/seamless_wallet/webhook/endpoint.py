@@ -89,17 +89,15 @@ class Webhook:
         call = Call(self._clock.monotonic_s())
         try:
             answer = await self._answer(call, request)
-            decided_s = self._clock.monotonic_s()
             response = self._respond(call, answer)
         except Exception as fault:  # noqa: BLE001 - a bug is answered R1, so that the provider repeats the call
             _report(fault, self._provider.name, call.echo.event_type)
             answer = FAULT
-            decided_s = self._clock.monotonic_s()
             response = self._respond(call, answer)
         if answer.code is Code.R2:
             response.force_close()
         ended_s = self._clock.monotonic_s()
-        self._replying.observe(ended_s - decided_s)
+        self._replying.observe(ended_s - (call.decided_s or call.opened_s or call.started_s))
         self._counters.count(self._event_label(call.echo), answer, ended_s - call.started_s)
         if self._records is not None:
             try:

@@ -16,6 +16,7 @@ from seamless_wallet.engine import keys
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.processes.ledger_connection import init_ledger, open_ledger
 from seamless_wallet.recovery import ForeignRedis
+from tests.chosen_ledger import ON_POSTGRES
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
@@ -182,16 +183,15 @@ async def test_the_redis_of_another_ledger_is_refused_and_left_alone():
         await theirs.check([user])
 
 
+@pytest.mark.skipif(ON_POSTGRES, reason="there the next writer first waits for the lease of the one that died")
 async def test_an_interrupted_recovery_is_finished_by_the_next_writer(monkeypatch):
     """The writer dies between SQL's new epoch and the gate, three times in a row."""
     async with world(workers=2, shards=3, deadline_ms=1000) as w:
         players = await bettors(w, 6)
-        real, left = Pipeline.execute, 3
+        real, dying = Pipeline.execute, True
 
         def execute(self, *args):
-            nonlocal left
-            if left and args[0] == "EVAL":
-                left -= 1
+            if dying and args[0] == "EVAL":
                 raise ForeignRedis("as good as dead")
             return real(self, *args)
 
@@ -203,6 +203,7 @@ async def test_an_interrupted_recovery_is_finished_by_the_next_writer(monkeypatc
         for _ in range(2):
             with pytest.raises(ExceptionGroup):
                 await w.start_writer()
+        dying = False
         await w.start_writer()
         await gather(*playing)
         await verify_all(w, players)

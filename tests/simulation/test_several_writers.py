@@ -423,7 +423,9 @@ def test_only_the_shards_without_a_writer_are_r1(tmp_path):
     run(scenario())
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 6))])
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_to_writers_every_history_is_exact(seed, tmp_path):
     """Writers die, freeze in the middle, lose Redis, end and come, in any order, under play."""
 

@@ -24,13 +24,17 @@ SAMPLE = {
 WAIT_S = 5
 """How long a condition may take there. A broken rule often shows as something that never comes."""
 
+LIMIT_S = 30
+"""How long a test may take there."""
+
 FAILED = 1
 """Exit status of pytest if a test has failed. It is another one if there is no such test."""
 
 
 def run(copy: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     """These tests, in a process of its own, on a copy of the package."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
+    command += [f"--timeout={LIMIT_S}", *tests]
     environ = {
         **os.environ,
         "PYTHONPATH": str(copy / "service"),

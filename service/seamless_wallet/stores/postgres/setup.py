@@ -13,23 +13,19 @@ import msgspec
 from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.ledger_info import NEWER, LedgerInfo, check_currencies, check_shards
 from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
 
 T = TypeVar("T")
 
-NEWER: Final = "was created by a newer version; install that version or a later one"
 INIT_LOCK: Final = 7_230_548_167_312
 """Of the advisory lock within which a ledger is made or migrated: a number of ours."""
 
 
-class LedgerInfo(msgspec.Struct, frozen=True):
-    """Which ledger a database holds. `scales`: decimal digits of each currency; `used`: currencies with wallets."""
+class ServerLedgerInfo(LedgerInfo, frozen=True):
+    """The same of a ledger in a database."""
 
-    uuid: str
-    shards: int
-    scales: dict[str, int]
-    used: frozenset[str]
     schema_version: int
     payload_version: int
     warnings: tuple[str, ...] = ()
@@ -108,7 +104,7 @@ async def _init(
     return info.uuid
 
 
-async def _update_currencies(connection: Connection, info: LedgerInfo, currencies: Mapping[str, int]) -> None:
+async def _update_currencies(connection: Connection, info: ServerLedgerInfo, currencies: Mapping[str, int]) -> None:
     """Make the currencies those of the settings, but for those that wallets use."""
     for name in info.scales.keys() - currencies.keys() - info.used:
         await connection.execute(WRITE_SQL["delete_currency"], name)
@@ -127,11 +123,11 @@ async def _schema_version(connection: Connection) -> int:
     return version
 
 
-async def read_info(connection: Connection) -> LedgerInfo:
+async def read_info(connection: Connection) -> ServerLedgerInfo:
     """What the ledger says of itself, within the caller's transaction."""
     ledger_uuid, shards, schema_version, payload_version = await connection.fetchrow(READ_SQL["ledger"])
     rows = await connection.fetch(READ_SQL["currencies"])
-    return LedgerInfo(
+    return ServerLedgerInfo(
         ledger_uuid,
         shards,
         {name: scale for name, scale, _ in rows},
@@ -141,41 +137,16 @@ async def read_info(connection: Connection) -> LedgerInfo:
     )
 
 
-def _check_payloads(info: LedgerInfo, place: str) -> None:
+def _check_payloads(info: ServerLedgerInfo, place: str) -> None:
     if info.payload_version > PAYLOAD_VERSION:
         raise StoreError(f"the ledger {place} {NEWER}")
 
 
-def check_shards(info: LedgerInfo, place: str, shards: int) -> None:
-    """Raises StoreError unless the ledger has just so many shards."""
-    if info.shards != shards:
-        raise StoreError(
-            f"the ledger {place} has {info.shards} shards and the settings say {shards}: "
-            "the number is fixed when a ledger is made; set it back"
-        )
-
-
-def check_currencies(info: LedgerInfo, place: str, currencies: Mapping[str, int]) -> None:
-    """Raises StoreError unless the settings know all used currencies as they are, and no currency is new."""
-    for name in sorted(info.used):
-        if name not in currencies:
-            raise StoreError(f"the ledger {place} has players in {name}; add {name} to [currencies]")
-    for name, scale in sorted(currencies.items()):
-        if name not in info.scales:
-            raise StoreError(f"the currency {name} is new to the ledger {place}: run `wallet init`")
-        if info.scales[name] != scale:
-            remedy = "set it back" if name in info.used else "run `wallet init`"
-            raise StoreError(
-                f"the ledger {place} keeps {name} with {info.scales[name]} decimal digits and the settings say "
-                f"{scale}: {remedy}"
-            )
-
-
-def read_checked(url: str, shards: int | None, currencies: Mapping[str, int] | None) -> LedgerInfo:
+def read_checked(url: str, shards: int | None, currencies: Mapping[str, int] | None) -> ServerLedgerInfo:
     """Open a ledger once to see that it is there, of this schema, and as the settings say. Raises StoreError."""
     place = place_of(url)
 
-    async def read(connection: Connection) -> LedgerInfo:
+    async def read(connection: Connection) -> ServerLedgerInfo:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             version = await _schema_version(connection)
             if not version:

@@ -23,7 +23,7 @@ from seamless_wallet.stores.postgres.increments import verify_increment
 from seamless_wallet.stores.postgres.ledger_reads import LedgerReads
 from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.reads import database_size
-from seamless_wallet.stores.postgres.setup import LedgerInfo, read_checked
+from seamless_wallet.stores.postgres.setup import ServerLedgerInfo, read_checked
 from seamless_wallet.stores.postgres.sql import WRITE_SQL
 from seamless_wallet.stores.postgres.verification import Progress, verify
 
@@ -42,7 +42,7 @@ class PostgresLedger(LedgerReads):
     should change. Every method raises StoreError when the database is away.
     """
 
-    def __init__(self, url: str, info: LedgerInfo, readers: int) -> None:
+    def __init__(self, url: str, info: ServerLedgerInfo, readers: int) -> None:
         self._url = url
         self.place = place_of(url)
         self.uuid = info.uuid

@@ -16,10 +16,11 @@ from typing import Final
 import msgspec
 
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.ledger_info import NEWER, LedgerInfo
 from seamless_wallet.stores.sqlite import reads
 from seamless_wallet.stores.sqlite.database import SIDE_FILES, check_files, connect, transaction
 from seamless_wallet.stores.sqlite.new_file import CopyRefused, NewFile, check_writable_directory, refusing
-from seamless_wallet.stores.sqlite.setup import NEWER, LedgerInfo, read_info, schema_version
+from seamless_wallet.stores.sqlite.setup import read_info, schema_version
 from seamless_wallet.stores.sqlite.sql import BACKUP_SQL, SCHEMA_VERSION
 from seamless_wallet.stores.sqlite.verification import Progress, verify
 

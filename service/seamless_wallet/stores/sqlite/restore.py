@@ -19,11 +19,12 @@ from typing import Final
 import msgspec
 
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.ledger_info import NEWER, check_currencies, check_shards
 from seamless_wallet.stores.sqlite.backup import LedgerCopy, check_copy
 from seamless_wallet.stores.sqlite.database import RESTORING, check_files, connect
 from seamless_wallet.stores.sqlite.lease import WriterLease
 from seamless_wallet.stores.sqlite.new_file import CopyRefused, NewFile, refusing, sync_directory
-from seamless_wallet.stores.sqlite.setup import NEWER, check_currencies, check_shards, init, read_info, schema_version
+from seamless_wallet.stores.sqlite.setup import init, read_info, schema_version
 from seamless_wallet.stores.sqlite.sql import BACKUP_SQL, SCHEMA_VERSION
 from seamless_wallet.stores.sqlite.verification import Progress
 from seamless_wallet.trusted_paths import UntrustedPath, open_trusted

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from seamless_wallet.ledger.entry import CHAIN_START
 from seamless_wallet.ledger.payload import PAYLOAD_VERSION
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.ledger_info import NEWER, LedgerInfo, check_currencies, check_shards
 from seamless_wallet.stores.sql_files import statements
 from seamless_wallet.stores.sqlite.database import check_files, connect, store_error, transaction
 from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, WRITE_SQL
@@ -22,17 +21,6 @@ FILE_MODE: Final = 0o600
 """Of a new ledger. SQLite gives the `-wal` and `-shm` beside it the same."""
 
 FIRST: Final = "is of the first version, which had other tables: move it away, and run `wallet init` for a new one"
-
-NEWER: Final = "was created by a newer version; install that version or a later one"
-
-
-class LedgerInfo(msgspec.Struct, frozen=True):
-    """Which ledger a file holds. `scales`: decimal digits of each currency; `used`: currencies with wallets."""
-
-    uuid: str
-    shards: int
-    scales: dict[str, int]
-    used: frozenset[str]
 
 
 def init(path: Path | str, shards: int, currencies: Mapping[str, int], *, new_uuid: str | None = None) -> str:
@@ -151,31 +139,6 @@ def read_info(connection: sqlite3.Connection) -> LedgerInfo:
         {name: scale for name, scale, _ in rows},
         frozenset(name for name, _, used in rows if used),
     )
-
-
-def check_shards(info: LedgerInfo, path: Path, shards: int) -> None:
-    """Raises StoreError unless the ledger has just so many shards."""
-    if info.shards != shards:
-        raise StoreError(
-            f"the ledger {path} has {info.shards} shards and the settings say {shards}: "
-            "the number is fixed when a ledger is made; set it back"
-        )
-
-
-def check_currencies(info: LedgerInfo, path: Path, currencies: Mapping[str, int]) -> None:
-    """Raises StoreError unless the settings know all used currencies as they are, and no currency is new."""
-    for name in sorted(info.used):
-        if name not in currencies:
-            raise StoreError(f"the ledger {path} has players in {name}; add {name} to [currencies]")
-    for name, scale in sorted(currencies.items()):
-        if name not in info.scales:
-            raise StoreError(f"the currency {name} is new to the ledger {path}: run `wallet init`")
-        if info.scales[name] != scale:
-            remedy = "set it back" if name in info.used else "run `wallet init`"
-            raise StoreError(
-                f"the ledger {path} keeps {name} with {info.scales[name]} decimal digits and the settings say "
-                f"{scale}: {remedy}"
-            )
 
 
 def read_checked(path: Path, shards: int | None, currencies: Mapping[str, int] | None) -> LedgerInfo:

@@ -19,13 +19,14 @@ from seamless_wallet.ledger.records import LeaseTable
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.increment_audit import Checkpoint, Increment
 from seamless_wallet.stores.known import KnownState
+from seamless_wallet.stores.ledger_info import LedgerInfo
 from seamless_wallet.stores.sqlite import leases, reads
 from seamless_wallet.stores.sqlite.commit import commit_batches
 from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, connect, transaction
 from seamless_wallet.stores.sqlite.increments import verify_increment
 from seamless_wallet.stores.sqlite.lease import WriterLease
 from seamless_wallet.stores.sqlite.ledger_reads import LedgerReads
-from seamless_wallet.stores.sqlite.setup import LedgerInfo, read_checked
+from seamless_wallet.stores.sqlite.setup import read_checked
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 from seamless_wallet.stores.sqlite.threads import DatabaseThreads, MakeExecutor
 from seamless_wallet.stores.sqlite.verification import Progress, verify

@@ -1,4 +1,4 @@
-"""Commands that show calls to the webhook. They read the file of the history, whether the service is running or not."""
+"""Commands that show calls to the webhook. They read the history, whether the service is running or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
-    from seamless_wallet.stores.sqlite_calls import SqliteCalls
+    from seamless_wallet.stores.kept_calls import KeptCalls
 
 calls = typer.Typer(no_args_is_help=True, help="Show and export calls to the webhook.")
 
@@ -100,12 +100,13 @@ def export(
     sys.stdout.buffer.write(calls_csv(found) if form == "csv" else calls_jsonl(found))
 
 
-def ask_calls(question: Callable[[SqliteCalls], Awaitable[Answered]]) -> Answered:
+def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
     """Ask the history, with what workers have left up to now. Raises NotInLedger if there is none."""
     from seamless_wallet.processes.call_history import open_calls
 
     settings = load_checked_settings()
-    if not settings.calls_path.exists():  # whoever looks makes no file, maybe as another user than the service
+    if settings.ledger_server is None and not settings.calls_path.exists():
+        # Whoever looks makes no file, maybe as another user than the service.
         raise NotInLedger(f"no call is recorded: there is no {settings.calls_path}")
 
     async def ask() -> Answered:
@@ -116,7 +117,7 @@ def ask_calls(question: Callable[[SqliteCalls], Awaitable[Answered]]) -> Answere
     return asyncio.run(ask())
 
 
-async def found_calls(store: SqliteCalls, query: CallsQuery) -> list[StoredCall]:
+async def found_calls(store: KeptCalls, query: CallsQuery) -> list[StoredCall]:
     """As many calls as the query asks for, through as many pages as that takes."""
     import msgspec
 

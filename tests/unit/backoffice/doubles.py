@@ -15,6 +15,7 @@ from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kin
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
 from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.ports import Moments
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
 
@@ -142,7 +143,7 @@ class FakeWallet:
         self.answer: Answer | None = None
         self.fault: Exception | None = None
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
         assert policy == Policy()
         self.commands.append(command)
         if self.fault:

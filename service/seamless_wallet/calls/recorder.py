@@ -31,7 +31,7 @@ BATCH_BYTES_MAX: Final = 2**20
 """A batch that has so many is handed over before its time."""
 
 FLUSH_S: Final = 1.0
-"""How long the first call of a batch waits for others. A file costs as much as a hundred calls in it."""
+"""How long the first call of a batch waits for others: each file wakes the thread, and has a dozen system calls."""
 
 END_LIMIT_S: Final = 1.0
 """At its end, a process waits so long for what is still to be written."""

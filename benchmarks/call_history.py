@@ -20,6 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+import asyncpg
+
 from benchmarks.processes import cpu_of, used_between
 from seamless_wallet.calls.recorder import Recorder
 from seamless_wallet.calls.spool import Spool
@@ -61,6 +63,15 @@ def calls_of(count: int) -> list[Call]:
     return made
 
 
+async def size_in(server: Postgres) -> int:
+    """Bytes of all partitions, with their indexes. Empties them."""
+    connection = await asyncpg.connect(server.url())
+    size = await connection.fetchval("SELECT sum(pg_total_relation_size('calls.call_' || first_id)) FROM calls.piece")
+    await connection.execute("TRUNCATE calls.call")
+    await connection.close()
+    return int(size)
+
+
 async def measure(directory: Path, calls: list[Call], server: Postgres | None) -> tuple[float, float, float]:
     """CPU microseconds per call: of the worker, of the collector, and of PostgreSQL."""
     clock = SystemClock()
@@ -86,8 +97,8 @@ async def measure(directory: Path, calls: list[Call], server: Postgres | None) -
         await store.collect()
         collector_s = time.process_time() - began_s
         backend_s = sum(used_between(before, cpu_of(roots)).values())
-    if not server:
-        print(f"{(directory / 'calls.db').stat().st_size / len(calls):.0f} bytes a call in the file; ", end="")
+    size = await size_in(server) if server else (directory / "calls.db").stat().st_size
+    print(f"{size / len(calls):.0f} bytes a call; ", end="")
     return worker_s * 1e6 / len(calls), collector_s * 1e6 / len(calls), backend_s * 1e6 / len(calls)
 
 

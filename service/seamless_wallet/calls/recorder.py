@@ -61,11 +61,12 @@ class Recorder:
             self._left_out.inc()
             return
         batch = self._batch
-        if self._handed_bytes + len(batch.content) > QUEUE_BYTES_MAX:
+        size = len(batch.content)
+        if self._handed_bytes + size > QUEUE_BYTES_MAX:
             self._queue_full.inc()
             return
         batch.add(call)
-        if len(batch.content) > BATCH_BYTES_MAX:
+        if size > BATCH_BYTES_MAX:
             self._hand_over()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._hand_over)

@@ -37,6 +37,9 @@ from tests.postgres_server import Postgres
 WORKER_LIMIT_US: Final = 8.0
 ALL_LIMIT_US: Final = 40.0
 
+FOR_EVER_MS: Final = 2**42
+"""After all calls."""
+
 REQUEST: Final = b'{"transaction_id":"2_bench_1771000001000_bet_1","event_type":"bet"' + b"," + b"x" * 530 + b"}"
 REPLY: Final = b'{"code":"R0","event_type":"bet","timestamp":1771000001,"user_id":"player-1","latest_balance":100}'
 
@@ -97,8 +100,12 @@ async def measure(directory: Path, calls: list[Call], server: Postgres | None) -
         await store.collect()
         collector_s = time.process_time() - began_s
         backend_s = sum(used_between(before, cpu_of(roots)).values())
-    size = await size_in(server) if server else (directory / "calls.db").stat().st_size
-    print(f"{size / len(calls):.0f} bytes a call; ", end="")
+        size = await size_in(server) if server else (directory / "calls.db").stat().st_size
+        began_s = time.process_time()
+        while await store.prune(FOR_EVER_MS, 2**60):
+            pass
+        deleting_s = time.process_time() - began_s
+    print(f"{size / len(calls):.0f} bytes a call, {deleting_s * 1e6 / len(calls):.1f} µs to delete it; ", end="")
     return worker_s * 1e6 / len(calls), collector_s * 1e6 / len(calls), backend_s * 1e6 / len(calls)
 
 

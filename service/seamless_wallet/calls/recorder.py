@@ -47,7 +47,8 @@ class Recorder:
         self._now_ms = now_ms
         self._batch = CallBatch()
         self._written_to = SimpleQueue[CallBatch | None]()
-        self._handed_bytes = 0  # of batches that the thread has
+        self._handed_bytes = 0  # of batches that the thread has,
+        self._handed_calls = 0  # and calls
         self._timer: asyncio.TimerHandle | None = None
         self._strangers = Strangers()
         self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=monotonic_s)
@@ -94,6 +95,7 @@ class Recorder:
             with suppress(TimeoutError):
                 async with asyncio.timeout(END_LIMIT_S):
                     await ended.wait()
+            self._disk.inc(self._handed_calls)  # a disk that hangs has them, if anybody ever will
 
     def _hand_over(self) -> None:
         """Give the thread the batch of now, and begin another one."""
@@ -104,6 +106,7 @@ class Recorder:
         if batch.calls:
             self._batch = CallBatch()
             self._handed_bytes += len(batch.content)
+            self._handed_calls += batch.calls
             self._written_to.put(batch)
 
     def _write(self, batch: CallBatch) -> Exception | None:
@@ -117,6 +120,7 @@ class Recorder:
     def _conclude(self, batch: CallBatch, error: Exception | None) -> None:
         """Only the thread of the event loop counts and logs."""
         self._handed_bytes -= len(batch.content)
+        self._handed_calls -= batch.calls
         if error is None:
             self._written.inc(batch.calls)
             return

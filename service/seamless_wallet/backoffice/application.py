@@ -10,6 +10,7 @@ from seamless_wallet.backoffice.auth import bearer_auth
 from seamless_wallet.backoffice.calls_served import Calls
 from seamless_wallet.backoffice.handlers import Players
 from seamless_wallet.backoffice.health import Health
+from seamless_wallet.backoffice.imports import Imports
 from seamless_wallet.backoffice.lists import Lists
 from seamless_wallet.backoffice.problems import problems
 from seamless_wallet.backoffice.responses import Scales
@@ -61,6 +62,7 @@ def backoffice_app(
     token is empty. Opens and closes nothing: all it needs is handed in.
     """
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
+    imports = Imports(players, history, Scales(scales))
     lists = Lists(ledger, history, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
     kept = Calls(calls, call_decoder, recorder, wallet, ledger, history, clock, Scales(scales))
@@ -87,6 +89,7 @@ def backoffice_app(
             web.get("/v1/calls/{call_id}", kept.show),
             web.post("/v1/calls/{call_id}/acknowledgement", kept.acknowledge),
             web.post("/v1/calls/{call_id}/replay", kept.replay),
+            web.post("/v1/imports", imports.take),
             web.get("/v1/trial-balance", trial_balances.show),
         ]
     )

@@ -28,14 +28,18 @@ IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 500
 NOTE_CHARS_MAX: Final = 1000
+IMPORTED_MAX: Final = 400
+"""Players in one request of an import."""
 
 _JSON: Final = "application/json"
 _KEY: Final = re.compile(rf"[ -~]{{1,{ID_CHARS_MAX}}}")
 _NUMBER: Final = re.compile(r"[0-9]{1,16}")
 # Parts of msgspec's messages. The middle of a message may repeat what the client wrote, so only its beginning and its
 # end are matched.
-_FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
-_AT: Final = re.compile(r" - at `\$\.(\w+)`\Z")
+_FIELDS: Final = re.compile(
+    r"Object (missing required|contains unknown) field `(.*?)`(?: - at `\$[^`]*`)?\Z", re.DOTALL
+)
+_AT: Final = re.compile(r" - at `\$\.(?:\w+\[[^]]*\]\.)?(\w+)`\Z")
 _USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slashes
 
 
@@ -58,6 +62,20 @@ class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str
 
 
+class ImportedPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One player of an import. What its texts say is judged one player at a time."""
+
+    user_id: str
+    currency: str
+    balance: str = "0"
+
+
+class ImportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/imports`."""
+
+    players: Annotated[list[ImportedPlayer], msgspec.Meta(min_length=1, max_length=IMPORTED_MAX)]
+
+
 class AcknowledgementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`POST /v1/calls/{call_id}/acknowledgement`."""
 
@@ -78,13 +96,15 @@ _WORDS: Final = {
     "currency": "must be a string",
     "status": "must be one of " + ", ".join(PlayerStatus),
     "amount": "must be a string",
+    "balance": "must be a string",
+    "players": f"must be a list of 1 to {IMPORTED_MAX} players",
     "note": f"must be a string of at most {NOTE_CHARS_MAX} characters",
     "confirm": "must be a string",
     "reason": f"must be a string of 1 to {NOTE_CHARS_MAX} characters",
 }
 """What is wrong, by the field that has a wrong value, or by msgspec's words for a missing or unknown field."""
 
-Body = TypeVar("Body", CreateBody, StatusBody, AmountBody, AcknowledgementBody, ReplayBody)
+Body = TypeVar("Body", CreateBody, StatusBody, AmountBody, ImportBody, AcknowledgementBody, ReplayBody)
 
 
 async def read_body(request: web.Request, form: type[Body]) -> Body:
@@ -98,10 +118,13 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
         raise _wrong(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise invalid("body", "must be JSON") from None
-    # msgspec takes the last of two equal fields. None is missing or unknown here, so one field more is a repetition.
-    if len(json.loads(raw, object_pairs_hook=list)) != len(form.__struct_fields__):
-        raise invalid("body", "must not repeat a field")
+    json.loads(raw, object_pairs_hook=_refuse_repeated)  # msgspec takes the last of two equal fields
     return body
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise invalid("body", "must not repeat a field")
 
 
 async def _read(request: web.Request) -> bytes:

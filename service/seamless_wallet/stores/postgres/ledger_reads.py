@@ -13,14 +13,17 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
+    LeftOpenQuery,
+    LeftOpenRound,
     LedgerLookup,
+    OpenBets,
     PlayedRound,
     PlayersQuery,
     ShardHead,
     WalletSnapshot,
 )
 from seamless_wallet.stores.gathered_lookups import AskedLookup, GatheredLookups
-from seamless_wallet.stores.postgres import history, reads
+from seamless_wallet.stores.postgres import history, left_open, reads
 from seamless_wallet.stores.postgres.connections import Connections
 from seamless_wallet.stores.postgres.event_lookups import lookups
 
@@ -94,6 +97,14 @@ class LedgerReads:
     async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds with open bets, newest first. Of so many bets at most."""
         return await self._connections.read_snapshot(history.open_rounds, self.shards, user_id, limit)
+
+    async def left_open(self, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+        """Rounds of all players with bets that are open, those that were placed first in front."""
+        return await self._connections.read_snapshot(left_open.left_open, self.shards, query)
+
+    async def open_bets(self) -> OpenBets:
+        """How many bets are open now."""
+        return await self._connections.read_snapshot(left_open.open_bets, self.shards)
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""

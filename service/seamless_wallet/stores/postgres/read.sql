@@ -115,6 +115,47 @@ SELECT mark.digest, mark.bet_index, mark.state, entry.provider, entry.game_no, e
 FROM ledger.mark JOIN ledger.entry ON entry.id = mark.entry
 WHERE mark.player = $1 AND mark.state ^@ 'O' LIMIT $2;
 
+-- name: left_open
+-- Rounds with open bets that were placed before a time, the first ones first, after one of them: by the first of their
+-- open bets. In each shard the last entry that can be as old is found by halves, so that only marks are looked at of the
+-- bets that are younger. What is archived is old.
+WITH RECURSIVE halves AS (
+  SELECT shard, 0::bigint AS low, seq AS high FROM ledger.shard
+  UNION ALL
+  SELECT shard, CASE WHEN is_old THEN middle ELSE low END, CASE WHEN is_old THEN high ELSE middle - 1 END
+  FROM (
+    SELECT *, coalesce(
+      (SELECT received_ms < $3 FROM ledger.entry WHERE id = middle * $1 + shard LIMIT 1), true
+    ) AS is_old
+    FROM (SELECT *, (low + high + 1) / 2 AS middle FROM halves WHERE low < high) AS halved
+  ) AS judged
+)
+SELECT DISTINCT ON (entry.received_ms, entry.id) entry.id, mark.player, mark.digest, entry.provider, entry.game_no,
+  entry.received_ms, wallet.user_id, wallet.currency
+FROM halves
+  JOIN ledger.mark ON mark.state ^@ 'O' AND mark.entry % $1 = halves.shard AND mark.entry / $1 <= halves.high
+  JOIN ledger.entry ON entry.id = mark.entry
+  JOIN ledger.wallet ON wallet.player = mark.player
+WHERE halves.low >= halves.high AND entry.received_ms < $2 AND (entry.received_ms, entry.id) > ($4, $5)
+  AND ($6 = '' OR entry.provider = $6) AND NOT EXISTS (
+    SELECT FROM ledger.mark AS earlier
+    WHERE earlier.player = mark.player AND earlier.digest = mark.digest AND earlier.state ^@ 'O'
+      AND earlier.entry < mark.entry
+  )
+ORDER BY entry.received_ms, entry.id LIMIT $7;
+
+-- name: open_bets_of_round
+-- The open bets of a round.
+SELECT bet_index, state FROM ledger.mark WHERE player = $1 AND digest = $2 AND state ^@ 'O';
+
+-- name: count_open_bets
+-- How many bets are open in each shard, and the place of the one that was placed first there.
+SELECT count(*), min(entry) FROM ledger.mark WHERE state ^@ 'O' GROUP BY entry % $1;
+
+-- name: oldest_received
+-- When the first of some entries was received.
+SELECT min(received_ms) FROM ledger.entry WHERE id = ANY ($1::bigint[]);
+
 -- name: players
 -- Players from one user_id on, but without the second one, below a third.
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet

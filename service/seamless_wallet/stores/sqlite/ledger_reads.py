@@ -13,7 +13,10 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
+    LeftOpenQuery,
+    LeftOpenRound,
     LedgerLookup,
+    OpenBets,
     PlayedRound,
     PlayersQuery,
     ShardHead,
@@ -92,6 +95,14 @@ class LedgerReads:
     async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds with open bets, newest first. Of so many bets at most."""
         return await self._threads.read(history.open_rounds, user_id, limit)
+
+    async def left_open(self, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+        """Rounds of all players with bets that are open, those that were placed first in front."""
+        return await self._threads.read(history.left_open, query)
+
+    async def open_bets(self) -> OpenBets:
+        """How many bets are open now."""
+        return await self._threads.read(history.open_bets)
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""

@@ -148,6 +148,19 @@ class AdminClient:
             raise AdminUnreachable(f"the back office answered {len(results)} results for {len(players)} players")
         return results
 
+    async def acknowledge_call(self, call_id: str, note: str) -> dict[str, Any]:
+        """Note that a call needs nothing more."""
+        return await self._call("POST", f"/v1/calls/{quote(call_id, safe='')}/acknowledgement", {"note": note})
+
+    async def replay_call(self, call_id: str, confirm: str, reason: str) -> dict[str, Any]:
+        """Have the event of a call decided again; `confirm` says what kind of event it is."""
+        body = {"confirm": confirm, "reason": reason}
+        return await self._call("POST", f"/v1/calls/{quote(call_id, safe='')}/replay", body)
+
+    async def erase_calls(self, user_id: str) -> dict[str, Any]:
+        """Erase all calls of a player."""
+        return await self._call("DELETE", _path(user_id, "/calls"))
+
     async def trial_balance(self) -> dict[str, Any]:
         """The sums of all accounts, as the admin API puts them."""
         return await self._call("GET", "/v1/trial-balance")

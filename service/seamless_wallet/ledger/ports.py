@@ -13,10 +13,10 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
-    LeftOpenQuery,
-    LeftOpenRound,
     LeaseTable,
     LedgerLookup,
+    LeftOpenQuery,
+    LeftOpenRound,
     OpenBets,
     PlayedRound,
     PlayersQuery,

@@ -13,9 +13,9 @@ from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
+    LedgerLookup,
     LeftOpenQuery,
     LeftOpenRound,
-    LedgerLookup,
     OpenBets,
     PlayedRound,
     PlayersQuery,

@@ -1,4 +1,4 @@
-"""Open bets of all players. Their index is by player: so all open bets are looked at, and of old ones alone the rest."""
+"""Open bets of all players. Their index is by player: all are looked at, and the entries of the old ones alone."""
 
 from __future__ import annotations
 

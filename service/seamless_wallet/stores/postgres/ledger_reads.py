@@ -106,6 +106,14 @@ class LedgerReads:
         """How many bets are open now."""
         return await self._connections.read_snapshot(left_open.open_bets, self.shards)
 
+    async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
+        """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet."""
+        return await self._connections.read(left_open.open_sessions, since_ms)
+
+    async def clock_ms(self) -> int | None:
+        """What the clock of the server says, epoch milliseconds."""
+        return await self._connections.read(left_open.clock_ms)
+
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""
         return await self._connections.read(history.players, self.shards, query)

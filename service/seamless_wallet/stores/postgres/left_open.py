@@ -1,8 +1,11 @@
-"""Open bets of all players. Their index is by player: all are looked at, and the entries of the old ones alone."""
+"""What plays now: open bets and sessions of all players, and the server's clock.
+
+The index of open bets is by player: all of them are looked at, and the entries of the old ones alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from seamless_wallet.ledger.bets import parse_bet
@@ -47,3 +50,14 @@ async def open_bets(connection: Connection, shards: int) -> OpenBets:
     rows = await connection.fetch(READ_SQL["count_open_bets"], shards)
     oldest_ms = await connection.fetchval(READ_SQL["oldest_received"], [first for _, first in rows])
     return OpenBets(sum(count for count, _ in rows), oldest_ms or 0)
+
+
+async def open_sessions(connection: Connection, since_ms: int) -> Mapping[str, int]:
+    """Provider → sessions that are open and were renewed since then."""
+    return dict(await connection.fetch(READ_SQL["open_sessions"], since_ms))
+
+
+async def clock_ms(connection: Connection) -> int:
+    """Epoch milliseconds."""
+    now_ms: int = await connection.fetchval(READ_SQL["clock"])
+    return now_ms

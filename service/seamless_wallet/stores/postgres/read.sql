@@ -156,6 +156,17 @@ SELECT count(*), min(entry) FROM ledger.mark WHERE state ^@ 'O' GROUP BY entry %
 -- When the first of some entries was received.
 SELECT min(received_ms) FROM ledger.entry WHERE id = ANY ($1::bigint[]);
 
+-- name: open_sessions
+-- How many sessions of each provider are open, and were renewed after a time.
+SELECT session.key, count(*) FROM ledger.wallet, jsonb_each(wallet.sessions::jsonb) AS session
+WHERE wallet.sessions <> '{}' AND (session.value ->> 'closed_ms')::bigint = 0
+  AND (session.value ->> 'renewed_ms')::bigint > $1
+GROUP BY session.key;
+
+-- name: clock
+-- The clock of this server, epoch milliseconds.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+
 -- name: players
 -- Players from one user_id on, but without the second one, below a third.
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet

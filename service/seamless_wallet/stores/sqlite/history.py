@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from seamless_wallet.commands import PlayerStatus, digest
@@ -109,6 +109,11 @@ def left_open(connection: sqlite3.Connection, query: LeftOpenQuery) -> Sequence[
 def open_bets(connection: sqlite3.Connection) -> OpenBets:
     """How many bets are open, and since when the first one is."""
     return OpenBets(*connection.execute(READ_SQL["count_open_bets"]).fetchone())
+
+
+def open_sessions(connection: sqlite3.Connection, since_ms: int) -> Mapping[str, int]:
+    """Provider → sessions that are open and were renewed since then."""
+    return dict(connection.execute(READ_SQL["open_sessions"], (since_ms,)))
 
 
 def players(connection: sqlite3.Connection, query: PlayersQuery) -> Sequence[Wallet]:

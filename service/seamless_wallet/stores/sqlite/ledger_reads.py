@@ -104,6 +104,14 @@ class LedgerReads:
         """How many bets are open now."""
         return await self._threads.read(history.open_bets)
 
+    async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
+        """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet."""
+        return await self._threads.read(history.open_sessions, since_ms)
+
+    async def clock_ms(self) -> int | None:
+        """It is this machine's."""
+        return None
+
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""
         return await self._threads.read(history.players, query)

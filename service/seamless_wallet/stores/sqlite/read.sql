@@ -102,6 +102,13 @@ WHERE mark.player = ? AND mark.open = 1 AND mark.digest = ?;
 SELECT count, coalesce((SELECT received_ms FROM entry WHERE id = first), 0)
 FROM (SELECT count(*) AS count, min(entry) AS first FROM mark INDEXED BY mark_open WHERE open = 1);
 
+-- name: open_sessions
+-- How many sessions of each provider are open, and were renewed after a time.
+SELECT session.key, count(*) FROM wallet, json_each(wallet.sessions) AS session
+WHERE wallet.sessions <> '{}' AND json_extract(session.value, '$.closed_ms') = 0
+  AND json_extract(session.value, '$.renewed_ms') > ?
+GROUP BY session.key;
+
 -- name: players
 -- Players from one user_id on, but without the second one, below a third.
 SELECT * FROM wallet

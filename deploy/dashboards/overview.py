@@ -217,7 +217,7 @@ PAGE: Final = Page(
             title="Open bets",
             queries=[('wallet_open_bets{job="$job"}', "bets")],
             unit="short",
-            text="Placed, without a result yet, of all providers. If they grow and the sessions do not, results are missing.",
+            text="Placed, without a result yet, of all providers. If they alone grow, results are missing.",
         ),
         Panel(
             title="Oldest open bet",

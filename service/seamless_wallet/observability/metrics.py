@@ -180,8 +180,8 @@ REDIS_STREAM_ENTRIES: Final = Gauge(
 )
 CLOCK_DIFFERENCE_SECONDS: Final = Gauge(
     "wallet_clock_difference_seconds",
-    meaning="By how much the clock of a server (`redis`, `ledger`) differs from this machine's, either way. A ledger in "
-    "SQLite has the clock of this machine.",
+    meaning="By how much the clock of a server (`redis`, `ledger`) differs from this machine's, either way. A ledger "
+    "in SQLite has the clock of this machine.",
     remedy="Set up NTP on both machines.",
     labels=["server"],
     merge="max",

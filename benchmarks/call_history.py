@@ -38,7 +38,7 @@ def calls_of(count: int) -> list[Call]:
     made = []
     for number in range(count):
         call = Call(1.0)
-        call.opened_s, call.decided_s = 1.0001, 1.002
+        call.opened_s, call.sent_s, call.answered_s, call.decided_s = 1.0001, 1.0002, 1.0006, 1.002
         call.key = cast("Key", SimpleNamespace(text="key"))
         call.echo = Echo("bet", 1_771_000_001, f"player-{number % 500}")
         call.command = Command(

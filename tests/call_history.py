@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from seamless_wallet.calls.record import CallRecord
+from seamless_wallet.calls.record import CallBatch, CallRecord
 
 NOW_MS = 1_771_000_000_000
 
@@ -24,7 +25,9 @@ BET = CallRecord(
     place="",
     read_us=10,
     open_us=20,
-    decide_us=3000,
+    queue_us=100,
+    redis_us=900,
+    commit_us=2000,
     seal_us=30,
     request=b'{"event_type":"bet"}',
     reply=b'{"code":"R0"}',
@@ -35,3 +38,11 @@ BET = CallRecord(
 def call_record(**changes: Any) -> CallRecord:
     """A bet that was taken, with changes."""
     return msgspec.structs.replace(BET, **changes)
+
+
+def encode_batch(records: Iterable[CallRecord]) -> bytes:
+    """The content of a file with these calls."""
+    batch = CallBatch()
+    for record in records:
+        batch.add(record)
+    return bytes(batch.finish())

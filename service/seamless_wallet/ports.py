@@ -36,11 +36,21 @@ class Randomness(Protocol):
         """A number from 0 to `bound` - 1."""
 
 
+class Moments(Protocol):
+    """Where a call has been, for who tells its phases. Seconds of the monotonic clock; 0: it did not come to that."""
+
+    sent_s: float
+    """When the last script for it was sent to Redis."""
+
+    answered_s: float
+    """When Redis had answered that script."""
+
+
 class WalletPort(Protocol):
     """The wallet, as the webhook and the back office use it."""
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
-        """Decide one command; returns when what the answer rests on is committed.
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
+        """Decide one command; returns when what the answer rests on is committed. Sets `moments`.
 
         Expected outcomes are answers, never exceptions.
         """

@@ -7,13 +7,12 @@ import asyncio
 import pytest
 
 from seamless_wallet.calls.ports import CallsQuery
-from seamless_wallet.calls.record import encode_batch
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.processes import call_history
 from seamless_wallet.processes.call_history import CallCollection, open_calls
 from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.settings import Settings
-from tests.call_history import call_record
+from tests.call_history import call_record, encode_batch
 
 DAY_MS = 86_400_000
 

@@ -1,23 +1,31 @@
-"""The history of calls in its file: each batch once, found by every id, deleted by age, size and player."""
+"""The history of calls in each store: each batch once, found by every id, deleted by age, size and player."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from seamless_wallet.calls.ports import CallsQuery
-from seamless_wallet.calls.record import encode_batch
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.sqlite_calls import SqliteCalls, collection, questions
-from tests.call_history import BET, NOW_MS, call_record
+from seamless_wallet.stores import call_batches, call_queries, postgres_calls
+from seamless_wallet.stores.postgres_calls import PostgresCalls
+from seamless_wallet.stores.postgres_calls import collection as postgres_collection
+from seamless_wallet.stores.sqlite_calls import SqliteCalls
+from seamless_wallet.stores.sqlite_calls import collection as sqlite_collection
+from tests.call_history import BET, NOW_MS, call_record, encode_batch
+from tests.chosen_ledger import drop_database, new_database
 
 ALL = CallsQuery()
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -26,10 +34,30 @@ def spool(tmp_path):
     return Spool(tmp_path / "calls", "a")
 
 
+@pytest.fixture(scope="session")
+def calls_template(postgres_server):
+    """A database that has an empty history: it is copied for each test."""
+    name = new_database()
+    postgres_calls.init_calls(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def another(request, tmp_path, spool):
+    """Opens the store once more."""
+    if request.param == "sqlite":
+        yield lambda: SqliteCalls(tmp_path / "ledger.sqlite3.calls.db", spool)
+        return
+    name = new_database(request.getfixturevalue("calls_template"))
+    url = request.getfixturevalue("postgres_server").url(name)
+    yield lambda: PostgresCalls(url, spool)
+    drop_database(name)
+
+
 @pytest.fixture
-async def calls(tmp_path, spool):
+async def calls(another):
     """The store."""
-    async with SqliteCalls(tmp_path / "ledger.sqlite3.calls.db", spool) as store:
+    async with another() as store:
         yield store
 
 
@@ -64,7 +92,7 @@ async def test_calls_are_found_by_each_field(calls, spool):
         call_record(
             received_ms=NOW_MS + 1, transaction_id="t-2", game_no="g-2", event="result", code="R1", reason="redis"
         ),
-        call_record(received_ms=NOW_MS + 2, transaction_id="t-3", user_id="bob", provider="other", decide_us=900_000),
+        call_record(received_ms=NOW_MS + 2, transaction_id="t-3", user_id="bob", provider="other", commit_us=900_000),
         call_record(received_ms=NOW_MS + 3, transaction_id="t-4", code="R4", reason="funds"),
     )
     await calls.collect()
@@ -100,7 +128,7 @@ async def test_pages_follow_each_other(calls, spool):
 
 async def test_a_rare_call_is_found_in_bounded_steps(calls, spool, monkeypatch):
     """A page may be empty and still have a next one."""
-    monkeypatch.setattr(questions, "LOOKED_AT_MAX", 10)
+    monkeypatch.setattr(call_queries, "LOOKED_AT_MAX", 10)
     leave(spool, *(call_record(transaction_id=f"t-{n}", code="R1" if n == 0 else "R0", reason="x") for n in range(35)))
     await calls.collect()
     steps, before_id, found = 0, None, []
@@ -130,14 +158,35 @@ async def test_a_batch_is_taken_once_whenever_the_collector_dies(calls, spool, m
     assert list(spool.batches()) == []
 
 
-async def test_two_collectors_take_each_batch_once(calls, spool, tmp_path):
-    """Two admin processes, while one replaces the other."""
+async def test_two_collectors_take_each_batch_once(calls, another, spool, monkeypatch):
+    """Two admin processes at once, while one replaces the other, each with a batch at a time."""
+    monkeypatch.setattr(call_batches, "TAKEN_BYTES_MAX", 1)
     for number in range(50):
         leave(spool, call_record(transaction_id=f"t-{number}"))
-    async with SqliteCalls(tmp_path / "ledger.sqlite3.calls.db", spool) as other:
+    async with another() as other:
+        await asyncio.gather(calls.collect(), other.collect())
+    found = (await calls.find(CallsQuery(limit=500))).calls
+    assert len({stored.call.transaction_id for stored in found}) == len({stored.id for stored in found}) == 50
+    assert list(spool.batches()) == []
+
+
+async def test_a_call_is_kept_whatever_its_ids_are(calls, spool):
+    """What a wrong request has there may be any text."""
+    odd = call_record(user_id="a\0b", transaction_id="\N{PILE OF POO}'\\", game_no="\0", code="R3", reason="id")
+    leave(spool, odd, BET)
+    await calls.collect()
+    assert await ids(calls) == ["t-1", "\N{PILE OF POO}'\\"]
+    assert await ids(calls, transaction_id="\N{PILE OF POO}'\\") == ["\N{PILE OF POO}'\\"]
+
+
+async def test_calls_of_any_time_are_kept(calls, spool):
+    """A worker's clock may be wrong. Ids follow time; calls of one millisecond in several batches are told apart."""
+    times = [NOW_MS, NOW_MS - 40 * DAY_MS, NOW_MS + DAY_MS, NOW_MS, 1]
+    for number, received_ms in enumerate(times):
+        leave(spool, call_record(received_ms=received_ms, transaction_id=f"t-{number}"))
         await calls.collect()
-        await other.collect()
-    assert len((await calls.find(CallsQuery(limit=500))).calls) == 50
+    assert await ids(calls) == ["t-2", "t-3", "t-0", "t-1", "t-4"]
+    assert await ids(calls, from_ms=NOW_MS - DAY_MS, to_ms=NOW_MS + 1) == ["t-3", "t-0"]
 
 
 async def test_a_broken_file_is_told_and_removed(calls, spool):
@@ -177,8 +226,8 @@ async def test_a_failed_call_is_acknowledged(calls, spool):
     assert await calls.acknowledge(1, NOW_MS, "") is None
 
 
-async def test_a_player_is_erased_to_the_last_byte(calls, spool, tmp_path):
-    """Also what is not collected yet, and what SQLite's log has."""
+async def test_a_player_is_erased(calls, spool, tmp_path):
+    """Also what is not collected yet. From a file to the last byte, SQLite's log included."""
     leave(spool, call_record(user_id="erase-me"), BET)
     await calls.collect()
     leave(spool, call_record(user_id="erase-me", request=b'{"user_id":"erase-me"}'))
@@ -189,21 +238,42 @@ async def test_a_player_is_erased_to_the_last_byte(calls, spool, tmp_path):
         assert b"erase-me" not in path.read_bytes(), path
 
 
-async def test_old_calls_and_too_many_are_deleted(calls, spool):
-    """In steps, the oldest first."""
-    records = [call_record(received_ms=NOW_MS + n, transaction_id=f"t-{n}", request=b"x" * 1000) for n in range(1500)]
-    leave(spool, *records)
+async def test_old_calls_are_deleted(calls, spool):
+    """In steps of calls, or by whole days."""
+    days = [call_record(received_ms=NOW_MS + day * DAY_MS, transaction_id=f"t-{day}") for day in range(5)]
+    leave(spool, *days)
     await calls.collect()
-    while await calls.prune(NOW_MS + 100, 2**30):
+    while await calls.prune((NOW_MS // DAY_MS + 2) * DAY_MS, 2**30):
         pass
-    assert len((await calls.find(CallsQuery(limit=2000))).calls) == 1400
-    while await calls.prune(0, 2**20):
-        pass
+    assert await ids(calls) == ["t-4", "t-3", "t-2"]
+    leave(spool, days[0])
+    await calls.collect()
+    assert await ids(calls) == ["t-4", "t-3", "t-2", "t-0"]
+
+
+async def test_too_many_bytes_go_oldest_first(calls, spool):
+    """Although all are of one day. A day of which a part is gone takes late calls."""
+    for batch in range(16):
+        texts = [f"t-{batch}-{number}" for number in range(50)]
+        leave(
+            spool,
+            *(
+                call_record(received_ms=NOW_MS + batch, transaction_id=text, request=os.urandom(20_000))
+                for text in texts
+            ),
+        )
+        await calls.collect()
+        while await calls.prune(0, 8 * 2**20):
+            pass
     left = await ids(calls, limit=2000)
-    assert 0 < len(left) < 1400
-    assert left[0] == "t-1499"
+    assert 100 < len(left) < 450
+    assert left == [f"t-{batch}-{number}" for batch in range(15, -1, -1) for number in range(49, -1, -1)][: len(left)]
+    leave(spool, call_record(transaction_id="late"))
+    await calls.collect()
+    assert (await ids(calls, limit=2000))[-1] == "late"
 
 
+@pytest.mark.parametrize("another", ["sqlite"], indirect=True)
 async def test_a_locked_file_costs_a_collection_and_no_call(calls, spool, tmp_path, monkeypatch):
     """The batch waits in its file until somebody can take it."""
     await calls.collect()
@@ -225,10 +295,13 @@ async def test_a_failed_insert_loses_nothing(calls, spool, monkeypatch):
     leave(spool, BET)
 
     def full(*_):
-        raise sqlite3.OperationalError("database or disk is full")
+        if isinstance(calls, SqliteCalls):
+            raise sqlite3.OperationalError("database or disk is full")
+        raise asyncpg.DiskFullError("no space left: the disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(collection, "insert", full)
+        for store in (sqlite_collection, postgres_collection):
+            patched.setattr(store, "insert", full)
         with pytest.raises(StoreError, match="full"):
             await calls.collect()
     await calls.collect()
@@ -244,6 +317,7 @@ async def test_a_file_that_is_none_is_refused(tmp_path, spool):
             await calls.find(ALL)
 
 
+@pytest.mark.parametrize("another", ["sqlite"], indirect=True)
 async def test_a_process_that_looks_takes_nothing_from_the_one_that_writes(calls, spool, tmp_path):
     """It must not believe that it is the last one, and remove the log: what is written from then on would be lost."""
     leave(spool, BET)

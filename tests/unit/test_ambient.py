@@ -72,9 +72,9 @@ ROOM_ALLOWS = {
 MODULE_ALLOWS = {
     "backoffice/call_requests.py": {"datetime"},  # reads moments
     "backoffice/call_responses.py": {"csv", "io.StringIO"},
-    "backoffice/requests.py": {"datetime"},  # reads moments that are given to it
+    "backoffice/queries.py": {"datetime"},  # reads moments that are given to it
     "backoffice/responses.py": {"datetime"},  # writes moments that are given to it
-    "calls/recorder.py": {"asyncio.AbstractEventLoop", "threading.Event", "threading.Thread"},
+    "calls/recorder.py": {"asyncio.TimerHandle", "queue.SimpleQueue", "threading.Thread"},
     "calls/spool.py": {*FILES, "os.O_EXCL", "os.O_WRONLY", "os.scandir", "os.write"},
     "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
     "engine/expand_scripts.py": {"sys"},  # a program
@@ -92,6 +92,7 @@ MODULE_ALLOWS = {
         "uuid",
     },
     "stores/postgres/store.py": {"datetime.timedelta"},
+    "stores/postgres_calls/collection.py": {"asyncio.to_thread"},  # reads files
     "stores/sql_files.py": {"sqlite3.complete_statement"},
     "stores/sqlite/database.py": {"os.path.lexists"},
     "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},
@@ -120,7 +121,7 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
-    "stores/sqlite_calls/calls_file.py": FILES,
+    "stores/sqlite_calls/calls_file.py": {*FILES, "os.O_EXCL", "threading.Lock"},
     "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
         "asyncio.wrap_future",
@@ -131,7 +132,12 @@ MODULE_ALLOWS = {
 }
 """The exceptions, module by module."""
 
-DATABASES = {"stores/sqlite/": {"sqlite3"}, "stores/sqlite_calls/": {"sqlite3"}, "stores/postgres/": {"asyncpg"}}
+DATABASES = {
+    "stores/sqlite/": {"sqlite3"},
+    "stores/sqlite_calls/": {"sqlite3"},
+    "stores/postgres/": {"asyncpg"},
+    "stores/postgres_calls/": {"asyncpg"},
+}
 """What a store as a whole may use."""
 
 METHODS = words("""

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from seamless_wallet.calls.record import TEXT_BYTES_MAX, CallRecord
 from seamless_wallet.commands import Answer, Code, Command, Policy
+from seamless_wallet.ports import Moments
 from seamless_wallet.providers import build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
 
@@ -37,11 +38,17 @@ class SteppingClock:
         return self.seconds
 
 
+CLOCK = SteppingClock()
+
+
 class SayingYes:
     """A wallet."""
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
         await asyncio.sleep(0)
+        assert moments is not None
+        moments.sent_s = CLOCK.monotonic_s()
+        moments.answered_s = CLOCK.monotonic_s()
         return Answer(Code.R0, "bet", 9250000, 0, "KRW")
 
 
@@ -77,7 +84,7 @@ async def send(kept):
         {"dowinn": provider},
         SayingYes(),
         body_bytes_max=2**20,
-        clock=SteppingClock(),
+        clock=CLOCK,
         trusted_proxies=(ip_network("127.0.0.0/8"),),
         recorder=kept,
     )
@@ -111,7 +118,8 @@ async def test_a_decided_call_is_recorded_with_ids_phases_and_texts(send, kept):
     assert (call.user_id, call.transaction_id) == (sent["user_id"], sent["transaction_id"])
     assert call.game_no == sent["data"]["game_no"]
     assert (call.code, call.reason, call.place) == ("R0", "bet", "")
-    assert (call.read_us, call.open_us, call.decide_us, call.seal_us) == (1_000_000,) * 4
+    assert (call.read_us, call.open_us, call.queue_us, call.redis_us, call.commit_us, call.seal_us) == (1_000_000,) * 6
+    assert call.taken_us == 5_000_000
     assert call.request == text
     assert json.loads(call.reply)["code"] == "R0"
     assert call.received_ms == NOW_MS

@@ -18,6 +18,7 @@ import seamless_wallet.http_server.serving
 import seamless_wallet.webhook.endpoint
 from seamless_wallet.commands import Answer, Code, Command, Policy
 from seamless_wallet.observability import metrics
+from seamless_wallet.ports import Moments
 from seamless_wallet.providers import build_provider
 from seamless_wallet.webhook.endpoint import webhook_app
 
@@ -45,7 +46,7 @@ class FakeWallet:
         self.asked: list[tuple[Command, Policy]] = []
         self.answer: Answer | BaseException = Answer(Code.R0, "ok", 9250000, 0, "KRW")
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
         self.asked.append((command, policy))
         await asyncio.sleep(0)
         if isinstance(self.answer, BaseException):
@@ -582,7 +583,7 @@ async def test_a_disconnect_does_not_stop_the_wallet(serve, wallet):
     """Money in flight is not abandoned because the caller went away, and nothing is logged."""
     entered, release, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def slow(command, policy):
+    async def slow(command, policy, moments):
         entered.set()
         await release.wait()
         finished.set()

@@ -14,12 +14,13 @@ from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.handlers import READ_LIMIT_S
 from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.backoffice.responses import entry_json, json_response
-from seamless_wallet.calls.record import CallRecord
+from seamless_wallet.calls.record import decision_phases_us
 from seamless_wallet.commands import BACK_OFFICE, Kind
 
 if TYPE_CHECKING:
     from seamless_wallet.backoffice.responses import Scales
     from seamless_wallet.calls.ports import CallRecorder, CallStore, StoredCall
+    from seamless_wallet.calls.record import CallRecord
     from seamless_wallet.commands import Answer, Command, Policy
     from seamless_wallet.ledger.ports import LedgerHistory, LedgerReader
     from seamless_wallet.ports import Clock, WalletPort
@@ -45,6 +46,12 @@ class CallDecoder(Protocol):
 
     def command_of(self, stored: StoredCall) -> tuple[Command, Policy]:
         """What a call asked. Raises ValueError, with why it cannot be decided again."""
+
+
+class _Moments:
+    """Of an event that is decided again."""
+
+    sent_s = answered_s = 0.0
 
 
 class Calls:
@@ -147,21 +154,23 @@ class Calls:
             warning = ": the game of a bet may be over" if command.kind is Kind.BET else ""
             raise invalid("confirm", f"must be {command.kind}, as that is what the call asked{warning}")
         line = _audit.bind(call=str(stored.id), action=command.kind.value, user_id=command.user_id, why=body.reason)
-        began_s = self._clock.monotonic_s()
+        moments, began_s = _Moments(), self._clock.monotonic_s()
         try:
-            answer = await self._wallet.apply(command, policy)
+            answer = await self._wallet.apply(command, policy, moments)
         except BaseException as error:
             line.info("call_replayed", code="unknown", reason=type(error).__name__)
             raise
         line.info("call_replayed", code=answer.code.value, reason=answer.reason)
-        self._record(stored, command, answer, self._clock.monotonic_s() - began_s)
+        phases_us = decision_phases_us(began_s, moments.sent_s, moments.answered_s, self._clock.monotonic_s())
+        self._record(stored, command, answer, phases_us)
         return json_response({"replay_of": str(stored.id), "code": answer.code.value, "reason": answer.reason})
 
-    def _record(self, stored: StoredCall, command: Command, answer: Answer, taken_s: float) -> None:
+    def _record(self, stored: StoredCall, command: Command, answer: Answer, phases_us: tuple[int, int, int]) -> None:
         """Keep what was decided as a call of its own: nobody was answered."""
         if self._recorder is None:
             return
-        record: CallRecord = msgspec.structs.replace(
+        queue_us, redis_us, commit_us = phases_us
+        record = msgspec.structs.replace(
             stored.call,
             received_ms=command.received_ms,
             peer=BACK_OFFICE,
@@ -171,7 +180,9 @@ class Calls:
             place=answer.detail,
             read_us=0,
             open_us=0,
-            decide_us=int(taken_s * 1_000_000),
+            queue_us=queue_us,
+            redis_us=redis_us,
+            commit_us=commit_us,
             seal_us=0,
             reply=b"",
             replay_of=stored.id,

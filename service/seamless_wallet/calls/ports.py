@@ -43,11 +43,6 @@ class StoredCall(msgspec.Struct, frozen=True):
         """Whether only the beginning of the request is kept."""
         return len(self.call.request) < self.call.request_bytes and bool(self.call.request)
 
-    @property
-    def taken_us(self) -> int:
-        """From the end of the body to the sealed reply."""
-        return self.call.open_us + self.call.decide_us + self.call.seal_us
-
 
 class CallsQuery(msgspec.Struct, frozen=True):
     """Which calls, newest first. Empty texts and None leave a field open. `id` is any id of a call's event."""

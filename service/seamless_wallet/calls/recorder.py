@@ -1,33 +1,34 @@
 """From whoever answers calls to a thread that writes: nobody waits for it, and nobody fails by it.
 
     recorder = Recorder(spool, now_ms)
-    recorder.record(call)      # returns at once, never raises
+    recorder.record(call)      # returns at once
 
-The queue between them is bounded, and so is what one thread may hold. What does not fit is dropped and counted.
+A call is encoded where it is handed over, into the batch that will be a file. A timer of the event loop hands each
+batch to the thread: so the thread holds the interpreter for a few system calls a file and for nothing else. What is
+not written yet is bounded. What does not fit is dropped and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from queue import SimpleQueue
 from typing import Final
 
-from seamless_wallet.calls.record import CallRecord, encode_batch
+from seamless_wallet.calls.record import CallBatch, CallRecord
 from seamless_wallet.calls.spool import Spool, SpoolFull
 from seamless_wallet.calls.strangers import Strangers
 from seamless_wallet.commands import Code
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 
-QUEUE_CALLS_MAX: Final = 10_000
 QUEUE_BYTES_MAX: Final = 16 * 2**20
-"""Bounds of what waits to be written, by number and by the bytes of its requests and replies."""
+"""Of what waits to be written."""
 
-BATCH_MAX: Final = 256
-"""Calls in one file: encoding them holds up the event loop for a fraction of a millisecond."""
+BATCH_BYTES_MAX: Final = 2**20
+"""A batch that has so many is handed over before its time."""
 
 FLUSH_S: Final = 0.25
 """How long the first call of a batch waits for others."""
@@ -39,80 +40,85 @@ LOG_EVERY_S: Final = 60.0
 
 
 class Recorder:
-    """The queue, and the thread behind it. `monotonic_s` is the clock of the log."""
+    """The batch of now, and the thread behind it. For one event loop. `monotonic_s` is the clock of the log."""
 
     def __init__(self, spool: Spool, now_ms: Callable[[], int], monotonic_s: Callable[[], float]) -> None:
         self._spool = spool
         self._now_ms = now_ms
-        self._waiting: deque[CallRecord] = deque()
-        self._bytes_in = 0  # only the event loop adds to this one,
-        self._bytes_out = 0  # and only the thread to this one: so neither needs a lock
+        self._batch = CallBatch()
+        self._written_to = SimpleQueue[CallBatch | None]()
+        self._handed_bytes = 0  # of batches that the thread has
+        self._timer: asyncio.TimerHandle | None = None
         self._strangers = Strangers()
-        self._wake = threading.Event()
-        self._end = threading.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=monotonic_s)
         self._written = metrics.CALLS_RECORDED.labels()
         dropped = ("queue", "disk", "strangers")
         self._queue_full, self._disk, self._left_out = (metrics.CALLS_DROPPED.labels(cause) for cause in dropped)
 
     def record(self, call: CallRecord) -> None:
-        """Keep a call, or drop and count it."""
+        """Keep a call, or drop and count it. Raises only for a text that nobody could write: a bug of the caller."""
         if call.code == Code.R2 and not self._strangers.is_kept(call.peer, call.received_ms):
             self._left_out.inc()
             return
-        size = len(call.request) + len(call.reply)
-        if len(self._waiting) >= QUEUE_CALLS_MAX or self._bytes_in - self._bytes_out + size > QUEUE_BYTES_MAX:
+        batch = self._batch
+        if self._handed_bytes + len(batch.content) > QUEUE_BYTES_MAX:
             self._queue_full.inc()
             return
-        self._bytes_in += size
-        self._waiting.append(call)
-        if not self._wake.is_set():
-            self._wake.set()
+        batch.add(call)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._hand_over)
+        elif len(batch.content) > BATCH_BYTES_MAX:
+            self._hand_over()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write until the context ends, and then what is left, for at most `END_LIMIT_S`."""
-        self._loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        thread = threading.Thread(target=self._write_until_end, args=(ended,), name="calls", daemon=True)
-        thread.start()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(function: Callable[..., object], *arguments: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed by now
+                loop.call_soon_threadsafe(function, *arguments)
+
+        def write_until_end() -> None:
+            while (batch := self._written_to.get()) is not None:
+                tell(self._conclude, batch, self._write(batch))
+            tell(ended.set)
+
+        threading.Thread(target=write_until_end, name="calls", daemon=True).start()
         try:
             yield
         finally:
-            self._end.set()
-            self._wake.set()
+            self._hand_over()
+            self._written_to.put(None)
             with suppress(TimeoutError):
                 async with asyncio.timeout(END_LIMIT_S):
                     await ended.wait()
 
-    def _write_until_end(self, ended: asyncio.Event) -> None:
-        while not self._end.is_set():
-            self._wake.wait()
-            self._end.wait(FLUSH_S)
-            self._wake.clear()
-            self._write_waiting()
-        self._write_waiting()
-        self._tell(ended.set)
+    def _hand_over(self) -> None:
+        """Give the thread the batch of now, and begin another one."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch = self._batch
+        if batch.calls:
+            self._batch = CallBatch()
+            self._handed_bytes += len(batch.content)
+            self._written_to.put(batch)
 
-    def _write_waiting(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-            try:
-                self._spool.write(encode_batch(batch), self._now_ms())
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a batch, the next one is written
-                self._tell(self._disk.inc, len(batch))
-                self._tell(self._report, error)
-            else:
-                self._tell(self._written.inc, len(batch))
-            self._bytes_out += sum(len(call.request) + len(call.reply) for call in batch)
+    def _write(self, batch: CallBatch) -> Exception | None:
+        """In the thread. Whatever is wrong with a batch, the next one is written."""
+        try:
+            self._spool.write(batch.finish(), self._now_ms())
+        except Exception as error:  # noqa: BLE001 - told in the event loop
+            return error
+        return None
 
-    def _report(self, error: Exception) -> None:
+    def _conclude(self, batch: CallBatch, error: Exception | None) -> None:
+        """Only the thread of the event loop counts and logs."""
+        self._handed_bytes -= len(batch.content)
+        if error is None:
+            self._written.inc(batch.calls)
+            return
+        self._disk.inc(batch.calls)
         remedy = "See that the admin process runs." if isinstance(error, SpoolFull) else "See that the disk has room."
         self._log.warning("calls_dropped", error=str(error), remedy=remedy)
-
-    def _tell(self, function: Callable[..., object], *arguments: object) -> None:
-        """Only the thread of the event loop counts and logs."""
-        with suppress(RuntimeError):  # the loop is closed by now
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(function, *arguments)

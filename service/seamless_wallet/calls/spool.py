@@ -41,7 +41,7 @@ class Spool:
         self._is_prepared = False
         self._bytes = 0  # that were there, at least, when last looked
 
-    def write(self, content: bytes, now_ms: int) -> None:
+    def write(self, content: bytes | bytearray, now_ms: int) -> None:
         """Leave a batch. Raises OSError, and then nothing of it stays."""
         if not self._is_prepared:
             self.prepare()

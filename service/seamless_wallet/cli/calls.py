@@ -1,6 +1,6 @@
 """Commands for the calls to the webhook: what came, what was answered, and what is done about it.
 
-Those that show read the file of the history, whether the service is running or not. Those that change something go
+Those that show read the history, whether the service is running or not. Those that change something go
 through the back office of a running service.
 """
 
@@ -23,8 +23,8 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 if TYPE_CHECKING:
     from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
     from seamless_wallet.clients.admin_api import AdminClient
+    from seamless_wallet.stores.kept_calls import KeptCalls
     from seamless_wallet.stores.ledger import Ledger
-    from seamless_wallet.stores.sqlite_calls import SqliteCalls
 
 calls = typer.Typer(no_args_is_help=True, help="Show, export, acknowledge, repeat and erase calls to the webhook.")
 
@@ -189,12 +189,13 @@ def erase(
 # ---------------------------------------------------------------------- how
 
 
-def ask_calls(question: Callable[[SqliteCalls], Awaitable[Answered]]) -> Answered:
+def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
     """Ask the history, with what workers have left up to now. Raises NotInLedger if there is none."""
     from seamless_wallet.processes.call_history import open_calls
 
     settings = load_checked_settings()
-    if not settings.calls_path.exists():  # whoever looks makes no file, maybe as another user than the service
+    if settings.ledger_server is None and not settings.calls_path.exists():
+        # Whoever looks makes no file, maybe as another user than the service.
         raise NotInLedger(f"no call is recorded: there is no {settings.calls_path}")
 
     async def ask() -> Answered:
@@ -205,7 +206,7 @@ def ask_calls(question: Callable[[SqliteCalls], Awaitable[Answered]]) -> Answere
     return asyncio.run(ask())
 
 
-async def found_calls(store: SqliteCalls, query: CallsQuery) -> list[StoredCall]:
+async def found_calls(store: KeptCalls, query: CallsQuery) -> list[StoredCall]:
     """As many calls as the query asks for, through as many pages as that takes."""
     import msgspec
 
@@ -220,7 +221,7 @@ async def found_calls(store: SqliteCalls, query: CallsQuery) -> list[StoredCall]
             return found
 
 
-async def _found_orphans(store: SqliteCalls, query: CallsQuery) -> list[dict[str, Any]]:
+async def _found_orphans(store: KeptCalls, query: CallsQuery) -> list[dict[str, Any]]:
     import msgspec
 
     from seamless_wallet.backoffice.orphans import find_orphans

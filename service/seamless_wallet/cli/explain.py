@@ -16,7 +16,7 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 if TYPE_CHECKING:
     from seamless_wallet.calls.ports import StoredCall
     from seamless_wallet.ledger.entry import Entry
-    from seamless_wallet.stores.sqlite_calls import SqliteCalls
+    from seamless_wallet.stores.kept_calls import KeptCalls
 
 FOUND_MAX: Final = 200
 """Calls that are looked through for events with an id."""
@@ -78,7 +78,7 @@ def explain(
             typer.echo(f"  {line}")
 
 
-async def _calls_about(store: SqliteCalls, any_id: str, provider: str, player: str) -> Sequence[StoredCall]:
+async def _calls_about(store: KeptCalls, any_id: str, provider: str, player: str) -> Sequence[StoredCall]:
     """Calls under a transaction_id, else of a round, else with that id, and all others about its event."""
     import msgspec
 
@@ -145,7 +145,7 @@ def _call_line(stored: StoredCall) -> str:
     about = " ".join(part for part in (call.event or "an event that could not be read", call.game_no) if part)
     return (
         f"{iso_utc(call.received_ms)} {call.provider}: {about} {origin}, answered {call.code} {call.reason} "
-        f"after {stored.taken_us / 1000:g} ms (call {stored.id})"
+        f"after {call.taken_us / 1000:g} ms (call {stored.id})"
     )
 
 
@@ -170,10 +170,9 @@ def _money_lines(entry: Entry | None, scale: int, *, player_known: bool, user_id
 
 async def _in_ledger(provider: str, user_id: str, transaction_id: str) -> tuple[Entry | None, int, bool]:
     """The entry of an event, its currency's digits, and whether the player is known."""
-    from seamless_wallet.stores.sqlite import SqliteLedger
+    from seamless_wallet.processes.ledger_connection import open_ledger
 
-    settings = load_checked_settings()
-    async with SqliteLedger.open(settings.ledger_path, settings.shards, settings.currencies) as ledger:
+    async with open_ledger(load_checked_settings(), readers=1) as ledger:
         player = await ledger.wallet(user_id) if user_id else None
         if player is None:
             return None, 0, False

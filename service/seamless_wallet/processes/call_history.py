@@ -15,6 +15,8 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, Randomness
 from seamless_wallet.settings import Settings
+from seamless_wallet.stores.kept_calls import KeptCalls
+from seamless_wallet.stores.postgres_calls import PostgresCalls
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 
 COLLECT_CALLS_EVERY_S: Final = 0.5
@@ -43,15 +45,18 @@ async def recorded_calls(settings: Settings, clock: Clock, randomness: Randomnes
         yield recorder
 
 
-def open_calls(settings: Settings) -> SqliteCalls:
-    """The calls that are kept: enter it."""
-    return SqliteCalls(settings.calls_path, Spool(settings.calls_spool_path))
+def open_calls(settings: Settings) -> KeptCalls:
+    """The calls that are kept, where the ledger is: enter it."""
+    spool = Spool(settings.calls_spool_path)
+    if settings.ledger_server is None:
+        return SqliteCalls(settings.calls_path, spool)
+    return PostgresCalls(settings.ledger_server, spool)
 
 
 class CallCollection:
     """Collects the batches of all processes, and deletes what the settings do not keep."""
 
-    def __init__(self, calls: SqliteCalls, settings: Settings, clock: Clock) -> None:
+    def __init__(self, calls: KeptCalls, settings: Settings, clock: Clock) -> None:
         self._calls = calls
         self._keep_ms = settings.calls_days * _DAY_MS
         self._bytes_max = settings.calls_mib * 2**20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ports import Clock
 from seamless_wallet.settings import Settings
-from seamless_wallet.stores import postgres, sqlite
+from seamless_wallet.stores import postgres, postgres_calls, sqlite
 from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.postgres import store as postgres_store
 from seamless_wallet.stores.postgres.primary import place_of
@@ -32,10 +32,15 @@ def ledger_place(settings: Settings) -> str:
 
 
 def init_ledger(settings: Settings) -> str:
-    """Make the ledger, or bring it up to date; returns its UUID. Raises StoreError."""
+    """Make the ledger, or bring it up to date; returns its UUID. On a server the history of calls, too.
+
+    Raises StoreError.
+    """
     if settings.ledger_server is None:
         return sqlite.init(settings.ledger_path, settings.shards, settings.currencies)
-    return postgres.init(settings.ledger_server, settings.shards, settings.currencies)
+    uuid = postgres.init(settings.ledger_server, settings.shards, settings.currencies)
+    postgres_calls.init_calls(settings.ledger_server)
+    return uuid
 
 
 def has_ledger(settings: Settings) -> bool:

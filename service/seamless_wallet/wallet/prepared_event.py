@@ -54,6 +54,7 @@ class PreparedEvent:
     """A command with what is computed once for all its attempts."""
 
     __slots__ = (
+        "answered_s",
         "command",
         "digest",
         "fingerprint",
@@ -61,12 +62,15 @@ class PreparedEvent:
         "policy",
         "round_digest",
         "script",
+        "sent_s",
         "shard",
-        "waits_since_s",
+        "since_s",
     )
 
     def __init__(self, command: Command, policy: Policy, shard: int, since_s: float = 0.0) -> None:
-        self.waits_since_s = since_s  # by the monotonic clock; afterwards since Redis answered it last
+        self.since_s = since_s  # by the monotonic clock, as are these two of its last attempt; 0: not yet
+        self.sent_s = 0.0  # when its script was sent
+        self.answered_s = 0.0  # when Redis had answered it
         self.command = command
         self.policy = policy
         self.shard = shard

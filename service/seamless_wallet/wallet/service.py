@@ -15,7 +15,7 @@ from seamless_wallet.engine.replies import ReplyStatus, Verdict, parse_verdict
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import LedgerLookup
 from seamless_wallet.observability import metrics
-from seamless_wallet.ports import Clock
+from seamless_wallet.ports import Clock, Moments
 from seamless_wallet.wallet.anomalies import report_anomaly
 from seamless_wallet.wallet.attempts import AttemptOutcome
 from seamless_wallet.wallet.confirmations import Confirmations
@@ -72,7 +72,7 @@ class WalletService:
             metrics.WEBHOOK_PHASE_DURATION_SECONDS.labels(phase) for phase in ("queue", "redis", "commit")
         )
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
         """Decide a command and wait until the decision rests on committed entries.
 
         Always answers within the deadline, whatever it waits for; R1 when the outcome is unknown by then.
@@ -83,6 +83,9 @@ class WalletService:
                 answer = await self._decide(event)
         except EXPECTED as error:
             return self._failures.answer(error, event)
+        finally:
+            if moments is not None:
+                moments.sent_s, moments.answered_s = event.sent_s, event.answered_s
         report_anomaly(command, answer)
         return answer
 
@@ -127,7 +130,7 @@ class WalletService:
                 verdict = parse_verdict(reply)
                 self._confirmations.executed(attempt, verdict.rests_on)
                 outcome = await attempt.outcome
-                self._committing.observe(self._clock.monotonic_s() - event.waits_since_s)
+                self._committing.observe(self._clock.monotonic_s() - event.answered_s)
                 return await self._conclude(verdict, outcome)
             return await self._follow(event, epoch, reply, lookup)
         finally:
@@ -145,14 +148,15 @@ class WalletService:
             lookup=lookup,
         )
         command = event.script.command(event.keys(epoch, period), arguments)
-        sent_s = self._clock.monotonic_s()
-        self._queueing.observe(sent_s - event.waits_since_s)
+        event.sent_s = sent_s = self._clock.monotonic_s()
+        self._queueing.observe(sent_s - (event.answered_s or event.since_s))
+        event.answered_s = 0.0
         try:
             reply: list[Any] = await self._pipeline.execute(*command)
         except NoScriptError:
             return NOSCRIPT
-        event.waits_since_s = self._clock.monotonic_s()
-        self._executing.observe(event.waits_since_s - sent_s)
+        event.answered_s = answered_s = self._clock.monotonic_s()
+        self._executing.observe(answered_s - sent_s)
         return reply
 
     async def _follow(

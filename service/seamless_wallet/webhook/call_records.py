@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from seamless_wallet.calls.record import TEXT_BYTES_MAX, CallRecord
+from seamless_wallet.calls.record import TEXT_BYTES_MAX, CallRecord, decision_phases_us
 from seamless_wallet.commands import ID_CHARS_MAX, Answer, Command
 from seamless_wallet.ports import Clock
 from seamless_wallet.providers import Echo, Ids, Key, Provider
@@ -24,12 +24,27 @@ _US: Final = 1_000_000
 class Call:
     """What is known of one call so far. Moments are seconds of the monotonic clock."""
 
-    __slots__ = ("arrived_s", "command", "decided_s", "echo", "ids", "key", "opened_s", "reply", "request", "started_s")
+    __slots__ = (
+        "answered_s",
+        "arrived_s",
+        "command",
+        "decided_s",
+        "echo",
+        "ids",
+        "key",
+        "opened_s",
+        "reply",
+        "request",
+        "sent_s",
+        "started_s",
+    )
 
     def __init__(self, arrived_s: float) -> None:
         self.arrived_s = arrived_s  # when its headers were read
         self.started_s = arrived_s  # when its body was read
         self.opened_s = 0.0  # when that was decrypted and decoded; 0: it did not come to that
+        self.sent_s = 0.0  # when its last script was sent to Redis; 0: none was
+        self.answered_s = 0.0  # when Redis had answered that script; 0: it did not
         self.decided_s = 0.0  # when the wallet had answered
         self.key: Key | None = None  # seals the reply; None: the caller has no valid Api-Key
         self.echo = Echo()  # what the reply repeats
@@ -78,7 +93,7 @@ class CallRecords:
                 answer.detail,
                 int((started_s - call.arrived_s) * _US),
                 int((opened_s - started_s) * _US),
-                int((decided_s - opened_s) * _US),
+                *decision_phases_us(opened_s, call.sent_s, call.answered_s, decided_s),
                 int((ended_s - decided_s) * _US),
                 text if len(text) <= TEXT_BYTES_MAX else text[:TEXT_BYTES_MAX],
                 call.reply,
@@ -90,7 +105,7 @@ class CallRecords:
 def record_stranger(recorder: CallRecorder, clock: Clock, peer: str, provider: str, answer: Answer) -> None:
     """Hand over a call to a provider that there is not."""
     names = provider, peer, "", "", "", "", ""
-    recorder.record(CallRecord(clock.now_ms(), *names, answer.code, answer.reason, "", 0, 0, 0, 0, b"", b"", 0))
+    recorder.record(CallRecord(clock.now_ms(), *names, answer.code, answer.reason, "", 0, 0, 0, 0, 0, 0, b"", b"", 0))
 
 
 def peer_of(request: web.Request, trusted_proxies: Networks) -> str:

@@ -117,7 +117,7 @@ class Webhook:
         self._opening.observe(call.opened_s - call.started_s)
         if isinstance(asked, Answer):
             return asked
-        answer = await self._wallet.apply(asked, self._provider.policy)
+        answer = await self._wallet.apply(asked, self._provider.policy, call)
         call.decided_s = self._clock.monotonic_s()
         return answer
 

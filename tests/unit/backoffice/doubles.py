@@ -24,6 +24,7 @@ from seamless_wallet.ledger.records import (
     PlayedRound,
     PlayersQuery,
 )
+from seamless_wallet.ports import Moments
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
 
@@ -172,7 +173,7 @@ class FakeWallet:
         self.answer: Answer | None = None
         self.fault: Exception | None = None
 
-    async def apply(self, command: Command, policy: Policy) -> Answer:
+    async def apply(self, command: Command, policy: Policy, moments: Moments | None = None) -> Answer:
         assert policy == Policy()
         self.commands.append(command)
         if self.fault:

@@ -8,10 +8,10 @@ import json
 
 import pytest
 
-from seamless_wallet.calls.record import CallRecord, encode_batch
+from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.ledger.ports import StoreError
-from tests.call_history import call_record
+from tests.call_history import call_record, encode_batch
 from tests.unit.backoffice.doubles import NOW_MS, SCALES, TOKEN, fields, played, slug
 
 CANCEL = {
@@ -58,7 +58,7 @@ async def keep(office, *records: CallRecord) -> list[str]:
 
 async def test_calls_are_found_by_what_people_have(office):
     """Each parameter alone, and a cursor."""
-    await keep(office, cancel(), cancel(received_ms=NOW_MS + 5, transaction_id="c-2", code="R0", decide_us=500_000))
+    await keep(office, cancel(), cancel(received_ms=NOW_MS + 5, transaction_id="c-2", code="R0", commit_us=500_000))
 
     async def found(query: str) -> list[str]:
         status, _, page = await office.call("GET", f"/v1/calls?{query}")

@@ -13,15 +13,15 @@ SELECT name FROM batch;
 DELETE FROM batch WHERE name = ?;
 
 -- name: insert_call
--- A call, unless another one has its id.
-INSERT OR IGNORE INTO call (
+-- A call, under an id that is free.
+INSERT INTO call (
     id, provider, peer, key_slot, event, user_id, transaction_id, game_no, code, reason, place,
-    read_us, open_us, decide_us, seal_us, request, reply, request_bytes, replay_of, failed
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    read_us, open_us, queue_us, redis_us, commit_us, seal_us, request, reply, request_bytes, replay_of, failed
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: last_id
--- The last id of a millisecond.
-SELECT max(id) FROM call WHERE id >= ? AND id < ?;
+-- name: taken_ids
+-- The last id of each millisecond of a time.
+SELECT id >> 20, max(id) FROM call WHERE id >= ? AND id < ? GROUP BY 1;
 
 -- name: call
 -- One call.

@@ -18,7 +18,7 @@ from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_
 CALLS_SQL_PACKAGE: Final = "seamless_wallet.stores.sqlite_calls"
 CALLS_SQL: Final = read_queries(CALLS_SQL_PACKAGE, "calls.sql")
 CALLS_SCHEMA: Final = files(CALLS_SQL_PACKAGE).joinpath("schema.sql").read_text("utf-8")
-CALLS_SCHEMA_VERSION: Final = 1
+CALLS_SCHEMA_VERSION: Final = 2
 
 CALLS_FILE_MODE: Final = 0o600
 LOG_BYTES_MAX: Final = 16 * 2**20

@@ -8,19 +8,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.kept_calls import COLLECTIONS_MAX
 from seamless_wallet.stores.sqlite_calls import collection, questions, retention
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL, connect_calls
 
 T = TypeVar("T")
-
-ROUNDS_MAX: Final = 1_000
-"""Transactions of one collection: workers may leave batches as fast as they are taken."""
 
 
 class _Side:
@@ -110,7 +108,7 @@ class SqliteCalls:
         def tell(what: str) -> None:
             loop.call_soon_threadsafe(on_broken, what)
 
-        for _ in range(ROUNDS_MAX):
+        for _ in range(COLLECTIONS_MAX):
             if not await self._writes.run(lambda connection: collection.collect(connection, self._spool, tell)):
                 return
 

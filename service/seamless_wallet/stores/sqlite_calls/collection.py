@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
-from itertools import islice
-from pathlib import Path
-from typing import Final
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from seamless_wallet.calls.record import FAILED, CallRecord, decode_batch
+from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
+from seamless_wallet.stores.call_batches import remove_taken, waiting_batches
+from seamless_wallet.stores.call_rows import call_rows_of, span_of
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
-
-BATCHES_MAX: Final = 32
-"""In one transaction, so that nobody waits long for it."""
-
-ID_SHIFT: Final = 20
-"""Bits of an id below the time of its call."""
 
 
 def collect(connection: sqlite3.Connection, spool: Spool, on_broken: Callable[[str], None]) -> int:
@@ -28,41 +19,24 @@ def collect(connection: sqlite3.Connection, spool: Spool, on_broken: Callable[[s
     `on_broken` is told about a file that is no batch; it is removed. Raises sqlite3.Error and OSError, and then nothing
     is lost.
     """
-    paths = list(islice(spool.batches(), BATCHES_MAX))
-    if not paths:
+    if next(spool.batches(), None) is None:
         _forget_removed(connection, spool)
         return 0
+    taken = []
     with transaction(connection, "IMMEDIATE"):
-        for path in paths:
-            _take(connection, path, on_broken)
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return len(paths)
+        for batch in waiting_batches(spool):
+            taken.append(batch)
+            if connection.execute(CALLS_SQL["insert_batch"], (batch.path.name,)).rowcount:
+                insert(connection, batch.calls)
+    remove_taken(taken, on_broken)
+    return len(taken)
 
 
-def _take(connection: sqlite3.Connection, path: Path, on_broken: Callable[[str], None]) -> None:
-    """Insert the calls of one file, within the transaction: a file that is there now was not removed before."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    if not connection.execute(CALLS_SQL["insert_batch"], (path.name,)).rowcount:
-        return
-    try:
-        insert(connection, decode_batch(content))
-    except ValueError as error:
-        on_broken(f"{path.name}: {error}")
-
-
-def insert(connection: sqlite3.Connection, records: Iterable[CallRecord]) -> None:
+def insert(connection: sqlite3.Connection, records: Sequence[CallRecord]) -> None:
     """Insert calls within the caller's transaction, each under a free id of its millisecond."""
-    sql = CALLS_SQL["insert_call"]
-    for record in records:
-        received_ms, *values = msgspec.structs.astuple(record)
-        call_id, failed = received_ms << ID_SHIFT, record.code in FAILED
-        if not connection.execute(sql, (call_id, *values, failed)).rowcount:
-            (last,) = connection.execute(CALLS_SQL["last_id"], (call_id, call_id + (1 << ID_SHIFT))).fetchone()
-            connection.execute(sql, (last + 1, *values, failed))
+    if records:
+        taken = dict(connection.execute(CALLS_SQL["taken_ids"], span_of(records)))
+        connection.executemany(CALLS_SQL["insert_call"], call_rows_of(records, taken))
 
 
 def _forget_removed(connection: sqlite3.Connection, spool: Spool) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from seamless_wallet.stores.call_rows import ID_MAX, ID_SHIFT
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
-from seamless_wallet.stores.sqlite_calls.collection import ID_SHIFT
-from seamless_wallet.stores.sqlite_calls.questions import ID_MAX
 
 STEP: Final = 400
 """Calls in one transaction: others wait for it."""

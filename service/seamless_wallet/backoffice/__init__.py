@@ -5,7 +5,7 @@ ledger (`seamless_wallet.ledger.ports`) and that of the calls (`seamless_wallet.
 Redis, SQL, providers or settings, and decides no money: it asks the wallet. Modules: `application` (the routes),
 `handlers`, `imports`, `lists`, `orphans`, `calls_served` and `trial_balances`, `requests`, `queries` and
 `call_requests` (what comes in), `responses`, `call_responses` and `problems` (what goes out), `auth` (bearer tokens),
-`token_attempts` (slows down who guesses it), `health`.
+`request_ids`, `token_attempts` (slows down who guesses it), `health`.
 """
 
 from seamless_wallet.backoffice.application import backoffice_app

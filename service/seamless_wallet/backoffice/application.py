@@ -14,6 +14,7 @@ from seamless_wallet.backoffice.imports import Imports
 from seamless_wallet.backoffice.lists import Lists
 from seamless_wallet.backoffice.orphans import Orphans
 from seamless_wallet.backoffice.problems import problems
+from seamless_wallet.backoffice.request_ids import request_ids
 from seamless_wallet.backoffice.responses import Scales
 from seamless_wallet.backoffice.trial_balances import TrialBalances
 from seamless_wallet.http_server.serving import application
@@ -69,7 +70,7 @@ def backoffice_app(
     orphans = Orphans(calls, ledger, history, clock, Scales(scales))
     kept = Calls(calls, call_decoder, recorder, wallet, ledger, history, clock, Scales(scales))
     health = Health(readiness, exposition)
-    middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
+    middlewares = [request_ids, problems, bearer_auth(token, OPEN_PATHS, clock)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
     app.add_routes(
         [

@@ -15,7 +15,7 @@ from seamless_wallet.settings import admin_token, load_settings
 from tests.acceptance.calls import call, items
 from tests.acceptance.service_process import WALLET, RunningService, wait_until
 
-PLAYERS = 4_000
+PLAYERS = 3_000
 OPENING = 12_34  # minor units
 
 

@@ -117,8 +117,8 @@ WHERE mark.player = $1 AND mark.state ^@ 'O' LIMIT $2;
 
 -- name: left_open
 -- Rounds with open bets that were placed before a time, the first ones first, after one of them: by the first of their
--- open bets. In each shard the last entry that can be as old is found by halves, so that only marks are looked at of the
--- bets that are younger. What is archived is old.
+-- open bets. In each shard the last entry that can be as old is found by halves, so that of younger bets only marks are
+-- looked at. What is archived is old. Each step is written so that a planner who knows nothing has no choice.
 WITH RECURSIVE halves AS (
   SELECT shard, 0::bigint AS low, seq AS high FROM ledger.shard
   UNION ALL
@@ -129,20 +129,23 @@ WITH RECURSIVE halves AS (
     ) AS is_old
     FROM (SELECT *, (low + high + 1) / 2 AS middle FROM halves WHERE low < high) AS halved
   ) AS judged
+), last AS MATERIALIZED (
+  SELECT shard, high FROM halves WHERE low >= high
+), round AS MATERIALIZED (
+  SELECT player, digest, min(entry) AS first FROM ledger.mark WHERE state ^@ 'O' GROUP BY player, digest
+), old AS MATERIALIZED (
+  SELECT round.* FROM round JOIN last ON last.shard = round.first % $1 WHERE round.first / $1 <= last.high
 )
-SELECT DISTINCT ON (entry.received_ms, entry.id) entry.id, mark.player, mark.digest, entry.provider, entry.game_no,
-  entry.received_ms, wallet.user_id, wallet.currency
-FROM halves
-  JOIN ledger.mark ON mark.state ^@ 'O' AND mark.entry % $1 = halves.shard AND mark.entry / $1 <= halves.high
-  JOIN ledger.entry ON entry.id = mark.entry
-  JOIN ledger.wallet ON wallet.player = mark.player
-WHERE halves.low >= halves.high AND entry.received_ms < $2 AND (entry.received_ms, entry.id) > ($4, $5)
-  AND ($6 = '' OR entry.provider = $6) AND NOT EXISTS (
-    SELECT FROM ledger.mark AS earlier
-    WHERE earlier.player = mark.player AND earlier.digest = mark.digest AND earlier.state ^@ 'O'
-      AND earlier.entry < mark.entry
-  )
-ORDER BY entry.received_ms, entry.id LIMIT $7;
+SELECT old.first, old.player, old.digest, placed.provider, placed.game_no, placed.received_ms, owner.user_id,
+  owner.currency
+FROM old
+  CROSS JOIN LATERAL (
+    SELECT provider, game_no, received_ms FROM ledger.entry WHERE id = old.first LIMIT 1
+  ) AS placed
+  CROSS JOIN LATERAL (SELECT user_id, currency FROM ledger.wallet WHERE player = old.player LIMIT 1) AS owner
+WHERE placed.received_ms < $2 AND (placed.received_ms, old.first) > ($4, $5)
+  AND ($6 = '' OR placed.provider = $6)
+ORDER BY placed.received_ms, old.first LIMIT $7;
 
 -- name: open_bets_of_round
 -- The open bets of a round.

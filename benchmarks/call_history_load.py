@@ -1,17 +1,21 @@
-"""What the history of calls costs under load: two services, one with it and one without, asked in turn.
+"""What the history of calls costs under load: a service with it beside one without it.
 
-    python -m benchmarks.call_history_load [--bets 12000] [--rounds 5] [--in-flight 32] [--players 200]
+    python -m benchmarks.call_history_load [--against DIR] [--bets 5000] [--rounds 6] [--starts 3] [--in-flight 32]
 
-Both run beside each other, and every client sends one bet to each in turn: so both see the same rate, at the same time,
-on equally busy cores. CPU of the worker and of all processes per call, and what the history adds to it.
+All run beside each other, and every client sends one bet to each in turn: so all see the same rate, at the same time,
+on equally busy cores. CPU of the worker, of the admin process and of all processes for a call, and what the history
+adds to it. With DIR, a checkout of another version, there is a third service: that one, with its history. A process may
+be some microseconds dearer than its twin as long as it lives, so all are started several times.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -24,66 +28,91 @@ from benchmarks.peers.webhook import PATH
 from benchmarks.systems import Wallet
 from benchmarks.turns import paired_turns
 
-WITHOUT, WITH = "without history", "with history"
-WORKER_LIMIT_US: Final = 8.0
-ALL_LIMIT_US: Final = 40.0
-ROLES: Final = ("worker", "admin")
+WITHOUT: Final = "without a history"
+WITH: Final = "with a history"
+OTHER: Final = "the other version, with its history"
+ROLES: Final = ("worker", "admin", "")
+"""`""` is all processes."""
+
+Round = dict[str, Turn]
+"""By the system's name."""
 
 
-async def measure(arguments: argparse.Namespace, systems: tuple[Wallet, Wallet]) -> list[dict[str, Turn]]:
-    """Load both, the first in each pair in turn. Rounds, by name. Raises WrongAnswer."""
+async def measure(arguments: argparse.Namespace, systems: list[Wallet]) -> list[Round]:
+    """Load all, each round beginning with another one. Raises WrongAnswer."""
     players = play.users("player", arguments.players)
     for system in systems:
         await system.create(players)
     rounds = []
     for number in range(arguments.rounds + 1):
-        order = systems if number % 2 else systems[::-1]
+        first = number % len(systems)
+        order = systems[first:] + systems[:first]
         bets = [[bet for (bet,) in play.one_bets(players, arguments.bets, PATH)] for _ in order]
-        found = await paired_turns(Loads.PAIRED, order, bets, arguments.in_flight)
-        turns = {turn.system: turn for turn in found}
+        turns = await paired_turns(Loads.PAIRED, order, bets, arguments.in_flight)
         if number:  # the first round warms up
-            rounds.append(turns)
-            print(f"round {number}: {_line(turns)} ({found[0].rate:.0f} bets/s each)", flush=True)
+            rounds.append({turn.system: turn for turn in turns})
+            print(f"{turns[0].rate:.0f} bets/s each; {_line(rounds[-1])}", flush=True)
     for system in systems:
-        print(await system.compare())
+        print(f"{system.name}: {await system.compare()}")
     return rounds
+
+
+def start(stack: ExitStack, arguments: argparse.Namespace) -> list[Wallet]:
+    """The services, ready."""
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wallet-bench-")))
+    wanted = {WITHOUT: {"WALLET_CALLS_DAYS": "0"}, WITH: {}}
+    if arguments.against:
+        wanted[OTHER] = {"PYTHONPATH": os.fspath(arguments.against.absolute() / "service")}
+    return [
+        stack.enter_context(Wallet.start(name, directory / str(number), 1, **settings))
+        for number, (name, settings) in enumerate(wanted.items())
+    ]
 
 
 def _cpu_us(turn: Turn, role: str) -> float:
     return turn.cpu_us.get(role, 0.0) if role else turn.all_cpu_us
 
 
-def _line(turns: dict[str, Turn]) -> str:
+def _line(turns: Round) -> str:
     parts = []
-    for role in (*ROLES, ""):
-        off, on = (_cpu_us(turns[name], role) for name in (WITHOUT, WITH))
-        parts.append(f"{role or 'all'} {off:.1f} → {on:.1f} µs ({on - off:+.1f})")
+    for role in ROLES:
+        base = _cpu_us(turns[WITHOUT], role)
+        added = [f"{_cpu_us(turn, role) - base:+.1f}" for name, turn in turns.items() if name != WITHOUT]
+        parts.append(f"{role or 'all'} {base:.0f} µs {' '.join(sorted(added))}")
     return ", ".join(parts)
+
+
+def report(rounds: list[Round]) -> None:
+    """Medians, with the quartiles in brackets."""
+    for name in (WITH, OTHER):
+        if name not in rounds[0]:
+            continue
+        for role in ROLES:
+            pairs = [(_cpu_us(turns[WITHOUT], role), _cpu_us(turns[name], role)) for turns in rounds]
+            low, median, high = statistics.quantiles((on - off for off, on in pairs), n=4)
+            ratio = statistics.median(on / off for off, on in pairs)
+            print(f"{name}, {role or 'all'}: {median:+.1f} µs ({low:+.1f} to {high:+.1f}), ratio {ratio:.3f}")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark. It has no limit: the exit status is 1 only if the run is void."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bets", type=int, default=12_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--against", type=Path, metavar="DIR", help="a checkout of another version")
+    parser.add_argument("--bets", type=int, default=5000, help="of each service in a round")
+    parser.add_argument("--rounds", type=int, default=6, help="of each start, after one that warms up")
+    parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--players", type=int, default=200)
     arguments = parser.parse_args(argv)
-    with (
-        tempfile.TemporaryDirectory(prefix="wallet-bench-") as directory,
-        Wallet.start(WITHOUT, Path(directory) / "without", WALLET_CALLS_DAYS="0") as without,
-        Wallet.start(WITH, Path(directory) / "with") as recording,
-    ):
-        try:
-            rounds = uvloop.run(measure(arguments, (without, recording)))
-        except WrongAnswer as wrong:
-            print(f"VOID: {wrong}")
-            return 1
-    for role in (*ROLES, ""):
-        pairs = [tuple(_cpu_us(turns[name], role) for name in (WITHOUT, WITH)) for turns in rounds]
-        added = statistics.median(on - off for off, on in pairs)
-        ratio = statistics.median(on / off for off, on in pairs)
-        print(f"median of {role or 'all processes'}: {added:+.1f} µs a call, ratio {ratio:.3f}")
+    rounds: list[Round] = []
+    for _ in range(arguments.starts):
+        with ExitStack() as stack:
+            try:
+                rounds += uvloop.run(measure(arguments, start(stack, arguments)))
+            except WrongAnswer as wrong:
+                print(f"VOID: {wrong}")
+                return 1
+    report(rounds)
     return 0
 
 

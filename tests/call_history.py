@@ -23,6 +23,7 @@ BET = CallRecord(
     code="R0",
     reason="bet",
     place="",
+    problem="",
     read_us=10,
     open_us=20,
     queue_us=100,

@@ -60,7 +60,9 @@ def test_what_went_wrong_is_found_and_explained(tmp_path: Path) -> None:
         ]  # fmt: skip
         told = service.wallet("explain", "B-1").stdout
         assert "Balance 100.00 → 90.00 (-10.00)" in told
-        assert "R3, not valid. This transaction_id came before with other values." in told
+        assert "R0, processed (bet). The stakes were taken." in told
+        assert "R3, not valid (conflict). This transaction_id came before with other values." in told
+        assert '"total_bet_amount":20' in told
         assert "Use each transaction_id once." in told
         assert "Several events" in service.wallet("explain", "G-1").stdout
         assert "there is no player bob" in service.wallet("explain", "G-1", "--player", "bob").stdout

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from seamless_wallet.ledger.ports import LedgerHistory, LedgerStore
+from seamless_wallet.stores.kept_calls import KeptCalls
 from seamless_wallet.stores.postgres import PostgresLedger
+from seamless_wallet.stores.postgres_calls import PostgresCalls, init_calls
 from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.chosen_ledger import drop_database, new_database
 from tests.store.backends import SHARDS, PostgresBackend, SqliteBackend
 from tests.store.books import CURRENCIES, Book
@@ -14,6 +17,7 @@ from tests.store.books import CURRENCIES, Book
 NONCE = "first"
 """Of the writer of `store`."""
 CONFORM: tuple[type[LedgerStore], ...] = (SqliteLedger, PostgresLedger)  # for mypy
+CALLS: tuple[type[KeptCalls], ...] = (SqliteCalls, PostgresCalls)
 HISTORIES: tuple[type[LedgerHistory], ...] = (SqliteLedger, PostgresLedger)
 
 
@@ -23,6 +27,22 @@ def postgres_template(postgres_server):
     name = new_database()
     PostgresBackend(postgres_server, name).init()
     return name
+
+
+@pytest.fixture(scope="session")
+def calls_template(postgres_server):
+    """A database that has an empty history: it is copied for each test."""
+    name = new_database()
+    init_calls(postgres_server.url(name))
+    return name
+
+
+@pytest.fixture
+def calls_url(postgres_server, calls_template):
+    """An empty history of calls in a database of its own."""
+    name = new_database(calls_template)
+    yield postgres_server.url(name)
+    drop_database(name)
 
 
 @pytest.fixture

@@ -16,13 +16,12 @@ import pytest
 from seamless_wallet.calls.ports import CallsQuery
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores import call_batches, call_queries, postgres_calls
+from seamless_wallet.stores import call_batches, call_queries
 from seamless_wallet.stores.postgres_calls import PostgresCalls
 from seamless_wallet.stores.postgres_calls import collection as postgres_collection
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from seamless_wallet.stores.sqlite_calls import collection as sqlite_collection
 from tests.call_history import BET, NOW_MS, call_record, encode_batch
-from tests.chosen_ledger import drop_database, new_database
 
 ALL = CallsQuery()
 DAY_MS = 86_400_000
@@ -34,24 +33,14 @@ def spool(tmp_path):
     return Spool(tmp_path / "calls", "a")
 
 
-@pytest.fixture(scope="session")
-def calls_template(postgres_server):
-    """A database that has an empty history: it is copied for each test."""
-    name = new_database()
-    postgres_calls.init_calls(postgres_server.url(name))
-    return name
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def another(request, tmp_path, spool):
     """Opens the store once more."""
     if request.param == "sqlite":
         yield lambda: SqliteCalls(tmp_path / "ledger.sqlite3.calls.db", spool)
         return
-    name = new_database(request.getfixturevalue("calls_template"))
-    url = request.getfixturevalue("postgres_server").url(name)
+    url = request.getfixturevalue("calls_url")
     yield lambda: PostgresCalls(url, spool)
-    drop_database(name)
 
 
 @pytest.fixture

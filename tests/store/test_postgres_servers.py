@@ -12,9 +12,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from seamless_wallet.calls.ports import CallsQuery
+from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError, WriterOutdated
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.stores.postgres import PostgresLedger, init
+from seamless_wallet.stores.postgres_calls import PostgresCalls, init_calls
+from tests.call_history import NOW_MS, call_record, encode_batch
 from tests.integration.waiting import until
 from tests.postgres_server import Postgres
 from tests.store.backends import PostgresBackend
@@ -170,7 +174,21 @@ def test_a_pooler_is_refused_in_one_line(server, mode, ignored):
         shutil.rmtree(directory)
 
 
-async def test_the_role_of_the_service_adds_and_rewrites_nothing(server):
+async def keep_calls(url: str, directory: Path) -> None:
+    """All that a service does with the history of calls."""
+    spool = Spool(directory / "calls", "a")
+    async with PostgresCalls(url, spool) as calls:
+        for day in range(3):
+            spool.write(encode_batch([call_record(received_ms=NOW_MS + day * 86_400_000)] * 2), NOW_MS)
+            await calls.collect()
+        await calls.prune(NOW_MS + 86_400_000, 2**30)
+        first, *_, last = (await calls.find(CallsQuery())).calls
+        assert await calls.acknowledge(first.id, NOW_MS, "seen")
+        assert last.call.received_ms == NOW_MS + 86_400_000
+        assert await calls.erase(first.call.user_id) == 4
+
+
+async def test_the_role_of_the_service_adds_and_rewrites_nothing(server, tmp_path):
     """With the roles of deploy/postgres it does all that a service does; what would change history is forbidden"""
     server.start()
 
@@ -185,6 +203,7 @@ async def test_the_role_of_the_service_adds_and_rewrites_nothing(server):
     scripts.chmod(0o755)
     run(str(scripts / "roles.sql"))
     init(server.url("wallet", "ledger_owner"), 2, CURRENCIES)
+    init_calls(server.url("wallet", "ledger_owner"))
     run(str(scripts / "grants.sql"), "ledger_owner")
     url = server.url("wallet", "wallet")
     ledger, story = await writer_of(url, "n"), book()
@@ -199,6 +218,7 @@ async def test_the_role_of_the_service_adds_and_rewrites_nothing(server):
     await ledger.retire()
     assert [finding async for finding in ledger.verify()] == []
     await ledger.close()
+    await keep_calls(url, tmp_path)
     backend = PostgresBackend(server, "wallet")
     backend.url = url
     for forbidden in (
@@ -215,6 +235,9 @@ async def test_the_role_of_the_service_adds_and_rewrites_nothing(server):
         "CREATE TABLE ledger.mine (x int)",
         "UPDATE ledger SET uuid = 'x'",
         "SET session_replication_role = replica",
+        "UPDATE calls.call SET code = 'R0'",
+        "DROP TABLE calls.call",
+        "SELECT calls.add_piece(0, 1)",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             backend.alter(forbidden)

@@ -54,7 +54,7 @@ async def test_what_is_recorded_is_in_files_when_the_recorder_ends(tmp_path):
 
 
 async def test_calls_are_written_while_it_runs(tmp_path):
-    """A killed worker loses a quarter of a second."""
+    """A killed worker loses its last second."""
     spool = Spool(tmp_path / "calls", "a")
     recorder = recorder_of(spool)
     async with recorder.running():

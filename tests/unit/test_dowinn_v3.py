@@ -502,6 +502,32 @@ PLACES = {
 }
 
 
+PROBLEMS = {
+    "bet_index a number": "should be a string, and is an integer",
+    "bet_amount a string": "is no JSON number",
+    "bet_amount negative": "is negative",
+    "bet_amount too fine": "is finer than the currency's scale",
+    "bet_type empty": "is empty",
+    "bet_index with a line feed": "has control characters",
+    "winloss over the cap": "is over the cap",
+    "game_no too long": "has more than 128 characters",
+    "an unknown currency": "is none that this provider may send",
+    "a wrong total": "is not the sum of its items",
+    "a repeated key": "has a key twice",
+    "not JSON": "is where it stops to be JSON",
+    "not UTF-8": "is no UTF-8",
+    "cut": "is no JSON",
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_an_invalid_event_tells_what_is_wrong_there(name: str):
+    """In words that go on from the name of the field."""
+    with pytest.raises(Invalid) as caught:
+        PROFILE.decode(PLACES[name][0], PROVIDER, 7)
+    assert caught.value.problem == PROBLEMS[name]
+
+
 @pytest.mark.parametrize(("text", "place"), PLACES.values(), ids=PLACES)
 def test_an_invalid_event_tells_the_log_where_it_is_wrong(text: bytes, place: str):
     """The path of the field, or the position in what is no JSON: nothing that the provider wrote."""

@@ -248,8 +248,11 @@ async def test_the_log_tells_where_a_request_is_wrong_and_the_provider_is_not_to
             assert not any("bet_amount" in part for part in (str(response.headers), str(opened(body))))
     common = {"event": "request_invalid", "log_level": "warning", "provider": "dowinn", "suppressed": 0}
     assert logs == [
-        common | {"event_type": "bet", "reason": "schema", "place": "data.bets[0].bet_amount"},
-        common | {"event_type": "unknown", "reason": "event_type", "place": "event_type"},
+        common | {"event_type": event, "reason": reason, "place": place, "problem": problem}
+        for event, reason, place, problem in (
+            ("bet", "schema", "data.bets[0].bet_amount", "is no JSON number"),
+            ("unknown", "event_type", "event_type", "is no event that we know"),
+        )
     ]
 
 

@@ -26,6 +26,7 @@ CSV_COLUMNS: Final = (
     "code",
     "reason",
     "place",
+    "problem",
     "taken_ms",
     "peer",
     "key",
@@ -53,6 +54,7 @@ def call_json(stored: StoredCall, *, texts: bool = False) -> dict[str, Any]:
         "code": call.code,
         "reason": call.reason,
         "place": call.place,
+        "problem": call.problem,
         "failed": call.code in FAILED,
         "taken_ms": call.taken_us / 1000,
         "phases_ms": {

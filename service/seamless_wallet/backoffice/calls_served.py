@@ -178,6 +178,7 @@ class Calls:
             code=answer.code.value,
             reason=answer.reason,
             place=answer.detail,
+            problem="",
             read_us=0,
             open_us=0,
             queue_us=queue_us,

@@ -17,7 +17,7 @@ class CallRecorder(Protocol):
     """Takes records from whoever answers calls."""
 
     def record(self, call: CallRecord) -> None:
-        """Keep a call, or drop and count it. Returns at once and never raises."""
+        """Keep a call, or drop and count it. Returns at once. Raises only for a text that nobody could write."""
 
 
 class StoredCall(msgspec.Struct, frozen=True):

@@ -32,8 +32,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "deposit": Meaning("Money was put in."),
     "withdraw": Meaning("Money was taken out."),
     "status": Meaning("The player was blocked or activated."),
-    "repeated": Meaning("A new event whose effect existed already. Nothing moved.", "Repeat an event with its own id."),
-    "duplicate": Meaning("Exactly this event was decided before: the same code again, and nothing moved."),
+    "repeated": Meaning(
+        "Another event with the same effect was decided before. Nothing moved a second time.",
+        "To repeat an event, send it with the id that it had.",
+    ),
+    "duplicate": Meaning(
+        "Exactly this event was decided before. It was answered the same again, and nothing moved a second time."
+    ),
     # Failed for now, or a policy says no.
     "backlog": Meaning("Too many entries waited for the ledger, so bets were refused for the moment.", _RETRY),
     "blocked": Meaning("The player is blocked.", "We have blocked this player: no login or bet is accepted."),
@@ -43,13 +48,22 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "change_outdated": Meaning(
         "The change is older than the last one that was applied.", "Send changes in the order of their times."
     ),
-    "deadline": Meaning("There was no proof in time that the decision is kept: it may have moved money.", _RETRY),
-    "frozen": Meaning("The ledger refused this player's entries again and again; he rests for ten minutes.", _RETRY),
-    "ledger": Meaning("The ledger could not be read.", _RETRY),
+    "deadline": Meaning(
+        "We did not get to an answer in time. The event may have been decided all the same: see what the money did.",
+        _RETRY,
+    ),
+    "frozen": Meaning(
+        "The ledger refused this player's entries again and again, so nothing is decided for him for ten minutes.",
+        _RETRY,
+    ),
+    "ledger": Meaning("Our ledger could not be read at that moment.", _RETRY),
     "no_session": Meaning("The player has no open session.", "Send a login before the first bet."),
-    "orphan": Meaning("The result or change is of a bet that we do not know.", "Send the bet first, then this again."),
+    "orphan": Meaning(
+        "The result or change is of a bet that we do not know.",
+        "Send the bet first, then this again. If the player was never charged for it, send neither.",
+    ),
     "overflow": Meaning("An amount would be larger than what a balance can be.", "Check the amounts of this event."),
-    "redis": Meaning("Redis was away, late or too busy.", _RETRY),
+    "redis": Meaning("Our Redis was away, late or too busy at that moment.", _RETRY),
     "writer": Meaning("Nothing could be committed at that moment, so nothing was executed.", _RETRY),
     "fault": Meaning("A bug of ours: `webhook_error` in the log has more.", _RETRY),
     "settlements_only": Meaning(
@@ -65,7 +79,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "This transaction_id came before with other values.",
         "Use each transaction_id once. Unless you can explain it, treat it as an attack: somebody has your key.",
     ),
-    "currency": Meaning("Not the player's currency, or none that this provider may send.", _WRONG),
+    "currency": Meaning(
+        "It is not the player's currency, or none that this provider may send.",
+        "Send each event in the currency of its player, and only in currencies that we have agreed on.",
+    ),
     "result_of_cancelled": Meaning("The bet was cancelled.", "A cancelled bet cannot be settled."),
     "settled_differently": Meaning(
         "The bet was settled with another winloss before.", "Send a change of result instead of a second result."
@@ -73,12 +90,17 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "stake_differs": Meaning("The stake is not that of the bet.", "Send the stake with which the bet was placed."),
     "too_many_changes": Meaning("The bet's result was changed 64 times.", "Settle this bet with us by hand."),
     "unknown_bet": Meaning("The cancel is of a bet that we do not know.", "Nothing was taken, so nothing is due."),
-    "unknown_player": Meaning("We have no such player.", "Check the user_id, and the case of its letters."),
+    "unknown_player": Meaning(
+        "We have no such player.", "Check the user_id, and the case of its letters: we create players before they play."
+    ),
     "winloss_below_stake": Meaning("More was lost than was staked.", "winloss is net: a lost bet is minus its stake."),
-    "funds": Meaning("The player had not enough balance.", "Decline the bet. For another try use a new id."),
+    "funds": Meaning(
+        "The player's balance was less than what the event takes. Nothing was taken.",
+        "Decline the bet. For another try use a new id.",
+    ),
     # Unauthorized.
     "api_id": Meaning("The Api-Key was right and the Api-Id wrong.", _KEYS),
-    "api_key": Meaning("The Api-Key was wrong or missing.", _KEYS),
+    "api_key": Meaning("The Api-Key was wrong or missing: it may be a stranger.", _KEYS),
     "body": Meaning("The body was too long, broken or late.", "Send the whole body at once, and a smaller one."),
     "no_provider": Meaning("No provider has this name in our settings.", "Check the path of the webhook's URL."),
     "proxy_untrusted": Meaning(
@@ -89,16 +111,21 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "source_unreadable": Meaning(
         "What a trusted proxy wrote into X-Forwarded-For is no address.", "Nothing: correct the proxy."
     ),
-    "undecryptable": Meaning("The body did not decrypt with the key.", _KEYS),
+    "undecryptable": Meaning(
+        "The Api-Key was right, but the body did not decrypt with it: another key or cipher sealed it, or it changed.",
+        "Encrypt the body with the key that you send as Api-Key, and with the cipher that we have agreed on.",
+    ),
     # Wrong as sent.
     "amount": Meaning("An amount is negative, too fine for its currency, too large or no number.", _WRONG),
     "duplicate_key": Meaning("A JSON object has a key twice.", _WRONG),
-    "event_type": Meaning("The event is none that we know.", _WRONG),
+    "event_type": Meaning("We do not know this event_type.", "Send only the events that we have agreed on."),
     "id": Meaning("An id is empty, longer than 128 characters, or has control characters.", _WRONG),
     "items": Meaning("There is no item, there are more than 500, or a bet_index is there twice.", _WRONG),
     "json": Meaning("The text is no JSON in UTF-8, or nested too deeply.", _WRONG),
     "schema": Meaning("A field is missing or of the wrong type.", _WRONG),
     "timestamp": Meaning("The timestamp is negative or after the year 9999.", _WRONG),
-    "total": Meaning("A total is not the sum of its items.", _WRONG),
+    "total": Meaning(
+        "A total is not the sum of its items.", "Send as each total the sum of the items, or correct the items."
+    ),
 }
 """All reasons that a call may have."""

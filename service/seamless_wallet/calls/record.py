@@ -35,6 +35,7 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     code: str
     reason: str
     place: str  # where in the request the fault is: a path of fields
+    problem: str  # what is wrong there, as it stands after the name of a field
     read_us: int  # from the headers to the end of the body
     open_us: int  # decrypt and decode
     queue_us: int  # until its last script was sent to Redis: look-ups, loads, and earlier tries

@@ -30,8 +30,8 @@ QUEUE_BYTES_MAX: Final = 16 * 2**20
 BATCH_BYTES_MAX: Final = 2**20
 """A batch that has so many is handed over before its time."""
 
-FLUSH_S: Final = 0.25
-"""How long the first call of a batch waits for others."""
+FLUSH_S: Final = 1.0
+"""How long the first call of a batch waits for others: each file wakes the thread, and has a dozen system calls."""
 
 END_LIMIT_S: Final = 1.0
 """At its end, a process waits so long for what is still to be written."""
@@ -65,10 +65,10 @@ class Recorder:
             self._queue_full.inc()
             return
         batch.add(call)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._hand_over)
-        elif len(batch.content) > BATCH_BYTES_MAX:
+        if len(batch.content) > BATCH_BYTES_MAX:
             self._hand_over()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._hand_over)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

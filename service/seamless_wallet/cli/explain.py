@@ -15,6 +15,8 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.calls.ports import StoredCall
+    from seamless_wallet.calls.reasons import Meaning
+    from seamless_wallet.calls.record import CallRecord
     from seamless_wallet.ledger.entry import Entry
     from seamless_wallet.stores.kept_calls import KeptCalls
 
@@ -27,6 +29,20 @@ CODES: Final = {
     "R2": "unauthorized",
     "R3": "not valid",
     "R4": "not enough balance",
+}
+
+SLOW_US: Final = 100_000
+"""A call that took longer tells where it was."""
+
+TEXT_CHARACTERS_MAX: Final = 600
+"""Of a request or reply that is shown."""
+
+_PHASES: Final = {
+    "open_us": "opening the body",
+    "queue_us": "what came before Redis: look-ups, and other tries",
+    "redis_us": "Redis",
+    "commit_us": "the commit in the ledger, or a look-up there",
+    "seal_us": "sealing the reply",
 }
 
 EventKey = tuple[str, str, str]
@@ -122,19 +138,43 @@ def _list_events(events: dict[EventKey, list[StoredCall]], *, json: bool) -> Non
 
 def _explained(key: EventKey, tries: Sequence[StoredCall]) -> dict[str, list[str]]:
     """Headings, each with its lines."""
-    from seamless_wallet.calls.reasons import MEANINGS, Meaning
-
     entry, scale, player_known = asyncio.run(_in_ledger(*key))
     told = {"What came": [_call_line(stored) for stored in tries] or ["no call that is still kept"]}
     if tries:
-        last = tries[-1].call
-        meaning = MEANINGS.get(last.reason, Meaning(f"The reason is `{last.reason}`."))
-        where = [f"In the request at {last.place}."] if last.place else []
-        told["What was decided, and why"] = [f"{last.code}, {CODES[last.code]}. {meaning.why}", *where]
-        if meaning.tell:
-            told["What to tell the provider"] = [meaning.tell]
+        told["What was asked and answered last"] = _texts(tries[-1])
+        told["What was decided, and why"] = _decisions(tries)
+        if tell := _meaning_of(tries[-1]).tell:
+            told["What to tell the provider"] = [tell]
     told["What the player's money did"] = _money_lines(entry, scale, player_known=player_known, user_id=key[1])
     return told
+
+
+def _meaning_of(stored: StoredCall) -> Meaning:
+    from seamless_wallet.calls.reasons import MEANINGS, Meaning
+
+    return MEANINGS.get(stored.call.reason) or Meaning(f"The reason is `{stored.call.reason}`.")
+
+
+def _decisions(tries: Sequence[StoredCall]) -> list[str]:
+    """Each code and reason once, in the order in which they came, with what was wrong in the request."""
+    lines: dict[str, None] = {}
+    for stored in tries:
+        call = stored.call
+        lines[f"{call.code}, {CODES[call.code]} ({call.reason}). {_meaning_of(stored).why}"] = None
+        if call.place or call.problem:
+            lines[f"In the request: {call.place or 'the text'} {call.problem or 'is wrong'}."] = None
+    return list(lines)
+
+
+def _texts(stored: StoredCall) -> list[str]:
+    texts = {"Request": stored.request, "Reply": stored.reply}
+    return [f"{name}: {_cut(text, stored.id) if text else 'none that could be read'}" for name, text in texts.items()]
+
+
+def _cut(text: str, call_id: int) -> str:
+    if len(text) <= TEXT_CHARACTERS_MAX:
+        return text
+    return f"{text[:TEXT_CHARACTERS_MAX]}… (`wallet calls show {call_id}` has more)"
 
 
 def _call_line(stored: StoredCall) -> str:
@@ -142,11 +182,20 @@ def _call_line(stored: StoredCall) -> str:
 
     call = stored.call
     origin = f"decided again by the back office (call {call.replay_of})" if call.replay_of else f"from {call.peer}"
-    about = " ".join(part for part in (call.event or "an event that could not be read", call.game_no) if part)
+    unnamed = "an event that we do not know," if call.reason == "event_type" else "an event that could not be read"
+    about = " ".join(part for part in (call.event or unnamed, call.game_no) if part)
     return (
         f"{iso_utc(call.received_ms)} {call.provider}: {about} {origin}, answered {call.code} {call.reason} "
-        f"after {call.taken_us / 1000:g} ms (call {stored.id})"
+        f"after {call.taken_us / 1000:g} ms{_slowest_phase(call)} (call {stored.id})"
     )
+
+
+def _slowest_phase(call: CallRecord) -> str:
+    """Where a slow call was for the longest time."""
+    if call.taken_us < SLOW_US:
+        return ""
+    taken_us, name = max((getattr(call, field), name) for field, name in _PHASES.items())
+    return f", {taken_us / 1000:g} of them for {name}"
 
 
 def _money_lines(entry: Entry | None, scale: int, *, player_known: bool, user_id: str) -> list[str]:
@@ -160,7 +209,8 @@ def _money_lines(entry: Entry | None, scale: int, *, player_known: bool, user_id
     told: dict[str, Any] = entry_json(entry, scale)
     before = entry.decision.balance - entry.decision.balance_delta
     debt = f", debt {told['debt']}" if entry.decision.debt else ""
-    moved = f"Balance {format_minor(before, scale)} → {told['balance']} ({told['balance_delta']}){debt}"
+    sign = "+" if entry.decision.balance_delta > 0 else ""
+    moved = f"Balance {format_minor(before, scale)} → {told['balance']} ({sign}{told['balance_delta']}){debt}"
     lines = [f"{moved}, entry {told['seq']} of shard {told['shard']}, {told['received']}."]
     for item in told.get("items", ()):
         result = f", winloss {item['winloss']}" if "winloss" in item else ""

@@ -32,7 +32,8 @@ class RecordedRequests:
         try:
             command = provider.profile.decode(call.request, provider, self._clock.now_ms()).command
         except Invalid as error:
-            raise ValueError(f"the request is not valid: {error.reason} {error.place}".rstrip()) from None
+            wrong = " ".join(part for part in (error.place, error.problem) if part)
+            raise ValueError(f"the request is not valid: {error.reason} {wrong}".rstrip()) from None
         if not provider.takes(command.kind):
             raise ValueError(f"the provider {call.provider} takes only settlements")
         return command, provider.policy

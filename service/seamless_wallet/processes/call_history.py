@@ -19,7 +19,7 @@ from seamless_wallet.stores.kept_calls import KeptCalls
 from seamless_wallet.stores.postgres_calls import PostgresCalls
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 
-COLLECT_CALLS_EVERY_S: Final = 0.5
+COLLECT_CALLS_EVERY_S: Final = 1.0
 """How long a batch waits to be collected."""
 
 PRUNE_STEPS_MAX: Final = 20

@@ -17,7 +17,7 @@ from msgspec import UNSET, Raw
 
 from seamless_wallet.commands import ID_CHARS_MAX, ITEMS_MAX, Command, Kind
 from seamless_wallet.money import json_number
-from seamless_wallet.providers.dowinn_v3_places import place_of_wrong_id, wrong_amount
+from seamless_wallet.providers.dowinn_v3_places import wrong_amount, wrong_batch, wrong_id
 from seamless_wallet.providers.dowinn_v3_schema import (
     BetEvent,
     CancelEvent,
@@ -32,7 +32,7 @@ from seamless_wallet.providers.dowinn_v3_schema import (
     WireReply,
     amount_of,
 )
-from seamless_wallet.providers.field_paths import path_of, position_of
+from seamless_wallet.providers.field_paths import json_problem, path_of, position_of, problem_of
 from seamless_wallet.providers.profile import Echo, Ids, Incoming, Invalid, Reason, Reply
 from seamless_wallet.providers.strict_json import exact, has_control, has_repeated_key
 
@@ -82,14 +82,15 @@ class DowinnV3:
             event = _decode_event(text)
             command = _command(text, event, sender, received_ms)
         except Invalid as invalid:
-            raise Invalid(invalid.reason, _loose_echo(text), invalid.place, _loose_ids(text)) from None
+            raise Invalid(invalid.reason, _loose_echo(text), invalid.place, _loose_ids(text), invalid.problem) from None
         except msgspec.ValidationError as error:
             echo = _loose_echo(text)
             known = echo.event_type is None or echo.event_type in self.event_types
             reason = Reason.SCHEMA if known else Reason.EVENT_TYPE
-            raise Invalid(reason, echo, path_of(error), _loose_ids(text)) from None
+            problem = problem_of(error) if known else "is no event that we know"
+            raise Invalid(reason, echo, path_of(error), _loose_ids(text), problem) from None
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise Invalid(Reason.JSON, _loose_echo(text), position_of(error)) from None
+            raise Invalid(Reason.JSON, _loose_echo(text), position_of(error), problem=json_problem(error)) from None
         return Incoming(command, Echo(_NAMES[type(event)], event.timestamp, event.user_id))
 
     def encode_reply(self, echo: Echo, answer: Answer, scale: int | None) -> bytes:
@@ -155,9 +156,9 @@ def _command(text: bytes, event: WireEvent, sender: Sender, received_ms: int) ->
             ids += [each.bet_index, each.bet_type]
     joined = "".join(ids)
     if not all(ids) or max(map(len, ids)) > ID_CHARS_MAX or has_control(joined):
-        raise Invalid(Reason.ID, place=place_of_wrong_id(event, data))
+        raise wrong_id(event, data)
     if has_repeated_key(text, keys, joined + "".join(context.values())):
-        raise Invalid(Reason.DUPLICATE_KEY)
+        raise Invalid(Reason.DUPLICATE_KEY, problem="has a key twice")
     return Command(
         kind=event.kind,
         provider=sender.name,
@@ -176,10 +177,10 @@ def _items(data: WireData, sender: Sender) -> tuple[Item, ...]:
     """The batch in minor units. The guide's totals are the sums of the items, so any other is refused."""
     batch = data.batch()
     if not 0 < len(batch) <= ITEMS_MAX or len({each.bet_index for each in batch}) != len(batch):
-        raise Invalid(Reason.ITEMS, place=f"data.{data.batch_name}")
+        raise wrong_batch(data)
     scale = sender.currencies.get(data.currency)
     if scale is None:
-        raise Invalid(Reason.CURRENCY, place="data.currency")
+        raise Invalid(Reason.CURRENCY, place="data.currency", problem="is none that this provider may send")
     items: list[Item] = []
     try:
         items.extend([each.item(scale) for each in batch])
@@ -187,7 +188,7 @@ def _items(data: WireData, sender: Sender) -> tuple[Item, ...]:
         raise wrong_amount(data, scale) from None
     for name, part in zip(data.total_names, _PARTS, strict=False):
         if amount_of(getattr(data, name), scale, f"data.{name}") != sum(map(part, items)):
-            raise Invalid(Reason.TOTAL, place=f"data.{name}")
+            raise Invalid(Reason.TOTAL, place=f"data.{name}", problem="is not the sum of its items")
     return tuple(items)
 
 
@@ -195,7 +196,7 @@ def _milliseconds(timestamp: int) -> int:
     """The guide says epoch seconds; milliseconds are seen too, and told apart by their size."""
     timestamp_ms = timestamp if timestamp > SECONDS_MAX else timestamp * 1000
     if not 0 <= timestamp_ms <= TIMESTAMP_MS_MAX:
-        raise Invalid(Reason.TIMESTAMP, place="timestamp")
+        raise Invalid(Reason.TIMESTAMP, place="timestamp", problem="is negative, or after the year 9999")
     return timestamp_ms
 
 

@@ -25,16 +25,16 @@ def amount_of(value: object, scale: int, field: str) -> int:
     if type(value) is int or type(value) is Decimal:
         try:
             return to_minor(value, scale)
-        except AmountError:
-            raise Invalid(Reason.AMOUNT, place=field) from None
-    raise Invalid(Reason.SCHEMA, place=field)
+        except AmountError as error:
+            raise Invalid(Reason.AMOUNT, place=field, problem=f"is {error}") from None
+    raise Invalid(Reason.SCHEMA, place=field, problem="is no JSON number")
 
 
 def stake_of(value: object, scale: int) -> int:
     """As `amount_of`, but refuses negative ones. Raises Invalid."""
     minor = amount_of(value, scale, "bet_amount")
     if minor < 0:
-        raise Invalid(Reason.AMOUNT, place="bet_amount")
+        raise Invalid(Reason.AMOUNT, place="bet_amount", problem="is negative")
     return minor
 
 

@@ -71,15 +71,20 @@ class Invalid(WalletError):
     """A request that can never succeed as sent: answered R3 (SEMANTICS rows 11, 14, 15, 17).
 
     `place` says where in the request: a path of fields, such as `data.bets[3].bet_amount`, or a position in a text that
-    is no JSON. It is for the log and never for the provider, holds nothing that the provider wrote, and may be empty.
+    is no JSON. `problem` says what is wrong there, as it would stand after the name of the field: "is missing". Both
+    are for the log and the history of calls, never for the provider; they hold nothing that the provider wrote, and may
+    be empty.
     """
 
-    def __init__(self, reason: Reason, echo: Echo | None = None, place: str = "", ids: Ids | None = None) -> None:
+    def __init__(
+        self, reason: Reason, echo: Echo | None = None, place: str = "", ids: Ids | None = None, problem: str = ""
+    ) -> None:
         super().__init__(reason.value)
         self.reason = reason
         self.echo = echo or Echo()
         self.place = place
         self.ids = ids or Ids()
+        self.problem = problem
 
 
 class Sender(Protocol):

@@ -33,6 +33,7 @@ class Call:
         "ids",
         "key",
         "opened_s",
+        "problem",
         "reply",
         "request",
         "sent_s",
@@ -49,6 +50,7 @@ class Call:
         self.key: Key | None = None  # seals the reply; None: the caller has no valid Api-Key
         self.echo = Echo()  # what the reply repeats
         self.ids = Ids()  # what a wrong request is about
+        self.problem = ""  # what is wrong with the place that the answer names
         self.command: Command | None = None
         self.request = b""  # decrypted
         self.reply = b""  # before it is sealed
@@ -59,7 +61,7 @@ class CallRecords:
 
     def __init__(self, provider: Provider, recorder: CallRecorder, clock: Clock, trusted_proxies: Networks) -> None:
         self._provider = provider
-        self._recorder = recorder
+        self._record = recorder.record
         self._clock = clock
         self._trusted_proxies = trusted_proxies
         self._slots = {key.text: name for name, key in zip(KEY_NAMES, provider.keys, strict=False)}
@@ -67,30 +69,33 @@ class CallRecords:
     def record(self, call: Call, request: web.Request, answer: Answer, ended_s: float) -> None:
         """Hand over a call that is answered."""
         command, echo, text = call.command, call.echo, call.request
+        event = echo.event_type
         if command is None:
             ids = call.ids
             received_ms = self._clock.now_ms()
             user_id = (echo.user_id or "")[:ID_CHARS_MAX]
             transaction_id, game_no = ids.transaction_id[:ID_CHARS_MAX], ids.game_no[:ID_CHARS_MAX]
+            event = event if event in self._provider.profile.event_types else ""
         else:
             received_ms, user_id = command.received_ms, command.user_id
             transaction_id, game_no = command.transaction_id, command.game_no
-        started_s, event = call.started_s, echo.event_type
+        started_s = call.started_s
         opened_s = call.opened_s or ended_s
         decided_s = call.decided_s or opened_s
-        self._recorder.record(
+        self._record(
             CallRecord(
                 received_ms,
                 self._provider.name,
                 peer_of(request, self._trusted_proxies),
                 "" if call.key is None else self._slots[call.key.text],
-                event if event is not None and event in self._provider.profile.event_types else "",
+                event or "",
                 user_id,
                 transaction_id,
                 game_no,
                 answer.code,
                 answer.reason,
                 answer.detail,
+                call.problem,
                 int((started_s - call.arrived_s) * _US),
                 int((opened_s - started_s) * _US),
                 *decision_phases_us(opened_s, call.sent_s, call.answered_s, decided_s),
@@ -104,8 +109,9 @@ class CallRecords:
 
 def record_stranger(recorder: CallRecorder, clock: Clock, peer: str, provider: str, answer: Answer) -> None:
     """Hand over a call to a provider that there is not."""
-    names = provider, peer, "", "", "", "", ""
-    recorder.record(CallRecord(clock.now_ms(), *names, answer.code, answer.reason, "", 0, 0, 0, 0, 0, 0, b"", b"", 0))
+    ids = "", "", "", "", ""
+    decided = answer.code, answer.reason, "", ""
+    recorder.record(CallRecord(clock.now_ms(), provider, peer, *ids, *decided, 0, 0, 0, 0, 0, 0, b"", b"", 0))
 
 
 def peer_of(request: web.Request, trusted_proxies: Networks) -> str:

@@ -95,7 +95,7 @@ class Webhook:
             answer = await self._answer(call, request)
             response = self._respond(call, answer)
         except Exception as fault:  # noqa: BLE001 - a bug is answered R1, so that the provider repeats the call
-            _report(fault, self._provider.name, call.echo.event_type)
+            self._report(fault, call)
             answer = FAULT
             response = self._respond(call, answer)
         if answer.code is Code.R2:
@@ -107,7 +107,7 @@ class Webhook:
             try:
                 self._records.record(call, request, answer, ended_s)
             except Exception as fault:  # noqa: BLE001 - the answer never depends on the history
-                _report(fault, self._provider.name, call.echo.event_type)
+                self._report(fault, call)
         if self._watchers:
             self._tell(call, context, answer, ended_s)
         return response
@@ -120,7 +120,7 @@ class Webhook:
             try:
                 watcher.ended(answered)
             except Exception as fault:  # noqa: BLE001 - the answer never depends on them
-                _report(fault, self._provider.name, event)
+                self._report(fault, call)
 
     async def _answer(self, call: Call, request: web.Request) -> Answer:
         admitted = self._admit(call, request)
@@ -183,7 +183,7 @@ class Webhook:
         except DecryptionError:
             return UNDECRYPTABLE
         except Invalid as invalid:
-            call.echo, call.ids = invalid.echo, invalid.ids
+            call.echo, call.ids, call.problem = invalid.echo, invalid.ids, invalid.problem
             self._log_invalid(invalid)
             return Answer(Code.R3, invalid.reason.value, detail=invalid.place)
         call.echo, call.command = incoming.echo, incoming.command
@@ -198,6 +198,18 @@ class Webhook:
             event_type=self._event_label(invalid.echo),
             reason=invalid.reason.value,
             place=invalid.place,
+            problem=invalid.problem,
+        )
+
+    def _report(self, fault: Exception, call: Call) -> None:
+        """Count and log a bug: its type and place, but not its message or values, which may hold a key."""
+        metrics.UNEXPECTED_ERRORS.labels("webhook").inc()
+        _log.error(
+            "webhook_error",
+            provider=self._provider.name,
+            event_type=call.echo.event_type,
+            error=type(fault).__qualname__,
+            traceback="".join(traceback.format_tb(fault.__traceback__)),
         )
 
     def _event_label(self, echo: Echo) -> str:
@@ -259,15 +271,3 @@ async def _read(request: web.Request) -> bytes | None:
 
 def _plain(answer: Answer) -> PrebuiltResponse:
     return PrebuiltResponse(_PLAIN_HEAD, b'{"code":"%s"}' % answer.code.encode())
-
-
-def _report(fault: Exception, provider: str, event: str | None) -> None:
-    """Count and log a bug: its type and place, but not its message or values, which may hold a key."""
-    metrics.UNEXPECTED_ERRORS.labels("webhook").inc()
-    _log.error(
-        "webhook_error",
-        provider=provider,
-        event_type=event,
-        error=type(fault).__qualname__,
-        traceback="".join(traceback.format_tb(fault.__traceback__)),
-    )

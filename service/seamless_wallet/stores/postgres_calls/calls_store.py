@@ -143,9 +143,12 @@ class PostgresCalls:
             raise
 
 
-async def _fetch(connection: Connection, statement: Statement) -> list[asyncpg.Record]:
-    """The rows of a statement, whose parameters PostgreSQL numbers."""
+def numbered(sql: str) -> str:
+    """A statement whose parameters PostgreSQL numbers: `$1` for the first `?`."""
     numbers = count(1)
-    sql = "".join(f"${next(numbers)}" if character == "?" else character for character in statement.sql)
-    rows: list[asyncpg.Record] = await connection.fetch(sql, *statement.parameters)
+    return "".join(f"${next(numbers)}" if character == "?" else character for character in sql)
+
+
+async def _fetch(connection: Connection, statement: Statement) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(numbered(statement.sql), *statement.parameters)
     return rows

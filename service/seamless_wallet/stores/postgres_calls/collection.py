@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final
@@ -18,6 +19,8 @@ from seamless_wallet.stores.postgres_calls.calls_tables import CALLS_SQL
 
 COLLECT_LOCK: Final = 7_230_548_167_313
 """Of the advisory lock of whoever inserts calls or deletes partitions: so ids are free, and nobody deadlocks."""
+
+DAY_MS: Final = 86_400_000
 
 NO_NUL: Final = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 """PostgreSQL's texts have no NUL. An id with one was refused, so nobody looks for it."""
@@ -77,12 +80,19 @@ async def _insert_new(connection: Connection, batches: Sequence[WaitingBatch]) -
 async def insert(connection: Connection, batches: Sequence[Sequence[CallRecord]]) -> None:
     """Insert calls within the caller's transaction, each under a free id of its millisecond."""
     calls = list(chain.from_iterable(batches))
-    days = {call.received_ms // 86_400_000: call.received_ms for call in calls}
-    await connection.execute(CALLS_SQL["add_days"], list(days.values()))
+    await connection.execute(CALLS_SQL["add_days"], _ends_of_days(calls))
     firsts, untils = zip(*map(span_of, batches), strict=True)
     ids = dict(await connection.fetch(CALLS_SQL["taken_ids"], firsts, untils))
     rows = _as_texts(call_rows_of(calls, ids))
     await connection.copy_records_to_table("call", schema_name="calls", columns=CALL_COLUMNS, records=rows)
+
+
+def _ends_of_days(calls: Iterable[CallRecord]) -> list[int]:
+    """The first and the last time of each day: of a day its beginning may be gone, and its end not be there yet."""
+    times: defaultdict[int, set[int]] = defaultdict(set)
+    for call in calls:
+        times[call.received_ms // DAY_MS].add(call.received_ms)
+    return [end(of_day) for of_day in times.values() for end in (min, max)]
 
 
 def _as_texts(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:

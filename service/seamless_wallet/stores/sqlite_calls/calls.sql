@@ -16,8 +16,8 @@ DELETE FROM batch WHERE name = ?;
 -- A call, under an id that is free.
 INSERT INTO call (
     id, provider, peer, key_slot, event, user_id, transaction_id, game_no, code, reason, place,
-    read_us, open_us, queue_us, redis_us, commit_us, seal_us, request, reply, request_bytes, replay_of, failed
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+    problem, read_us, open_us, queue_us, redis_us, commit_us, seal_us, request, reply, request_bytes, replay_of, failed
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: taken_ids
 -- The last id of each millisecond of a time.

@@ -12,6 +12,7 @@ CREATE TABLE call (
     code            TEXT    NOT NULL,
     reason          TEXT    NOT NULL,
     place           TEXT    NOT NULL,
+    problem         TEXT    NOT NULL,
     read_us         INTEGER NOT NULL,
     open_us         INTEGER NOT NULL,
     queue_us        INTEGER NOT NULL,

@@ -17,6 +17,7 @@ CREATE TABLE calls.call (
   code text NOT NULL,
   reason text NOT NULL,
   place text NOT NULL,
+  problem text NOT NULL,
   read_us integer NOT NULL,
   open_us integer NOT NULL,
   queue_us integer NOT NULL,

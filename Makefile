@@ -81,9 +81,10 @@ bench-full: $(STAMP) ## The same five times, and what takes hours: a million pla
 
 # uv reads the dependencies from pyproject.toml and keeps the versions already locked, unless ARGS=--upgrade.
 .PHONY: lock
-lock: $(TOOLS)/bin/uv ## Write requirements.txt and requirements-dev.txt anew (ARGS=--upgrade for newer versions)
+lock: $(TOOLS)/bin/uv ## Write requirements.txt, -otel.txt and -dev.txt anew (ARGS=--upgrade for newer versions)
 	$(call compile,requirements.txt)
-	$(call compile,requirements-dev.txt,--group dev --constraint requirements.txt)
+	$(call compile,requirements-otel.txt,--extra otel --constraint requirements.txt)
+	$(call compile,requirements-dev.txt,--group dev --extra otel --constraint requirements-otel.txt)
 compile = $(TOOLS)/bin/uv pip compile pyproject.toml $(2) --output-file $(1) --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' $(ARGS)
 

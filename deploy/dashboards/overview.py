@@ -206,5 +206,24 @@ PAGE: Final = Page(
             unit="reqps",
             text="After a change of key, `previous` has to come to nothing before it is removed.",
         ),
+        Panel(
+            title="Open sessions",
+            queries=[('wallet_open_sessions{job="$job", provider=~"$provider"}', "{{provider}}")],
+            unit="short",
+            stacked=True,
+            text="Not closed, and not left unused for WALLET_SESSION_S.",
+        ),
+        Panel(
+            title="Open bets",
+            queries=[('wallet_open_bets{job="$job"}', "bets")],
+            unit="short",
+            text="Placed, without a result yet, of all providers. If they alone grow, results are missing.",
+        ),
+        Panel(
+            title="Oldest open bet",
+            queries=[('time() - (wallet_oldest_open_bet_timestamp_seconds{job="$job"} > 0)', "age")],
+            unit="s",
+            text="`wallet open-rounds --hours 24` lists the rounds that are open for long.",
+        ),
     ],
 )

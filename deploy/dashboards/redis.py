@@ -67,7 +67,7 @@ PAGE: Final = Page(
             unit="s",
             limits=(0.2, 1),
             alerts=["WalletClocksDiffer"],
-            text="Between Redis and the machine of the wallet.",
+            text="Between Redis or PostgreSQL and the machine of the wallet.",
         ),
     ],
     graphs=[

@@ -6,7 +6,8 @@ from seamless_wallet.commands import Item, Kind
 from seamless_wallet.engine import keys
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.instruments import Metric
-from seamless_wallet.processes.ledger_gauges import LedgerGauges, TrialBalanceGauges
+from seamless_wallet.processes.clock_difference import tell_clock_difference
+from seamless_wallet.processes.ledger_gauges import LedgerGauges, PlayGauges, TrialBalanceGauges
 from seamless_wallet.processes.redis_gauges import Growth, RedisGauges
 from tests.chosen_ledger import ON_POSTGRES
 from tests.integration.world import PROVIDER, world
@@ -95,16 +96,50 @@ async def test_the_ledger_tells_about_itself(tmp_path):
         await w.settle(w.command(Kind.WITHDRAW, user, amount=150))
         await w.settle(w.bets(Kind.CHANGE, user, "g", Item("1", "P", 100, -100, 50)))
         await w.quiet()
-        await LedgerGauges(tmp_path, w.ledger).measure()
+        await LedgerGauges(tmp_path, w.ledger, w.clock).measure()
         for of in ("database",) if ON_POSTGRES else ("file", "log"):
             assert value(metrics.LEDGER_BYTES, of) > 1000
         assert 0 < value(metrics.DISK_BYTES, "free") <= value(metrics.DISK_BYTES, "size")
         assert value(metrics.PLAYERS_OWING) == 1
+        assert (("ledger",) in metrics.CLOCK_DIFFERENCE_SECONDS.series) == ON_POSTGRES
+        assert not ON_POSTGRES or value(metrics.CLOCK_DIFFERENCE_SECONDS, "ledger") < 1
         await TrialBalanceGauges(w.ledger, w.clock).measure()
         sums = await w.trial()
         assert {account: value(metrics.LEDGER_ACCOUNTS, "KRW", account) for account in sums} == sums
         assert value(metrics.LEDGER_IMBALANCE, "KRW") == 0
         assert value(metrics.LEDGER_BALANCED_TIMESTAMP) > 0
+
+
+async def test_what_plays_is_counted():
+    """Open bets and the oldest of them; sessions that were neither closed nor left unused, none of another provider."""
+    async with world() as w:
+        first, second = await w.player("p", 100), await w.player("q", 100)
+        for user in (first, second):
+            await w.settle(w.command(Kind.LOGIN, user))
+        await w.settle(w.bet(first, "g", 1, 2))
+        placed_ms = w.clock.now_ms()
+        await w.settle(w.bet(second, "h", 1))
+        await w.settle(w.bets(Kind.RESULT, second, "h", Item("1", "P", 1, 0)))
+        await w.settle(w.command(Kind.LOGOUT, second))
+        await w.quiet()
+        gauges = PlayGauges(w.ledger, w.clock, 60_000, [PROVIDER, "other"])
+        await gauges.measure_bets()
+        await gauges.measure_sessions()
+        assert value(metrics.OPEN_BETS) == 2
+        assert 0 <= placed_ms / 1000 - value(metrics.OLDEST_OPEN_BET_TIMESTAMP) < 60
+        assert value(metrics.OPEN_SESSIONS, PROVIDER) == 1
+        assert value(metrics.OPEN_SESSIONS, "other") == 0
+        await PlayGauges(w.ledger, w.clock, -60_000, [PROVIDER]).measure_sessions()
+        assert value(metrics.OPEN_SESSIONS, PROVIDER) == 0
+
+
+def test_a_clock_is_off_by_what_the_way_does_not_explain():
+    """Somewhere between question and answer is no difference."""
+    for there_ms, expected_s in ((1_000.0, 0), (1_050.5, 0), (900.0, 0.1), (1_301.0, 0.2)):
+        tell_clock_difference("x", 1_000, there_ms, 1_100)
+        assert value(metrics.CLOCK_DIFFERENCE_SECONDS, "x") == expected_s
+    tell_clock_difference("y", 1_000, None, 1_100)
+    assert ("y",) not in metrics.CLOCK_DIFFERENCE_SECONDS.series
 
 
 def test_a_total_of_another_program_is_followed_through_its_restarts():

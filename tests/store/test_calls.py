@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -302,3 +304,24 @@ async def test_a_file_that_is_none_is_refused(tmp_path, spool):
     async with SqliteCalls(path, spool) as calls:
         with pytest.raises(StoreError, match="move it away"):
             await calls.find(ALL)
+
+
+@pytest.mark.parametrize("another", ["sqlite"], indirect=True)
+async def test_a_process_that_looks_takes_nothing_from_the_one_that_writes(calls, spool, tmp_path):
+    """It must not believe that it is the last one, and remove the log: what is written from then on would be lost."""
+    leave(spool, BET)
+    await calls.find(ALL)
+    await calls.collect()  # the second connection of this process
+    look = (
+        "import sqlite3, sys; "
+        "print(sqlite3.connect(sys.argv[1]).execute('SELECT acknowledged_ms FROM call').fetchone()[0])"
+    )
+    path = tmp_path / "ledger.sqlite3.calls.db"
+
+    def looked() -> str:
+        return subprocess.run([sys.executable, "-c", look, path], capture_output=True, text=True, check=True).stdout
+
+    assert looked() == "0\n"
+    (stored,) = (await calls.find(ALL)).calls
+    await calls.acknowledge(stored.id, 5, "")
+    assert looked() == "5\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seamless_wallet.commands import Kind
-from seamless_wallet.ledger.records import EntriesQuery, PlayersQuery
+from seamless_wallet.ledger.records import EntriesQuery, LeftOpenQuery, OpenBets, PlayersQuery
 from tests.store.books import PROVIDER, START_MS, user_of
 
 STEP_MS = 100_000
@@ -136,3 +136,68 @@ async def test_players(store, book):
     assert await asked(after=users[1], limit=2) == users[2:4]
     assert await asked(prefix="user-1", after="user-0") == await asked(prefix="user-1")
     assert await asked(prefix="v") == []
+
+
+async def test_rounds_that_are_left_open(store, book, other):
+    """Those placed before a time, of all players and shards, the first ones first, also page by page"""
+    book.bet("g1", a=100, b=5)
+    other.now_ms = book.now_ms + 1_000
+    other.bet("g2", a=10)
+    book.now_ms += 2_000
+    book.bet("g1", c=7)
+    book.bet("g3", a=1)
+    book.bet("g4", a=1)
+    book.result("g4", a=(1, 1))
+    book.now_ms += 3_600_000
+    book.bet("g5", a=1)
+    await store.commit([book.take(), other.take()])
+
+    async def asked(before_ms: int, **query):
+        found = await store.left_open(LeftOpenQuery(before_ms, **query))
+        return [(each.user_id, each.round.game_no, sorted(each.round.bets)) for each in found]
+
+    everything = [
+        (book.user, "g1", ["a", "b", "c"]),
+        (other.user, "g2", ["a"]),
+        (book.user, "g3", ["a"]),
+        (book.user, "g5", ["a"]),
+    ]
+    assert sorted(await asked(START_MS + 10_000_000)) == sorted(everything)
+    assert sorted(await asked(START_MS + 3_600_000)) == sorted(everything[:3])
+    assert await asked(START_MS + 1_000) == everything[:1]
+    assert await asked(START_MS) == []
+    assert await asked(START_MS + 10_000_000, provider="x") == []
+    assert len(await asked(START_MS + 10_000_000, provider=PROVIDER)) == 4
+    paged, after = [], ""
+    while page := await store.left_open(LeftOpenQuery(START_MS + 3_600_000, after=after, limit=1)):
+        paged += page
+        after = page[-1].place
+    assert [each.round.game_no for each in paged] == [game_no for _, game_no, _ in await asked(START_MS + 3_600_000)]
+    first = next(each for each in paged if each.round.game_no == "g1")
+    assert (first.currency, first.round.placed_ms, first.round.seq) == ("KRW", START_MS, 3)
+    assert {index: bet.text() for index, bet in first.round.bets.items()} == {"a": "O 100", "b": "O 5", "c": "O 7"}
+    assert await store.open_bets() == OpenBets(6, START_MS)
+    book.result("g1", a=(100, 1), b=(5, 1))
+    await store.commit([book.take()])
+    await_open = await store.left_open(LeftOpenQuery(START_MS + 3_600_000))
+    assert sorted(each.round.game_no for each in await_open) == ["g1", "g2", "g3"]
+    with pytest.raises(ValueError, match="invalid literal"):
+        await store.left_open(LeftOpenQuery(START_MS, after="x"))
+
+
+async def test_no_bet_is_open(store):
+    """In an empty ledger"""
+    assert await store.open_bets() == OpenBets(0, 0)
+    assert await store.left_open(LeftOpenQuery(START_MS)) == []
+
+
+async def test_many_rounds_are_left_open_in_the_order_of_time(store, book):
+    """Whatever the number of entries before them: the time is found by halves, or by walking from the first one"""
+    for number in range(40):
+        book.now_ms = START_MS + number * 60_000
+        book.deposit(1)
+        book.bet(f"g{number}", a=1)
+    await store.commit([book.take()])
+    for number in (0, 1, 7, 39, 40):
+        found = await store.left_open(LeftOpenQuery(START_MS + number * 60_000))
+        assert [each.round.game_no for each in found] == [f"g{each}" for each in range(number)]

@@ -44,7 +44,7 @@ def test_the_migrations_make_the_schema():
     """schema.sql is what all migrations in a row lead to"""
     schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
     assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
-    assert len(schema) == 19
+    assert len(schema) == 20
 
 
 def places_of(query: str) -> int:
@@ -312,3 +312,24 @@ async def test_one_writer_at_a_time(backend, store):
     third = backend.open()
     third.acquire_lease()
     await third.close()
+
+
+async def test_a_ledger_of_the_schema_before_is_brought_up_to_date(tmp_path, monkeypatch, book):
+    """It says what to do, `init` does it, and what is open is found by the new index"""
+    path = tmp_path / "ledger.db"
+    with monkeypatch.context() as before:
+        before.setattr("seamless_wallet.stores.sqlite.setup.MIGRATIONS", MIGRATIONS[:1])
+        before.setattr("seamless_wallet.stores.sqlite.setup.SCHEMA_VERSION", 1)
+        made = init(path, 2, CURRENCIES)
+        book.bet("g1", a=100)
+        async with SqliteLedger.open(path) as ledger:
+            ledger.acquire_lease()
+            await ledger.take_over("first", range(2), 0)
+            await ledger.open_epoch(0, 0, 1, "run", "repl", "")
+            await ledger.commit([book.take()])
+    with pytest.raises(StoreError, match="has schema 1, not 2; run `wallet init`"):
+        SqliteLedger.open(path)
+    assert init(path, 2, CURRENCIES) == made
+    async with SqliteLedger.open(path) as ledger:
+        assert (await ledger.open_bets()).count == 1
+        assert [finding async for finding in ledger.verify()] == []

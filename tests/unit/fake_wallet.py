@@ -42,6 +42,7 @@ class FakeWallet:
         self.movements: dict[tuple[str, str], dict[str, str]] = {}
         self.seen: list = []
         self.balanced = True
+        self.noted: list[tuple[str, str, dict]] = []
         self.meddle: Callable = lambda _command, answer, _oracle: answer
         self.before: Callable[[web.Request], Awaitable[web.Response | None]] | None = None
 
@@ -52,6 +53,9 @@ class FakeWallet:
         app.router.add_get("/v1/players/{user:[^/]+}", self._show)
         app.router.add_patch("/v1/players/{user:[^/]+}", self._set_status)
         app.router.add_post("/v1/players/{user:[^/]+}/{movement}", self._move)
+        app.router.add_post("/v1/imports", self._import)
+        app.router.add_post("/v1/calls/{call}/{what}", self._note_call)
+        app.router.add_delete("/v1/players/{user:[^/]+}/calls", self._note_call)
         app.router.add_get("/v1/trial-balance", self._trial_balance)
         return app
 
@@ -106,6 +110,32 @@ class FakeWallet:
         if body["user_id"] not in self.players:
             self.create(body["user_id"], body["currency"])
         return self._state(body["user_id"])
+
+    async def _import(self, request: web.Request) -> web.Response:
+        results = []
+        for player in (await request.json())["players"]:
+            is_known = player["user_id"] in self.players
+            if not is_known:
+                self.create(player["user_id"], player["currency"], parse_minor(player["balance"], SCALE))
+            refused = player["currency"] != self.currency[player["user_id"]]
+            outcome = "refused" if refused else "known" if is_known else "taken"
+            results.append({"outcome": outcome, "problem": "player-exists" if refused else None, "detail": "no"})
+        return self._refusal(request, known=False) or web.json_response({"results": results})
+
+    async def _note_call(self, request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else {}
+        self.noted.append((request.method, request.path, body))
+        call = request.match_info.get("call", "")
+        told = {
+            "id": call,
+            "acknowledged": "now",
+            "replay_of": call,
+            "code": "R0",
+            "reason": "cancel",
+            "user_id": request.match_info.get("user", ""),
+            "erased": 3,
+        }
+        return self._refusal(request, known=False) or web.json_response(told)
 
     async def _show(self, request: web.Request) -> web.Response:
         return self._refusal(request) or self._state(request.match_info["user"])

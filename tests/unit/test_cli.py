@@ -44,6 +44,11 @@ READ_SETTINGS = (
     "calls list",
     "calls show 1",
     "calls export",
+    "calls orphans",
+    "calls acknowledge 1",
+    "calls replay 1 --reason x --confirm bet",
+    "calls erase ann --yes",
+    "open-rounds",
     "explain T-9",
     "trial-balance",
     "verify",
@@ -587,6 +592,68 @@ class TestAnAddress:
     def test_must_be_known(self):
         with pytest.raises(SettingsError, match="--admin-url"):
             service_url("127.0.0.1", 0, "--admin-url")
+
+
+class TestCalls:
+    def test_are_acknowledged(self, wallet, fake, service):
+        told = wallet("calls", "acknowledge", "17", "--note", "provider told")
+        assert told.stdout == "call 17 acknowledged at now\n"
+        assert fake.noted == [("POST", "/v1/calls/17/acknowledgement", {"note": "provider told"})]
+
+    def test_are_decided_again_when_somebody_says_what_they_asked(self, wallet, fake, service):
+        told = wallet("calls", "replay", "17", "--reason", "gave up", "--confirm", "cancel")
+        assert told.stdout == "call 17 decided again: R0 cancel\n"
+        assert wallet("calls", "replay", "17", "--confirm", "cancel").exit_code == 2
+        assert wallet("calls", "replay", "17", "--reason", "gave up").exit_code == 1  # nobody types it
+        assert fake.noted == [("POST", "/v1/calls/17/replay", {"confirm": "cancel", "reason": "gave up"})]
+
+    def test_are_erased_when_somebody_says_so(self, wallet, fake, service):
+        assert wallet("calls", "erase", "ann").exit_code == 1
+        assert fake.noted == []
+        assert wallet("calls", "erase", "ann", "--yes").stdout == "3 calls of ann erased\n"
+        assert json.loads(wallet("calls", "erase", "ann", "--yes", "--json").stdout)["erased"] == 3
+        assert fake.noted == 2 * [("DELETE", "/v1/players/ann/calls", {})]
+
+    @pytest.mark.parametrize("words", ["acknowledge 17", "replay 17 --reason x --confirm bet", "erase ann --yes"])
+    def test_need_the_token(self, wallet, service, words):
+        told = wallet("calls", *words.split(), WALLET_ADMIN_TOKEN="wrong" * 8)
+        assert "Bearer" in refused(told, 1)
+
+
+class TestImport:
+    @pytest.fixture
+    def file(self, tmp_path) -> Path:
+        path = tmp_path / "players.csv"
+        path.write_text("user_id,currency,balance\nann,KRW,5.00\nbad\nbob,KRW,\n")
+        return path
+
+    def test_tells_what_was_taken_and_what_not(self, wallet, fake, service, file):
+        told = wallet("player", "import", str(file))
+        assert told.exit_code == 1
+        assert told.stdout.splitlines() == [
+            "line 3: invalid-line: has another number of columns than the first line",
+            "2 players taken, 0 known before, 1 not taken",
+        ]
+        assert fake.players["ann"].balance == 500
+
+    def test_again_takes_nothing(self, wallet, service, file):
+        file.write_text("user_id,currency\nann,KRW\n")
+        assert wallet("player", "import", str(file)).stdout == "1 players taken, 0 known before, 0 not taken\n"
+        again = wallet("player", "import", str(file), "--json")
+        assert again.exit_code == 0
+        assert json.loads(again.stdout) == {"taken": 0, "known": 1, "refused": 0, "not_taken": []}
+        file.write_text("user_id,currency\nann,USD\n")
+        refused = json.loads(wallet("player", "import", str(file), "--json").stdout)["not_taken"]
+        assert refused == [{"line": 2, "user_id": "ann", "problem": "player-exists", "detail": "no"}]
+
+    def test_of_something_else_is_wrong_usage(self, wallet, service, tmp_path):
+        assert "cannot read" in refused(wallet("player", "import", str(tmp_path / "none.csv")), 2)
+
+    def test_without_a_service_ends_in_one_line(self, wallet, file):
+        url = "http://127.0.0.1:1"
+        (file.parent / "token").write_text("x" * 32)
+        words = "--admin-url", url, "--admin-token-file", str(file.parent / "token")
+        assert f"no back office at {url}" in wallet("player", "import", str(file), *words).stderr
 
 
 class TestBackupAndRestore:

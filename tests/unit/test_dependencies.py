@@ -38,30 +38,35 @@ def imported_from(*folders: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module.partition(".")[0])
     outside = found - OURS - NO_DISTRIBUTION - sys.stdlib_module_names
-    return {normal(name) for package in outside for name in INSTALLED.get(package, [package])}
+    found = {normal(name) for package in outside - NAMESPACES.keys() for name in INSTALLED.get(package, [package])}
+    return found.union(*(EXTRAS[NAMESPACES[package]] for package in outside & NAMESPACES.keys()))
 
 
 INSTALLED = packages_distributions()
 DECLARED = names(PROJECT["project"]["dependencies"])
+EXTRAS = {extra: names(named) for extra, named in PROJECT["project"]["optional-dependencies"].items()}
+NAMESPACES = {"opentelemetry": "otel"}
+"""Packages that several distributions share, and the extra that has them."""
 DEVELOPMENT = names(PROJECT["dependency-groups"]["dev"])
 
 
 def test_what_the_service_imports_is_declared():
     """And what is declared is imported: nobody installs what nothing needs."""
-    assert imported_from("service") == DECLARED
+    assert imported_from("service") == DECLARED.union(*EXTRAS.values())
 
 
 def test_what_tests_and_benchmarks_import_is_declared():
     """In the group `dev`, which has tools beside it that nothing imports."""
-    assert imported_from("tests", "benchmarks", "deploy") <= DECLARED | DEVELOPMENT
+    assert imported_from("tests", "benchmarks", "deploy") <= DECLARED.union(DEVELOPMENT, *EXTRAS.values())
 
 
-@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-otel.txt", "requirements-dev.txt"])
 def test_what_is_declared_is_locked(lock):
     """`make lock` was run after the last change of dependencies."""
     text = (ROOT / lock).read_text()
     locked = {normal(name) for name in re.findall(r"^([\w.-]+)(?:\[\w+\])?==", text, re.MULTILINE)}
     assert (DECLARED | DEVELOPMENT if "dev" in lock else DECLARED) <= locked
+    assert lock == "requirements.txt" or EXTRAS["otel"] <= locked
     for name in DECLARED:
         (reasons,) = re.findall(
             rf"^{re.escape(name)}(?:\[\w+\])?==.*\n(?: +--hash.*\n)+((?: +#.*\n)+)", text, re.MULTILINE | re.IGNORECASE

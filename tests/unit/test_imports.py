@@ -120,3 +120,10 @@ def test_a_process_of_the_service_imports_no_tool_of_integrators(command):
 def test_a_command_imports_what_it_needs(words, unneeded):
     """Each command pays for its own room only."""
     assert imported_by_command(*words, WALLET_WORKERS="many" if words[0] == "player" else "1") & unneeded == set()
+
+
+def test_a_worker_without_spans_loads_nothing_of_them():
+    """The extra may be installed: what does not send spans does not import it."""
+    found = imported_by("seamless_wallet.processes.worker", "seamless_wallet.processes.admin")
+    assert "seamless_wallet.processes.call_spans" not in found
+    assert not {"opentelemetry.exporter", "opentelemetry.sdk.trace"} & found  # redis-py looks for other parts

@@ -172,7 +172,7 @@ LAW: Mapping[float, str] = {
 """The numbers of the case table."""
 
 NOT_OF_THE_LAW = {
-    ("backoffice/requests.py", "LIMIT_MAX"): "entries of a page",
+    ("backoffice/queries.py", "LIMIT_MAX"): "entries of a page",
     ("backoffice/token_attempts.py", "_NETWORK_BITS"): "of an IPv6 address",
     ("observability/health_server.py", "CONNECTIONS_MAX"): "connections",
     ("observability/run_directory.py", "BACKLOG"): "connections",

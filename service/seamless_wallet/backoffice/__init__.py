@@ -3,9 +3,9 @@
 It knows HTTP, JSON and decimal amounts, the port to the wallet (`seamless_wallet.ports`), the reading port of the
 ledger (`seamless_wallet.ledger.ports`) and that of the calls (`seamless_wallet.calls.ports`). It knows nothing of
 Redis, SQL, providers or settings, and decides no money: it asks the wallet. Modules: `application` (the routes),
-`handlers`, `lists`, `calls_served` and `trial_balances`, `requests` and `call_requests` (what comes in), `responses`,
-`call_responses` and `problems` (what goes out), `auth` (the bearer token), `token_attempts` (slows down who guesses
-it), `health`.
+`handlers`, `imports`, `lists`, `orphans`, `calls_served` and `trial_balances`, `requests`, `queries` and
+`call_requests` (what comes in), `responses`, `call_responses` and `problems` (what goes out), `auth` (bearer tokens),
+`request_ids`, `token_attempts` (slows down who guesses it), `health`.
 """
 
 from seamless_wallet.backoffice.application import backoffice_app

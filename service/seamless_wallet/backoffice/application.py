@@ -10,8 +10,11 @@ from seamless_wallet.backoffice.auth import bearer_auth
 from seamless_wallet.backoffice.calls_served import Calls
 from seamless_wallet.backoffice.handlers import Players
 from seamless_wallet.backoffice.health import Health
+from seamless_wallet.backoffice.imports import Imports
 from seamless_wallet.backoffice.lists import Lists
+from seamless_wallet.backoffice.orphans import Orphans
 from seamless_wallet.backoffice.problems import problems
+from seamless_wallet.backoffice.request_ids import request_ids
 from seamless_wallet.backoffice.responses import Scales
 from seamless_wallet.backoffice.trial_balances import TrialBalances
 from seamless_wallet.http_server.serving import application
@@ -61,11 +64,13 @@ def backoffice_app(
     token is empty. Opens and closes nothing: all it needs is handed in.
     """
     players = Players(wallet, ledger, clock, randomness, Scales(scales))
+    imports = Imports(players, history, Scales(scales))
     lists = Lists(ledger, history, Scales(scales))
     trial_balances = TrialBalances(account_sums, clock, Scales(scales))
+    orphans = Orphans(calls, ledger, history, clock, Scales(scales))
     kept = Calls(calls, call_decoder, recorder, wallet, ledger, history, clock, Scales(scales))
     health = Health(readiness, exposition)
-    middlewares = [problems, bearer_auth(token, OPEN_PATHS, clock)]
+    middlewares = [request_ids, problems, bearer_auth(token, OPEN_PATHS, clock)]
     app = application("backoffice", body_bytes_max=BODY_BYTES_MAX, middlewares=middlewares)
     app.add_routes(
         [
@@ -87,6 +92,9 @@ def backoffice_app(
             web.get("/v1/calls/{call_id}", kept.show),
             web.post("/v1/calls/{call_id}/acknowledgement", kept.acknowledge),
             web.post("/v1/calls/{call_id}/replay", kept.replay),
+            web.get("/v1/orphans", orphans.list),
+            web.get("/v1/rounds/open", orphans.left_open),
+            web.post("/v1/imports", imports.take),
             web.get("/v1/trial-balance", trial_balances.show),
         ]
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from unicodedata import category
 
 from seamless_wallet.backoffice.problems import invalid
-from seamless_wallet.backoffice.requests import LIMIT_MAX, limit_of, natural_number
+from seamless_wallet.backoffice.queries import LIMIT_MAX, limit_of, natural_number
 from seamless_wallet.calls.ports import CallsQuery
 from seamless_wallet.commands import ID_CHARS_MAX
 

@@ -62,10 +62,10 @@ class Players:
         user_id = parsing.new_user_id(body.user_id)
         if body.currency not in self._scales:
             raise invalid("currency", "not one of the configured currencies")
-        answered = await self._apply(Kind.CREATE, user_id, CREATE_ID, currency=body.currency)
+        answered = await self.apply(Kind.CREATE, user_id, CREATE_ID, currency=body.currency)
         if answered.reason == "conflict":  # created with another currency, only just now
             raise ProblemError(Problem.PLAYER_EXISTS, "a player's currency never changes")
-        _refuse(answered)
+        refuse(answered)
         player = await self._player(user_id)
         if player.currency != body.currency:
             raise ProblemError(Problem.PLAYER_EXISTS, "a player's currency never changes")
@@ -82,7 +82,7 @@ class Players:
         user_id = parsing.user_id_of(request)
         key = parsing.idempotency_key(request) or self._randomness.token(RANDOM_KEY_BYTES)
         body = await parsing.read_body(request, parsing.StatusBody)
-        _refuse(await self._apply(Kind.STATUS, user_id, key, status=body.status.value))
+        refuse(await self.apply(Kind.STATUS, user_id, key, status=body.status.value))
         return json_response(self._player_json(await self._player(user_id)))
 
     async def deposit(self, request: web.Request) -> web.Response:
@@ -100,8 +100,8 @@ class Players:
         currency = (await self._player(user_id)).currency
         scale = self._scales.of(currency)
         amount = parsing.movement_amount(body, scale)
-        answered = await self._apply(kind, user_id, key, currency=currency, amount=amount)
-        _refuse(answered)
+        answered = await self.apply(kind, user_id, key, currency=currency, amount=amount)
+        refuse(answered)
         if answered.balance is None or answered.debt is None:
             raise RuntimeError(f"{kind} answered {answered.code} without a balance")
         return json_response(
@@ -118,7 +118,7 @@ class Players:
             201,
         )
 
-    async def _apply(self, kind: Kind, user_id: str, key: str, **content: Any) -> Answer:
+    async def apply(self, kind: Kind, user_id: str, key: str, **content: Any) -> Answer:
         """Have one command decided, and write its line to the audit log, whatever comes of it."""
         now_ms = self._clock.now_ms()
         command = Command(
@@ -150,8 +150,8 @@ class Players:
         return player_json(player, self._scales.of(player.currency))
 
 
-def _refuse(answered: Answer) -> None:
-    """Raise the problem that a decision other than R0 is. An R1 that is no refusal leaves the outcome unknown."""
+def refuse(answered: Answer) -> None:
+    """Raises ProblemError for a decision other than R0. An R1 that is no refusal leaves the outcome unknown."""
     if answered.code is Code.R0:
         return
     refusal = _REFUSALS.get((answered.code, answered.reason))

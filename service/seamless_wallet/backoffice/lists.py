@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from seamless_wallet.backoffice import queries
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.handlers import READ_LIMIT_S
 from seamless_wallet.backoffice.problems import Problem, ProblemError
@@ -30,9 +31,9 @@ class Lists:
 
     async def players(self, request: web.Request) -> web.Response:
         """`GET /v1/players`: by user_id, a page at a time."""
-        query = parsing.players_query(request)
+        query = queries.players_query(request)
         async with asyncio.timeout(READ_LIMIT_S):
-            found = await self._history.players(parsing.one_more(query))
+            found = await self._history.players(queries.one_more(query))
         page = found[: query.limit]
         next_cursor = page[-1].user_id if len(found) > query.limit else None
         players = [player_json(player, self._scales.of(player.currency)) for player in page]
@@ -40,7 +41,7 @@ class Lists:
 
     async def entries(self, request: web.Request) -> web.Response:
         """`GET /v1/players/{user_id}/entries`: newest first, a page at a time, of a time. Raises ProblemError."""
-        user_id, query = parsing.user_id_of(request), parsing.entries_query(request)
+        user_id, query = parsing.user_id_of(request), queries.entries_query(request)
         async with asyncio.timeout(READ_LIMIT_S):
             player = await self._player(user_id)
             found = await self._history.history(user_id, structs.replace(query, limit=query.limit + 1))
@@ -51,7 +52,7 @@ class Lists:
 
     async def balance(self, request: web.Request) -> web.Response:
         """`GET /v1/players/{user_id}/balance?at=…`: what the player had then. Raises ProblemError."""
-        user_id, at_ms = parsing.user_id_of(request), parsing.balance_moment(request)
+        user_id, at_ms = parsing.user_id_of(request), queries.balance_moment(request)
         async with asyncio.timeout(READ_LIMIT_S):
             player = await self._player(user_id)
             entry = await self._history.entry_at(user_id, at_ms)
@@ -62,7 +63,7 @@ class Lists:
     async def rounds(self, request: web.Request) -> web.Response:
         """`GET /v1/players/{user_id}/rounds`: newest first, a page at a time. Raises ProblemError."""
         user_id = parsing.user_id_of(request)
-        limit, before_seq = parsing.page_of(request)
+        limit, before_seq = queries.page_of(request)
         async with asyncio.timeout(READ_LIMIT_S):
             player = await self._player(user_id)
             found = await self._history.rounds(user_id, before_seq, limit + 1)

@@ -107,7 +107,7 @@ def _from_aiohttp(error: web.HTTPException) -> web.Response:
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem. The outermost middleware: nothing else answers an error."""
+    """Turn whatever a handler raises into a problem. Nothing else answers an error."""
     try:
         response = await handler(request)
     except ProblemError as error:

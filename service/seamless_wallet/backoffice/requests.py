@@ -1,12 +1,10 @@
-"""Strict reading of requests: path, query, headers and JSON. Whatever is wrong is a problem that names the field."""
+"""Strict reading of requests: path, headers and JSON. Whatever is wrong is a problem that names the field."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import re
-from collections.abc import Set as AbstractSet
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from unicodedata import category
 from urllib.parse import unquote_to_bytes
@@ -18,24 +16,24 @@ from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.commands import ID_CHARS_MAX, PlayerStatus
 from seamless_wallet.http_server.aiohttp_internals import BROKEN_REQUEST_ERRORS
 from seamless_wallet.http_server.serving import BODY_READ_S
-from seamless_wallet.ledger.records import EntriesQuery, PlayersQuery
-from seamless_wallet.money import AMOUNT_MAX, AmountError, parse_minor
+from seamless_wallet.money import AmountError, parse_minor
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-LIMIT_DEFAULT: Final = 50
-LIMIT_MAX: Final = 500
 NOTE_CHARS_MAX: Final = 1000
+IMPORTED_MAX: Final = 400
+"""Players in one request of an import."""
 
 _JSON: Final = "application/json"
 _KEY: Final = re.compile(rf"[ -~]{{1,{ID_CHARS_MAX}}}")
-_NUMBER: Final = re.compile(r"[0-9]{1,16}")
 # Parts of msgspec's messages. The middle of a message may repeat what the client wrote, so only its beginning and its
 # end are matched.
-_FIELDS: Final = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
-_AT: Final = re.compile(r" - at `\$\.(\w+)`\Z")
+_FIELDS: Final = re.compile(
+    r"Object (missing required|contains unknown) field `(.*?)`(?: - at `\$[^`]*`)?\Z", re.DOTALL
+)
+_AT: Final = re.compile(r" - at `\$\.(?:\w+\[[^]]*\]\.)?(\w+)`\Z")
 _USER_ID_SEGMENT: Final = 3  # of "/v1/players/<user_id>/…" split at the slashes
 
 
@@ -58,6 +56,20 @@ class AmountBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: str
 
 
+class ImportedPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One player of an import. What its texts say is judged one player at a time."""
+
+    user_id: str
+    currency: str
+    balance: str = "0"
+
+
+class ImportBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`POST /v1/imports`."""
+
+    players: Annotated[list[ImportedPlayer], msgspec.Meta(min_length=1, max_length=IMPORTED_MAX)]
+
+
 class AcknowledgementBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`POST /v1/calls/{call_id}/acknowledgement`."""
 
@@ -78,13 +90,15 @@ _WORDS: Final = {
     "currency": "must be a string",
     "status": "must be one of " + ", ".join(PlayerStatus),
     "amount": "must be a string",
+    "balance": "must be a string",
+    "players": f"must be a list of 1 to {IMPORTED_MAX} players",
     "note": f"must be a string of at most {NOTE_CHARS_MAX} characters",
     "confirm": "must be a string",
     "reason": f"must be a string of 1 to {NOTE_CHARS_MAX} characters",
 }
 """What is wrong, by the field that has a wrong value, or by msgspec's words for a missing or unknown field."""
 
-Body = TypeVar("Body", CreateBody, StatusBody, AmountBody, AcknowledgementBody, ReplayBody)
+Body = TypeVar("Body", CreateBody, StatusBody, AmountBody, ImportBody, AcknowledgementBody, ReplayBody)
 
 
 async def read_body(request: web.Request, form: type[Body]) -> Body:
@@ -98,10 +112,13 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
         raise _wrong(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise invalid("body", "must be JSON") from None
-    # msgspec takes the last of two equal fields. None is missing or unknown here, so one field more is a repetition.
-    if len(json.loads(raw, object_pairs_hook=list)) != len(form.__struct_fields__):
-        raise invalid("body", "must not repeat a field")
+    json.loads(raw, object_pairs_hook=_refuse_repeated)  # msgspec takes the last of two equal fields
     return body
+
+
+def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
+    if len(dict(pairs)) < len(pairs):
+        raise invalid("body", "must not repeat a field")
 
 
 async def _read(request: web.Request) -> bytes:
@@ -194,88 +211,3 @@ def movement_amount(body: AmountBody, scale: int) -> int:
     if minor <= 0:
         raise invalid("amount", "must be more than 0")
     return minor
-
-
-def page_of(request: web.Request, others: AbstractSet[str] = frozenset()) -> tuple[int, int | None]:
-    """`limit`: how many entries at most. `cursor`: only entries before this seq; None: from the newest on.
-
-    `others`: parameters that there may be besides. Raises ProblemError.
-    """
-    query = request.query
-    limit = limit_of(request, {"limit", "cursor", *others})
-    if "cursor" not in query:
-        return limit, None
-    cursor = natural_number(query["cursor"])
-    if cursor is None:
-        raise invalid("cursor", "must be the next_cursor of an earlier page")
-    return limit, cursor
-
-
-def players_query(request: web.Request) -> PlayersQuery:
-    """`limit`, `prefix`, `status`, `owing`, and `cursor`: only players after this user_id. Raises ProblemError."""
-    query = request.query
-    limit = limit_of(request, {"limit", "cursor", "prefix", "status", "owing"})
-    for name in ("cursor", "prefix"):
-        text = query.get(name, "a")
-        if not 1 <= len(text) <= ID_CHARS_MAX or any(category(char) in {"Cc", "Cs"} for char in text):
-            raise invalid(name, f"must have 1 to {ID_CHARS_MAX} characters, and no control characters")
-    if query.get("status", PlayerStatus.ACTIVE) not in PlayerStatus.__members__.values():
-        raise invalid("status", _WORDS["status"])
-    if query.get("owing", "true") not in {"true", "false"}:
-        raise invalid("owing", "must be true or false")
-    owing = query.get("owing") == "true"
-    return PlayersQuery(query.get("prefix", ""), query.get("status", ""), owing, query.get("cursor", ""), limit)
-
-
-def entries_query(request: web.Request) -> EntriesQuery:
-    """`limit`, `cursor` as for a page, and moments: `from` (not before) and `to` (before). Raises ProblemError."""
-    limit, before_seq = page_of(request, {"from", "to"})
-    begin, end = (_moment_of(request, name) if name in request.query else None for name in ("from", "to"))
-    return EntriesQuery(begin or 0, end, before_seq, limit)
-
-
-def balance_moment(request: web.Request) -> int:
-    """`at`, epoch milliseconds, of a request with no other parameter. Raises ProblemError."""
-    if set(request.query) != {"at"} or len(request.query.getall("at")) > 1:
-        raise invalid("at", "give it once, and nothing else")
-    return _moment_of(request, "at")
-
-
-def _moment_of(request: web.Request, name: str) -> int:
-    try:
-        return moment_ms(request.query[name])
-    except ValueError:
-        raise invalid(name, "must be a moment such as 2026-01-31T12:00:00Z, a + in it percent-encoded") from None
-
-
-def moment_ms(text: str) -> int:
-    """Epoch milliseconds of a moment in ISO 8601, UTC unless it says else; 0 if it is before. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    try:
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError(str(error)) from None
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return max(0, since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000)
-
-
-def one_more(query: PlayersQuery) -> PlayersQuery:
-    """The same with a row more: that tells whether another page follows."""
-    return msgspec.structs.replace(query, limit=query.limit + 1)
-
-
-def limit_of(request: web.Request, known: set[str], limit_max: int = LIMIT_MAX) -> int:
-    """`limit`, of a request with no other parameters than these, each once. Raises ProblemError."""
-    query = request.query
-    for name in query:
-        if name not in known or len(query.getall(name)) > 1:
-            raise invalid(name, "unknown or repeated parameter")
-    limit = natural_number(query.get("limit", str(LIMIT_DEFAULT)))
-    if limit is None or not 1 <= limit <= limit_max:
-        raise invalid("limit", f"must be a number from 1 to {limit_max}")
-    return limit
-
-
-def natural_number(text: str) -> int | None:
-    """A small natural number, digits only."""
-    return int(text) if _NUMBER.fullmatch(text) and int(text) <= AMOUNT_MAX else None

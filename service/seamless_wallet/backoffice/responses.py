@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seamless_wallet.commands import Item
     from seamless_wallet.ledger.entry import Entry
     from seamless_wallet.ledger.fold import Wallet
-    from seamless_wallet.ledger.records import PlayedRound
+    from seamless_wallet.ledger.records import LeftOpenRound, PlayedRound
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EFFECTS: Final = {"+": "applied", "-": "none", "t": "tombstone"}
@@ -136,6 +136,11 @@ def round_json(round_: PlayedRound, scale: int) -> dict[str, Any]:
             for bet_index, bet in sorted(round_.bets.items())
         ],
     }
+
+
+def left_open_json(found: LeftOpenRound, scale: int) -> dict[str, Any]:
+    """A round with its open bets, and whose it is."""
+    return {"user_id": found.user_id, "currency": found.currency, **round_json(found.round, scale)}
 
 
 def trial_balance_json(sums: Mapping[str, Mapping[str, int]], scales: Scales) -> dict[str, Any]:

@@ -1,61 +1,88 @@
-"""Commands that show calls to the webhook. They read the history, whether the service is running or not."""
+"""Commands for the calls to the webhook: what came, what was answered, and what is done about it.
+
+Those that show read the history, whether the service is running or not. Those that change something go
+through the back office of a running service.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
+from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms, show_rows
-from seamless_wallet.cli.options import Json
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
+    from seamless_wallet.clients.admin_api import AdminClient
     from seamless_wallet.stores.kept_calls import KeptCalls
+    from seamless_wallet.stores.ledger import Ledger
 
-calls = typer.Typer(no_args_is_help=True, help="Show and export calls to the webhook.")
+calls = typer.Typer(no_args_is_help=True, help="Show, export, acknowledge, repeat and erase calls to the webhook.")
 
 Answered = TypeVar("Answered")
 
 PAGE: Final = 400
 """Calls that are read at once."""
 
-Begin = Annotated[str, typer.Option("--from", help=f"From this moment on. {Time}")]
-End = Annotated[str, typer.Option("--to", help="Before this moment.")]
-ProviderName = Annotated[str, typer.Option("--provider", help="Only of this provider.")]
-Player = Annotated[str, typer.Option("--player", help="Only of this player.")]
-Transaction = Annotated[str, typer.Option("--transaction", help="Only with this transaction_id.")]
-Round = Annotated[str, typer.Option("--round", help="Only of this round (game_no).")]
-Event = Annotated[str, typer.Option("--event", help="Only of this event, by the provider's name of it.")]
-CodeName = Annotated[str, typer.Option("--code", help="Only with this code, such as R3.")]
-Failed = Annotated[bool, typer.Option("--failed", help="Only R1, R2 and R3.")]
-Slow = Annotated[int, typer.Option("--slow-ms", min=0, help="Only those that took so long.")]
 CallId = Annotated[str, typer.Argument(help="Id of the call, from `wallet calls list`.", show_default=False)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsOptions:
+    """Which calls."""
+
+    begin: Annotated[str, typer.Option("--from", help=f"From this moment on. {Time}")] = ""
+    end: Annotated[str, typer.Option("--to", help="Before this moment.")] = ""
+    provider: Annotated[str, typer.Option("--provider", help="Only of this provider.")] = ""
+    player: Annotated[str, typer.Option("--player", help="Only of this player.")] = ""
+    transaction: Annotated[str, typer.Option("--transaction", help="Only with this transaction_id.")] = ""
+    game_no: Annotated[str, typer.Option("--round", help="Only of this round (game_no).")] = ""
+    event: Annotated[str, typer.Option("--event", help="Only of this event, by the provider's name of it.")] = ""
+    code: Annotated[str, typer.Option("--code", help="Only with this code, such as R3.")] = ""
+    reason: Annotated[str, typer.Option("--reason", help="Only with this reason, such as unknown_bet.")] = ""
+    failed: Annotated[bool, typer.Option("--failed", help="Only R1, R2 and R3.")] = False
+    unacknowledged: Annotated[
+        bool, typer.Option("--unacknowledged", help="Only failed ones that nobody has acknowledged.")
+    ] = False
+    slow_ms: Annotated[int, typer.Option("--slow-ms", min=0, help="Only those that took so long.")] = 0
+
+    def query(self, limit: int) -> CallsQuery:
+        """The same as a question to the history. Raises BadParameter."""
+        from seamless_wallet.calls.ports import CallsQuery
+
+        return CallsQuery(
+            from_ms=moment_ms(self.begin, "--from") or 0,
+            to_ms=moment_ms(self.end, "--to"),
+            provider=self.provider,
+            user_id=self.player,
+            transaction_id=self.transaction,
+            game_no=self.game_no,
+            event=self.event,
+            code=self.code.upper(),
+            reason=self.reason,
+            failed=self.failed,
+            unacknowledged=self.unacknowledged,
+            slow_ms=self.slow_ms,
+            limit=limit,
+        )
+
+
 @calls.command("list")
-def list_calls(
-    begin: Begin = "",
-    end: End = "",
-    provider: ProviderName = "",
-    player: Player = "",
-    transaction: Transaction = "",
-    game_no: Round = "",
-    event: Event = "",
-    code: CodeName = "",
-    failed: Failed = False,
-    slow_ms: Slow = 0,
-    limit: Limit = 50,
-    json: Json = False,
-) -> None:
+@with_options(CallsOptions)
+def list_calls(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> None:
     """List calls, newest first."""
     from seamless_wallet.backoffice.call_responses import call_json
 
-    query = _query(begin, end, provider, player, transaction, game_no, event, code, failed, slow_ms, limit)
+    query = chosen.query(limit)
     rows = [call_json(stored) for stored in ask_calls(lambda store: found_calls(store, query))]
     columns = ("time", "id", "provider", "event", "user_id", "transaction_id", "code", "reason", "place", "taken_ms")
     show_rows(rows, columns, json=json)
@@ -69,35 +96,97 @@ def show_call(call_id: CallId, json: Json = False) -> None:
     stored = ask_calls(lambda store: store.call(int(call_id) if call_id.isdecimal() else 0))
     if stored is None:
         raise NotInLedger(f"there is no call {call_id}; it may have been deleted, as calls are after WALLET_CALLS_DAYS")
-    told = call_json(stored, texts=True)
-    if json:
-        show_rows(told, (), json=True)
-        return
-    for name, value in told.items():
-        typer.echo(f"{name + ':':16}{_line(value)}")
+    _print_fields(call_json(stored, texts=True), json=json)
 
 
 @calls.command("export")
+@with_options(CallsOptions)
 def export(
-    begin: Begin = "",
-    end: End = "",
-    provider: ProviderName = "",
-    player: Player = "",
-    transaction: Transaction = "",
-    game_no: Round = "",
-    event: Event = "",
-    code: CodeName = "",
-    failed: Failed = False,
-    slow_ms: Slow = 0,
+    chosen: CallsOptions,
     limit: Limit = 10_000,
     form: Annotated[Literal["jsonl", "csv"], typer.Option("--format", help="Form of the lines.")] = "jsonl",
 ) -> None:
     """Write calls to standard output, newest first, with their requests and replies."""
     from seamless_wallet.backoffice.call_responses import calls_csv, calls_jsonl
 
-    query = _query(begin, end, provider, player, transaction, game_no, event, code, failed, slow_ms, limit)
+    query = chosen.query(limit)
     found = ask_calls(lambda store: found_calls(store, query))
     sys.stdout.buffer.write(calls_csv(found) if form == "csv" else calls_jsonl(found))
+
+
+@calls.command("orphans")
+@with_options(CallsOptions)
+def orphans(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> None:
+    """List results and changes whose bet is not known, and that are not settled by now: by their newest call."""
+    query = chosen.query(limit)
+    rows = ask_calls(lambda store: _found_orphans(store, query))
+    columns = ("last", "provider", "user_id", "transaction_id", "game_no", "event", "tries", "first", "call")
+    show_rows(rows, columns, json=json)
+
+
+@calls.command("acknowledge")
+def acknowledge(
+    call_id: CallId,
+    note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "",
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Note that a call needs nothing more: it is no longer among the unacknowledged ones."""
+    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.acknowledge_call(call_id, note))
+    if json:
+        _print_fields(told, json=True)
+    else:
+        typer.echo(f"call {told['id']} acknowledged at {told['acknowledged']}")
+
+
+@calls.command("replay")
+def replay(
+    call_id: CallId,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.", show_default=False)],
+    confirm: Annotated[
+        str,
+        typer.Option(
+            "--confirm", help="What the call asked: bet, cancel, result or change. Default: asks.", show_default=False
+        ),
+    ] = "",
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Have the event of a call decided again, by the same way. One that is in the ledger already moves nothing.
+
+    The provider gets no answer. A bet needs care: its game may be over.
+    """
+    if not confirm:
+        question = "What did the call ask? Type bet, cancel, result or change to have it decided again"
+        confirm = typer.prompt(question, err=True)
+    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.replay_call(call_id, confirm, reason))
+    if json:
+        _print_fields(told, json=True)
+    else:
+        typer.echo(f"call {told['replay_of']} decided again: {told['code']} {told['reason']}")
+
+
+@calls.command("erase")
+def erase(
+    user_id: Annotated[str, typer.Argument(help="Id of the player.", show_default=False)],
+    confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Erase all calls of a player. The ledger keeps what moved money."""
+    if not confirmed:
+        typer.confirm(f"Erase all calls of {user_id}? They cannot be brought back", abort=True, err=True)
+    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.erase_calls(user_id))
+    if json:
+        _print_fields(told, json=True)
+    else:
+        typer.echo(f"{told['erased']} calls of {told['user_id']} erased")
+
+
+# ---------------------------------------------------------------------- how
 
 
 def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
@@ -132,34 +221,42 @@ async def found_calls(store: KeptCalls, query: CallsQuery) -> list[StoredCall]:
             return found
 
 
-def _query(
-    begin: str,
-    end: str,
-    provider: str,
-    player: str,
-    transaction: str,
-    game_no: str,
-    event: str,
-    code: str,
-    failed: bool,
-    slow_ms: int,
-    limit: int,
-) -> CallsQuery:
-    from seamless_wallet.calls.ports import CallsQuery
+async def _found_orphans(store: KeptCalls, query: CallsQuery) -> list[dict[str, Any]]:
+    import msgspec
 
-    return CallsQuery(
-        from_ms=moment_ms(begin, "--from") or 0,
-        to_ms=moment_ms(end, "--to"),
-        provider=provider,
-        user_id=player,
-        transaction_id=transaction,
-        game_no=game_no,
-        event=event,
-        code=code.upper(),
-        failed=failed,
-        slow_ms=slow_ms,
-        limit=limit,
-    )
+    from seamless_wallet.backoffice.orphans import find_orphans
+    from seamless_wallet.processes.ledger_connection import open_ledger
+
+    found: list[dict[str, Any]] = []
+    before_id = query.before_id
+    ledger: Ledger
+    async with open_ledger(load_checked_settings()) as ledger:
+        while True:
+            part = msgspec.structs.replace(query, before_id=before_id, limit=PAGE)
+            page, before_id = await find_orphans(store, ledger, part)
+            found += page
+            if before_id is None or len(found) >= query.limit:
+                return found[: query.limit]
+
+
+def _ask_back_office(
+    admin_url: str, token_file: Any, call: Callable[[AdminClient], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
+    client = admin_client(admin_url, token_file)
+
+    async def ask() -> dict[str, Any]:
+        async with client as admin:
+            return await call(admin)
+
+    return asyncio.run(ask())
+
+
+def _print_fields(told: dict[str, Any], *, json: bool) -> None:
+    if json:
+        show_rows(told, (), json=True)
+        return
+    for name, value in told.items():
+        typer.echo(f"{name + ':':16}{_line(value)}")
 
 
 def _line(value: Any) -> str:

@@ -14,7 +14,8 @@ import typer
 
 from seamless_wallet.cli import conformance_options as option
 from seamless_wallet.cli.docs import text_of
-from seamless_wallet.cli.target_options import TargetOptions, with_target_options
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import Target, check_target
 from seamless_wallet.conformance import (
     Case,
@@ -40,7 +41,7 @@ ANNOUNCED_WAIT_S = 10.0
 """A run that waits as long as this in all says so at its start."""
 
 
-@with_target_options
+@with_options(TargetOptions)
 def conformance(
     target: TargetOptions,
     grace_s: option.Grace = None,

@@ -105,6 +105,28 @@ def rounds(
     )
 
 
+def open_rounds(
+    hours: Annotated[int, typer.Option(min=0, max=1_000_000, help="Open for so long at least.")] = 24,
+    provider: Annotated[str, typer.Option("--provider", help="Only of this provider.")] = "",
+    limit: Limit = 50,
+    json: Json = False,
+) -> None:
+    """Show rounds of all players that are open for long, those that were placed first in front. Reads the ledger."""
+    from seamless_wallet.backoffice.responses import left_open_json
+    from seamless_wallet.ledger.records import LeftOpenQuery
+    from seamless_wallet.processes.system_ports import SystemClock
+
+    query = LeftOpenQuery(max(0, SystemClock().now_ms() - hours * 3_600_000), provider, limit=limit)
+
+    async def ask(ledger: Ledger) -> list[Row]:
+        return [left_open_json(found, ledger.scales[found.currency]) for found in await ledger.left_open(query)]
+
+    found = _ask(ask)
+    rows = [{**round_, **bet} for round_ in found for bet in round_["bets"]]
+    columns = ("placed", "user_id", "provider", "game_no", "bet_index", "currency", "stake", "seq")
+    show_rows(found if json else rows, columns, json=json)
+
+
 def list_players(
     prefix: Annotated[str, typer.Option(help="Only ids that begin so.")] = "",
     status: Annotated[PlayerStatus | None, typer.Option(help="Only players of this status.")] = None,
@@ -172,7 +194,7 @@ def moment_ms(text: str, option: str) -> int | None:
     """Epoch milliseconds of a moment; None if there is none. Raises BadParameter."""
     if not text:
         return None
-    from seamless_wallet.backoffice.requests import moment_ms
+    from seamless_wallet.backoffice.queries import moment_ms
 
     try:
         return moment_ms(text)

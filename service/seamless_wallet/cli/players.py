@@ -13,6 +13,7 @@ import typer
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import balance, list_players
 from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.player_import import import_players
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
 player = typer.Typer(no_args_is_help=True, help="Create, look up and block players; deposit and withdraw.")
@@ -98,6 +99,7 @@ def unblock(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
 
 
+player.command("import")(import_players)
 player.command("list")(list_players)
 player.command("balance")(balance)
 

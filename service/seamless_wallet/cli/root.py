@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "entries": "history:entries",
     "event": "history:event",
     "rounds": "history:rounds",
+    "open-rounds": "history:open_rounds",
     "calls": "calls:calls",
     "explain": "explain:explain",
     "trial-balance": "ledger:trial_balance",

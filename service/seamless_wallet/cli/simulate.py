@@ -11,12 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from seamless_wallet.cli.target_options import TargetOptions, with_target_options
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.simulator import Chaos, Simulation
 from seamless_wallet.simulator import simulate as run_simulation
 
 
-@with_target_options
+@with_options(TargetOptions)
 def simulate(
     target: TargetOptions,
     players: Annotated[int, typer.Option(min=1, max=100_000, help="New players to create.")] = 10,

@@ -1,16 +1,11 @@
-"""The options that say which wallet to play against: those of `wallet conformance` are those of `wallet simulate`.
-
-A command takes them as one argument: `@with_target_options` before `def command(target: TargetOptions, ...)`.
-"""
+"""The options that say which wallet to play against: those of `wallet conformance` are those of `wallet simulate`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
-from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import typer
 
@@ -129,27 +124,3 @@ class TargetOptions:
     def _given(self, *names: str) -> dict[str, Any]:
         said = {name: getattr(self, name) for name in names}
         return {name: value for name, value in said.items() if value is not None}
-
-
-def with_target_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with these options in place of its first parameter."""
-    hints = get_type_hints(TargetOptions, include_extras=True)
-    shared = [
-        Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
-        for field in fields(TargetOptions)
-    ]
-    names = {parameter.name for parameter in shared}
-    _, *own = signature(command, eval_str=True).parameters.values()
-
-    def run_command(**given: Any) -> None:
-        command(
-            TargetOptions(**{name: value for name, value in given.items() if name in names}),
-            **{name: value for name, value in given.items() if name not in names},
-        )
-
-    parameters = [*shared, *(parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own)]
-    run: Any = run_command  # typer reads these attributes
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__signature__ = Signature(parameters)
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run_command

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -73,6 +74,22 @@ class PlayerState(msgspec.Struct, frozen=True):
     version: int
 
 
+class NewPlayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A player of an import. `balance`: the opening balance, a decimal string in major units."""
+
+    user_id: str
+    currency: str
+    balance: str = "0"
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What came of one: `taken`, `known` (all was there before), `refused` or `unknown` (repeat it)."""
+
+    outcome: str
+    problem: str | None
+    detail: str
+
+
 class AdminClient:
     """A client of one back office; an asynchronous context manager.
 
@@ -117,11 +134,40 @@ class AdminClient:
         """Move cash out."""
         return await self._call("POST", _path(user_id, "/withdrawals"), {"amount": amount}, key or str(uuid4()))
 
+    async def import_players(self, players: Sequence[NewPlayer]) -> Sequence[Imported]:
+        """Create players with opening balances; a result for each, in their order.
+
+        To repeat it changes nothing. Raises AdminError.
+        """
+        answered = await self._call("POST", "/v1/imports", {"players": msgspec.to_builtins(players)})
+        try:
+            results = msgspec.convert(answered.get("results"), list[Imported])
+        except msgspec.ValidationError as error:
+            raise AdminUnreachable(f"the back office answered no results: {error}") from None
+        if len(results) != len(players):
+            raise AdminUnreachable(f"the back office answered {len(results)} results for {len(players)} players")
+        return results
+
+    async def acknowledge_call(self, call_id: str, note: str) -> dict[str, Any]:
+        """Note that a call needs nothing more."""
+        return await self._call("POST", f"/v1/calls/{quote(call_id, safe='')}/acknowledgement", {"note": note})
+
+    async def replay_call(self, call_id: str, confirm: str, reason: str) -> dict[str, Any]:
+        """Have the event of a call decided again; `confirm` says what kind of event it is."""
+        body = {"confirm": confirm, "reason": reason}
+        return await self._call("POST", f"/v1/calls/{quote(call_id, safe='')}/replay", body)
+
+    async def erase_calls(self, user_id: str) -> dict[str, Any]:
+        """Erase all calls of a player."""
+        return await self._call("DELETE", _path(user_id, "/calls"))
+
     async def trial_balance(self) -> dict[str, Any]:
         """The sums of all accounts, as the admin API puts them."""
         return await self._call("GET", "/v1/trial-balance")
 
-    async def _call(self, method: str, path: str, body: dict[str, str] | None = None, key: str = "") -> dict[str, Any]:
+    async def _call(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, key: str = ""
+    ) -> dict[str, Any]:
         """One call, repeated as it is while nothing is known of its outcome."""
         give_up_s = time.monotonic() + self._patience_s
         pause_s = PAUSE_FIRST_S
@@ -144,7 +190,7 @@ class AdminClient:
             await asyncio.sleep(pause_s)
             pause_s = min(PAUSE_MAX_S, 2 * pause_s)
 
-    async def _call_once(self, method: str, path: str, body: dict[str, str] | None, key: str) -> dict[str, Any]:
+    async def _call_once(self, method: str, path: str, body: Mapping[str, object] | None, key: str) -> dict[str, Any]:
         if self._session is None:
             raise RuntimeError("enter the client first")
         headers = {"Idempotency-Key": key} if key else {}

@@ -15,6 +15,9 @@ from seamless_wallet.ledger.records import (
     FoundEvents,
     LeaseTable,
     LedgerLookup,
+    LeftOpenQuery,
+    LeftOpenRound,
+    OpenBets,
     PlayedRound,
     PlayersQuery,
     ShardHead,
@@ -98,6 +101,15 @@ class LedgerHistory(Protocol):
 
     async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds with open bets, newest first, with no other bets. Of so many bets at most."""
+
+    async def left_open(self, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+        """Rounds of all players with bets that are open, those that were placed first in front.
+
+        Raises ValueError for a place that is none of this store's.
+        """
+
+    async def open_bets(self) -> OpenBets:
+        """How many bets are open now."""
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""

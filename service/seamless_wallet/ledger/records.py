@@ -89,6 +89,31 @@ class PlayedRound(msgspec.Struct, frozen=True):
     bets: Mapping[str, Bet]
 
 
+class LeftOpenQuery(msgspec.Struct, frozen=True):
+    """Which rounds with open bets: placed before a time, of a provider, after the place of an earlier one."""
+
+    before_ms: int
+    provider: str = ""
+    after: str = ""
+    limit: int = 50
+
+
+class LeftOpenRound(msgspec.Struct, frozen=True):
+    """A round with its open bets alone. `place`: where the list goes on after it; what it says is the store's."""
+
+    user_id: str
+    currency: str
+    round: PlayedRound
+    place: str
+
+
+class OpenBets(msgspec.Struct, frozen=True):
+    """How many bets are open, and when the oldest one was received; 0: there is none."""
+
+    count: int
+    oldest_ms: int
+
+
 class PlayersQuery(msgspec.Struct, frozen=True):
     """Which players, by user_id: with a prefix, of a status, `owing` something, after a user_id."""
 

@@ -4,7 +4,8 @@ It knows structlog and `logging`, and no other room, so that every room may use 
 of a process: a full disk or a reader who hangs costs lines or numbers. Nothing is imported here.
 
 - The log: `logs` (the form of a line), `line_writer` (writes lines without waiting), `standard_streams` (what is
-  printed), `structlog_import` (without rich), `rate_limited_log` (for faults that come in bursts).
+  printed), `call_context` (which call a line belongs to), `structlog_import` (without rich), `rate_limited_log` (for
+  faults that come in bursts).
 - Metrics: `metrics` (every metric, declared once), `instruments` (counters, gauges, histograms), `exposition` (the text
   format of Prometheus), `metrics_reference` (writes docs/metrics.md).
 - Over processes: `process_counters` (what one process counts), `process_health` and `health_server` (serve that),

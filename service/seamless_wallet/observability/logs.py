@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from seamless_wallet.observability.call_context import call_fields
 from seamless_wallet.observability.line_writer import LineWriter
 from seamless_wallet.observability.standard_streams import STDERR_FD, STDOUT_FD, redirect_streams
 from seamless_wallet.observability.structlog_import import structlog
@@ -63,7 +64,7 @@ def _to_line(logger: Any, level: str, event: EventDict) -> bytes:
 
 
 def _add_origin(_logger: Any, _level: str, event: EventDict) -> EventDict:
-    return {**event, **_origin}
+    return {**event, **call_fields(), **_origin}
 
 
 _stamp: Final = structlog.processors.TimeStamper(fmt="iso", utc=True)

@@ -180,8 +180,8 @@ REDIS_STREAM_ENTRIES: Final = Gauge(
 )
 CLOCK_DIFFERENCE_SECONDS: Final = Gauge(
     "wallet_clock_difference_seconds",
-    meaning="By how much the clock of a server differs from this machine's, either way. A ledger in SQLite has the "
-    "clock of this machine.",
+    meaning="By how much the clock of a server (`redis`, `ledger`) differs from this machine's, either way. A ledger "
+    "in SQLite has the clock of this machine.",
     remedy="Set up NTP on both machines.",
     labels=["server"],
     merge="max",
@@ -343,6 +343,26 @@ PLAYERS_OWING: Final = Gauge(
     "wallet_players_owing",
     meaning="Players with a debt. 1,001 are more than 1,000.",
     remedy="List them with `wallet player list`. A debt is paid by the player's next wins and deposits.",
+    merge="max",
+)
+OPEN_BETS: Final = Gauge(
+    "wallet_open_bets",
+    meaning="Bets that are placed and have no result yet, of all players.",
+    remedy="If they grow and the players do not, results are missing: `wallet open-rounds`.",
+    merge="max",
+)
+OLDEST_OPEN_BET_TIMESTAMP: Final = Gauge(
+    "wallet_oldest_open_bet_timestamp_seconds",
+    meaning="When the oldest of them was received, Unix time; 0 if there is none.",
+    remedy="If it is older than a game can last, list such rounds with `wallet open-rounds`, and ask the provider.",
+    merge="max",
+)
+OPEN_SESSIONS: Final = Gauge(
+    "wallet_open_sessions",
+    meaning="Sessions by provider that were not closed, and not left unused for WALLET_SESSION_S. Counted every 30 s, "
+    "and less often the longer it takes.",
+    remedy="None; compare with the logins of wallet_webhook_requests_total.",
+    labels=["provider"],
     merge="max",
 )
 SHARD_EPOCH: Final = Gauge(

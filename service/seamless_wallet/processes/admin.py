@@ -18,7 +18,7 @@ from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.lag import LagMonitor
 from seamless_wallet.processes.ledger_connection import open_ledger
-from seamless_wallet.processes.ledger_gauges import LedgerGauges, TrialBalanceGauges
+from seamless_wallet.processes.ledger_gauges import READ_REST_FACTOR, LedgerGauges, PlayGauges, TrialBalanceGauges
 from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.lifetime import Generation
 from seamless_wallet.processes.measuring import measuring
@@ -30,6 +30,7 @@ from seamless_wallet.wallet.anomalies import begin_anomaly_counts
 
 BACKLOG_EVERY_S: Final = 1.0
 GAUGES_EVERY_S: Final = 5.0
+SESSIONS_EVERY_S: Final = 30.0
 
 
 def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = False, parent_fd: int | None = None) -> int:
@@ -76,7 +77,8 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
                 balances = TrialBalanceGauges(verified, assembled.clock)
-                await stack.enter_async_context(measuring(balances.measure, settings.verify_every_s))
+                measuring_balances = measuring(balances.measure, settings.verify_every_s, READ_REST_FACTOR)
+                await stack.enter_async_context(measuring_balances)
             server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
 
             async def become_ready() -> None:
@@ -97,10 +99,14 @@ async def _gauges(settings: Settings, assembled: AssembledWallet) -> AsyncIterat
     pipeline, clock = assembled.pipeline, assembled.clock
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(open_ledger(settings, readers=1))
+        wallets = await stack.enter_async_context(open_ledger(settings, readers=1))
+        play = PlayGauges(wallets, clock, settings.session_s * 1000, settings.providers)
         for measure, every_s in (
             (LagMonitor(pipeline, ledger, clock).measure, BACKLOG_EVERY_S),
             (RedisGauges(pipeline, ledger, clock).measure, GAUGES_EVERY_S),
-            (LedgerGauges(settings.ledger_path.parent, ledger).measure, GAUGES_EVERY_S),
+            (LedgerGauges(settings.ledger_path.parent, ledger, clock).measure, GAUGES_EVERY_S),
+            (play.measure_bets, GAUGES_EVERY_S),
+            (play.measure_sessions, SESSIONS_EVERY_S),
         ):
-            await stack.enter_async_context(measuring(measure, every_s))
+            await stack.enter_async_context(measuring(measure, every_s, READ_REST_FACTOR))
         yield

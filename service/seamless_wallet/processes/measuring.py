@@ -25,9 +25,11 @@ _log: Final = RateLimitedLog(every_s=60, monotonic_s=time.monotonic)
 
 
 @asynccontextmanager
-async def measuring(measure: Callable[[], Awaitable[None]], every_s: float) -> AsyncIterator[None]:
-    """Measure at once, and so often within the context."""
-    task = asyncio.create_task(_measure_for_ever(measure, every_s))
+async def measuring(
+    measure: Callable[[], Awaitable[None]], every_s: float, rest_factor: float = 0.0
+) -> AsyncIterator[None]:
+    """Measure at once, and so often within the context. It rests for `rest_factor` times as long as it took."""
+    task = asyncio.create_task(_measure_for_ever(measure, every_s, rest_factor))
     try:
         yield
     finally:
@@ -35,11 +37,12 @@ async def measuring(measure: Callable[[], Awaitable[None]], every_s: float) -> A
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _measure_for_ever(measure: Callable[[], Awaitable[None]], every_s: float) -> None:
+async def _measure_for_ever(measure: Callable[[], Awaitable[None]], every_s: float, rest_factor: float) -> None:
     while True:
-        pause_s = every_s
+        begun_s, pause_s = time.monotonic(), every_s
         try:
             await measure()
+            pause_s = max(every_s, rest_factor * (time.monotonic() - begun_s))
         except AWAY:
             pause_s = min(AGAIN_S, every_s)
         except Exception:  # noqa: BLE001 - counted and logged; the next measurement tries again

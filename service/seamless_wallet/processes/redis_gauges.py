@@ -11,6 +11,7 @@ from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.observability import metrics
 from seamless_wallet.ports import Clock
+from seamless_wallet.processes.clock_difference import tell_clock_difference
 
 if TYPE_CHECKING:
     from seamless_wallet.observability.instruments import CounterSeries
@@ -58,14 +59,11 @@ class RedisGauges:
         metrics.REDIS_STREAM_ENTRIES.set(sum(lengths))
 
     async def _compare_clocks(self) -> None:
-        """The server's clock was read somewhere between our question and its answer."""
         asked_ms = self._clock.now_ms()
         server = parse_info(await self._pipeline.execute("INFO", "server"))
+        there_us = server.get("server_time_usec")
         answered_ms = self._clock.now_ms()
-        if "server_time_usec" in server:
-            there_ms = int(server["server_time_usec"]) / 1000
-            difference_ms = max(asked_ms - there_ms, there_ms - answered_ms - 1, 0.0)  # ours are whole milliseconds
-            metrics.CLOCK_DIFFERENCE_SECONDS.labels("redis").set(difference_ms / 1000)
+        tell_clock_difference("redis", asked_ms, int(there_us) / 1000 if there_us else None, answered_ms)
 
     def _tell(self, info: Mapping[str, str]) -> None:
         metrics.REDIS_MEMORY_BYTES.labels("used").set(int(info["used_memory"]))

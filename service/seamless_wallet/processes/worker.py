@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.assembly import assembled_wallet
 from seamless_wallet.processes.call_history import recorded_calls
+from seamless_wallet.processes.call_watchers import call_watchers
 from seamless_wallet.processes.event_loop import run_process
 from seamless_wallet.processes.http_service import ListeningSocket, accept_when_ready, http_server
 from seamless_wallet.processes.ledger_connection import open_ledger
@@ -34,6 +35,7 @@ def run_worker(
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             begin_anomaly_counts(providers)
             recorder = await stack.enter_async_context(recorded_calls(settings, assembled.clock, assembled.randomness))
+            watchers = await stack.enter_async_context(call_watchers(settings, assembled.clock))
             app = webhook_app(
                 providers,
                 assembled.wallet,
@@ -41,6 +43,7 @@ def run_worker(
                 clock=assembled.clock,
                 trusted_proxies=settings.trusted_proxies,
                 recorder=recorder,
+                watchers=watchers,
             )
             listener = port.share(settings.webhook_host, settings.webhook_port)
             server = await http_server(stack, app, listener)

@@ -31,6 +31,7 @@ from seamless_wallet.settings.field_types import (
     RedisUrl,
     Scale,
     Token,
+    Traces,
     Whole,
 )
 from seamless_wallet.settings.provider_settings import ProviderSettings
@@ -163,7 +164,14 @@ class Settings(BaseModel):
     trusted_proxies: Networks = Field(
         (), description="Networks of proxies whose `X-Forwarded-For` is trusted. Default: none."
     )
-    log_level: LogLevel = Field("INFO", description="Lowest level that is logged.")
+    log_level: LogLevel = Field(
+        "INFO", description="Lowest level that is logged. `DEBUG` writes a line for each decision, too."
+    )
+    traces: Traces = Field(
+        "off",
+        description="`otlp`: each webhook call is sent as a span of OpenTelemetry, with one for each phase. It needs "
+        "the extra `otel`; where spans go, `OTEL_EXPORTER_OTLP_ENDPOINT` and the other variables of its SDK say.",
+    )
     currencies: Mapping[Currency, Scale] = Field(
         {"KRW": 2, "USD": 2, "JPY": 2, "PHP": 2, "EUR": 2},
         min_length=1,

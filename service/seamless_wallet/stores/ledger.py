@@ -30,6 +30,15 @@ class Ledger(LedgerStore, LedgerHistory, Protocol):
     async def sizes(self) -> Mapping[str, int]:
         """What it is kept in → bytes. Raises StoreError."""
 
+    async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
+        """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet.
+
+        Raises StoreError.
+        """
+
+    async def clock_ms(self) -> int | None:
+        """Epoch milliseconds by the clock of the ledger's server; None: that is this machine's. Raises StoreError."""
+
     async def close(self) -> None:
         """Finish what was begun."""
 

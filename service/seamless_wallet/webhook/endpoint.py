@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -31,10 +31,12 @@ from seamless_wallet.http_server.aiohttp_internals import (
 )
 from seamless_wallet.http_server.serving import BODY_READ_S, application
 from seamless_wallet.observability import metrics
+from seamless_wallet.observability.call_context import CallContext, begin_call
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
 from seamless_wallet.webhook.call_counters import UNKNOWN, CallCounters
+from seamless_wallet.webhook.call_phases import AnsweredCall, CallWatcher
 from seamless_wallet.webhook.call_records import KEY_NAMES, Call, CallRecords, peer_of, record_stranger
 from seamless_wallet.webhook.source_address import Networks, refusal, source_of
 
@@ -67,7 +69,9 @@ class Webhook:
         clock: Clock,
         trusted_proxies: Networks,
         recorder: CallRecorder | None = None,
+        watchers: Sequence[CallWatcher] = (),
     ) -> None:
+        self._watchers = watchers
         self._provider = provider
         self._wallet = wallet
         self._clock = clock
@@ -86,7 +90,7 @@ class Webhook:
 
     async def handle(self, request: web.Request) -> PrebuiltResponse:
         """Answer one call."""
-        call = Call(self._clock.monotonic_s())
+        call, context = Call(self._clock.monotonic_s()), begin_call(request.headers)
         try:
             answer = await self._answer(call, request)
             response = self._respond(call, answer)
@@ -104,7 +108,19 @@ class Webhook:
                 self._records.record(call, request, answer, ended_s)
             except Exception as fault:  # noqa: BLE001 - the answer never depends on the history
                 self._report(fault, call)
+        if self._watchers:
+            self._tell(call, context, answer, ended_s)
         return response
+
+    def _tell(self, call: Call, context: CallContext, answer: Answer, ended_s: float) -> None:
+        """Tell those who want to know of single calls. What they raise costs no answer."""
+        event = self._event_label(call.echo)
+        answered = AnsweredCall(call, context, self._provider.name, event, answer, ended_s)
+        for watcher in self._watchers:
+            try:
+                watcher.ended(answered)
+            except Exception as fault:  # noqa: BLE001 - the answer never depends on them
+                self._report(fault, call)
 
     async def _answer(self, call: Call, request: web.Request) -> Answer:
         admitted = self._admit(call, request)
@@ -217,14 +233,15 @@ def webhook_app(
     clock: Clock,
     trusted_proxies: Networks = (),
     recorder: CallRecorder | None = None,
+    watchers: Sequence[CallWatcher] = (),
 ) -> web.Application:
     """The application with `POST /webhook/{provider}`. A body over `body_bytes_max` is answered R2, read or not.
 
-    Each answered call is handed to `recorder`, if there is one.
+    Each answered call is handed to `recorder`, if there is one, and those of providers to all `watchers`.
     """
     app = application("webhook", body_bytes_max=body_bytes_max)
     webhooks = {
-        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies, recorder).handle
+        f"/webhook/{name}": Webhook(provider, wallet, clock, trusted_proxies, recorder, watchers).handle
         for name, provider in providers.items()
     }
     add_direct_posts(app, webhooks)

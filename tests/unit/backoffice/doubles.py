@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 from aiohttp import web
@@ -12,9 +12,18 @@ from yarl import URL
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
+from seamless_wallet.ledger.bets import BetState
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
-from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.ledger.records import (
+    EntriesQuery,
+    EventRecord,
+    FoundEvents,
+    LeftOpenQuery,
+    LeftOpenRound,
+    PlayedRound,
+    PlayersQuery,
+)
 from seamless_wallet.ports import Moments
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
@@ -85,6 +94,12 @@ class FakeLedger:
         newest_first = [entry for entry in reversed(self.all) if entry.command.user_id == user_id]
         return [entry for entry in newest_first if before_seq is None or entry.seq < before_seq][:limit]
 
+    async def find_events(self, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
+        if self.down:
+            raise self.down
+        known = {event_digest(entry.command) for entry in self.all}
+        return FoundEvents([], {key: EventRecord(key, b"", 1) for _, key in events if key in known})
+
     async def trial_balance(self) -> dict[str, dict[str, int]]:
         return self.sums
 
@@ -121,6 +136,21 @@ class FakeHistory:
         found = (entry.command for entry in self._ledger.all)
         named = [(command.provider, command.user_id, command.transaction_id) for command in found]
         return self._ledger.all[named.index(asked)] if asked in named else None
+
+    async def left_open(self, query: LeftOpenQuery) -> list[LeftOpenRound]:
+        found = [
+            LeftOpenRound(user_id, player.currency, round_, str(round_.seq))
+            for user_id, player in self._ledger.players.items()
+            for round_ in await self.rounds(user_id, None, 10**6)
+            if any(bet.state is BetState.OPEN for bet in round_.bets.values())
+        ]
+        return [
+            each
+            for each in sorted(found, key=lambda found: found.round.seq)
+            if each.round.placed_ms < query.before_ms
+            and query.provider in ("", each.round.provider)
+            and each.round.seq > int(query.after or 0)
+        ][: query.limit]
 
     async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> list[PlayedRound]:
         found: dict[str, PlayedRound] = {}

@@ -13,6 +13,7 @@ from seamless_wallet.commands import Item, Kind
 from tests.unit.backoffice.doubles import (
     played,
 )
+from tests.unit.backoffice.test_calls import cancel, keep
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
@@ -82,6 +83,18 @@ async def test_the_openapi_document_names_just_the_fields_that_are_answered(offi
     (round_,) = rounds["rounds"]
     assert set(round_) == names("Round") == names("Round", required=False)
     assert set(round_["bets"][0]) == names("Bet") == names("Bet", required=False)
+    office.ledger.post(played(Kind.BET, "b2", Item("2", "banker", 100)), -100, effects="+")
+    office.clock.ms += 25 * 3_600_000
+    _, _, rounds = await office.call("GET", "/v1/rounds/open")
+    assert set(rounds) == names("OpenRounds") == names("OpenRounds", required=False)
+    assert set(rounds["rounds"][0]) == names("OpenRound") == names("OpenRound", required=False)
+    await keep(office, cancel(reason="orphan", transaction_id="w9"))
+    _, _, orphans = await office.call("GET", "/v1/orphans")
+    assert set(orphans) == names("Orphans") == names("Orphans", required=False)
+    assert set(orphans["orphans"][0]) == names("Orphan") == names("Orphan", required=False)
+    _, _, imported = await office.call("POST", "/v1/imports", {"players": [{"user_id": "bob", "currency": "KRW"}]})
+    assert set(imported) == names("Imported") == names("Imported", required=False)
+    assert set(imported["results"][0]) == names("ImportedPlayer") == names("ImportedPlayer", required=False)
     _, _, balance = await office.call("GET", "/v1/trial-balance")
     assert set(balance) == names("TrialBalance")
     assert set(balance["currencies"]["KRW"]) == names("CurrencyBalance")

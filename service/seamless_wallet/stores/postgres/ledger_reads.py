@@ -14,13 +14,16 @@ from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
     LedgerLookup,
+    LeftOpenQuery,
+    LeftOpenRound,
+    OpenBets,
     PlayedRound,
     PlayersQuery,
     ShardHead,
     WalletSnapshot,
 )
 from seamless_wallet.stores.gathered_lookups import AskedLookup, GatheredLookups
-from seamless_wallet.stores.postgres import history, reads
+from seamless_wallet.stores.postgres import history, left_open, reads
 from seamless_wallet.stores.postgres.connections import Connections
 from seamless_wallet.stores.postgres.event_lookups import lookups
 
@@ -94,6 +97,22 @@ class LedgerReads:
     async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds with open bets, newest first. Of so many bets at most."""
         return await self._connections.read_snapshot(history.open_rounds, self.shards, user_id, limit)
+
+    async def left_open(self, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+        """Rounds of all players with bets that are open, those that were placed first in front."""
+        return await self._connections.read_snapshot(left_open.left_open, self.shards, query)
+
+    async def open_bets(self) -> OpenBets:
+        """How many bets are open now."""
+        return await self._connections.read_snapshot(left_open.open_bets, self.shards)
+
+    async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
+        """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet."""
+        return await self._connections.read(left_open.open_sessions, since_ms)
+
+    async def clock_ms(self) -> int | None:
+        """What the clock of the server says, epoch milliseconds."""
+        return await self._connections.read(left_open.clock_ms)
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""

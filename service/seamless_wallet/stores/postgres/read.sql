@@ -115,6 +115,61 @@ SELECT mark.digest, mark.bet_index, mark.state, entry.provider, entry.game_no, e
 FROM ledger.mark JOIN ledger.entry ON entry.id = mark.entry
 WHERE mark.player = $1 AND mark.state ^@ 'O' LIMIT $2;
 
+-- name: left_open
+-- Rounds with open bets that were placed before a time, the first ones first, after one of them: by the first of their
+-- open bets. In each shard the last entry that can be as old is found by halves, so that of younger bets only marks are
+-- looked at. What is archived is old. Each step is written so that a planner who knows nothing has no choice.
+WITH RECURSIVE halves AS (
+  SELECT shard, 0::bigint AS low, seq AS high FROM ledger.shard
+  UNION ALL
+  SELECT shard, CASE WHEN is_old THEN middle ELSE low END, CASE WHEN is_old THEN high ELSE middle - 1 END
+  FROM (
+    SELECT *, coalesce(
+      (SELECT received_ms < $3 FROM ledger.entry WHERE id = middle * $1 + shard LIMIT 1), true
+    ) AS is_old
+    FROM (SELECT *, (low + high + 1) / 2 AS middle FROM halves WHERE low < high) AS halved
+  ) AS judged
+), last AS MATERIALIZED (
+  SELECT shard, high FROM halves WHERE low >= high
+), round AS MATERIALIZED (
+  SELECT player, digest, min(entry) AS first FROM ledger.mark WHERE state ^@ 'O' GROUP BY player, digest
+), old AS MATERIALIZED (
+  SELECT round.* FROM round JOIN last ON last.shard = round.first % $1 WHERE round.first / $1 <= last.high
+)
+SELECT old.first, old.player, old.digest, placed.provider, placed.game_no, placed.received_ms, owner.user_id,
+  owner.currency
+FROM old
+  CROSS JOIN LATERAL (
+    SELECT provider, game_no, received_ms FROM ledger.entry WHERE id = old.first LIMIT 1
+  ) AS placed
+  CROSS JOIN LATERAL (SELECT user_id, currency FROM ledger.wallet WHERE player = old.player LIMIT 1) AS owner
+WHERE placed.received_ms < $2 AND (placed.received_ms, old.first) > ($4, $5)
+  AND ($6 = '' OR placed.provider = $6)
+ORDER BY placed.received_ms, old.first LIMIT $7;
+
+-- name: open_bets_of_round
+-- The open bets of a round.
+SELECT bet_index, state FROM ledger.mark WHERE player = $1 AND digest = $2 AND state ^@ 'O';
+
+-- name: count_open_bets
+-- How many bets are open in each shard, and the place of the one that was placed first there.
+SELECT count(*), min(entry) FROM ledger.mark WHERE state ^@ 'O' GROUP BY entry % $1;
+
+-- name: oldest_received
+-- When the first of some entries was received.
+SELECT min(received_ms) FROM ledger.entry WHERE id = ANY ($1::bigint[]);
+
+-- name: open_sessions
+-- How many sessions of each provider are open, and were renewed after a time.
+SELECT session.key, count(*) FROM ledger.wallet, jsonb_each(wallet.sessions::jsonb) AS session
+WHERE wallet.sessions <> '{}' AND (session.value ->> 'closed_ms')::bigint = 0
+  AND (session.value ->> 'renewed_ms')::bigint > $1
+GROUP BY session.key;
+
+-- name: clock
+-- The clock of this server, epoch milliseconds.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+
 -- name: players
 -- Players from one user_id on, but without the second one, below a third.
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet

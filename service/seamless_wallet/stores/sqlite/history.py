@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from seamless_wallet.commands import PlayerStatus, digest
 from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, first_seen_bets
-from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.ledger.records import (
+    EntriesQuery,
+    LeftOpenQuery,
+    LeftOpenRound,
+    OpenBets,
+    PlayedRound,
+    PlayersQuery,
+)
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores.bounds import DISORDER_MS, LAST_CHARACTER
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
@@ -82,6 +89,31 @@ def open_rounds(connection: sqlite3.Connection, user_id: str, limit: int) -> Seq
             placed_ms, seq = known.placed_ms, known.seq  # noqa: PLW2901
         by_digest[key] = PlayedRound(provider, game_no, placed_ms, seq, bets)
     return sorted(by_digest.values(), key=lambda round_: round_.seq, reverse=True)
+
+
+def left_open(connection: sqlite3.Connection, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+    """Rounds of all players with bets that were placed before a time and are open, the first ones first."""
+    found: list[LeftOpenRound] = []
+    rows = connection.execute(READ_SQL["left_open"], (int(query.after or 0), query.provider))
+    for entry, player, key, provider, game_no, placed_ms, seq, user_id, currency in rows:
+        if placed_ms >= query.before_ms + DISORDER_MS or len(found) == query.limit:
+            break
+        if placed_ms < query.before_ms:
+            states = connection.execute(READ_SQL["open_bets_of_round"], (player, key))
+            bets = {bet_index: parse_bet(state) for bet_index, state in states}
+            round_ = PlayedRound(provider, game_no, placed_ms, seq, bets)
+            found.append(LeftOpenRound(user_id, currency, round_, str(entry)))
+    return found
+
+
+def open_bets(connection: sqlite3.Connection) -> OpenBets:
+    """How many bets are open, and since when the first one is."""
+    return OpenBets(*connection.execute(READ_SQL["count_open_bets"]).fetchone())
+
+
+def open_sessions(connection: sqlite3.Connection, since_ms: int) -> Mapping[str, int]:
+    """Provider → sessions that are open and were renewed since then."""
+    return dict(connection.execute(READ_SQL["open_sessions"], (since_ms,)))
 
 
 def players(connection: sqlite3.Connection, query: PlayersQuery) -> Sequence[Wallet]:

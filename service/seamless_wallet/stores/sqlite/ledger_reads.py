@@ -14,6 +14,9 @@ from seamless_wallet.ledger.records import (
     EntriesQuery,
     FoundEvents,
     LedgerLookup,
+    LeftOpenQuery,
+    LeftOpenRound,
+    OpenBets,
     PlayedRound,
     PlayersQuery,
     ShardHead,
@@ -92,6 +95,22 @@ class LedgerReads:
     async def open_rounds(self, user_id: str, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds with open bets, newest first. Of so many bets at most."""
         return await self._threads.read(history.open_rounds, user_id, limit)
+
+    async def left_open(self, query: LeftOpenQuery) -> Sequence[LeftOpenRound]:
+        """Rounds of all players with bets that are open, those that were placed first in front."""
+        return await self._threads.read(history.left_open, query)
+
+    async def open_bets(self) -> OpenBets:
+        """How many bets are open now."""
+        return await self._threads.read(history.open_bets)
+
+    async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
+        """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet."""
+        return await self._threads.read(history.open_sessions, since_ms)
+
+    async def clock_ms(self) -> int | None:
+        """It is this machine's."""
+        return None
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""

@@ -76,6 +76,39 @@ FROM mark CROSS JOIN mark AS bet
 CROSS JOIN entry ON entry.id = mark.entry
 WHERE mark.player = ? AND mark.open = 1 LIMIT ?;
 
+-- name: left_open
+-- Entries that placed a bet which is open, in the order of commits, after one of them; of a round the first one alone.
+SELECT mark.entry, mark.player, mark.digest, entry.provider, entry.game_no, entry.received_ms, entry.seq,
+  wallet.user_id, wallet.currency
+FROM mark INDEXED BY mark_open
+  CROSS JOIN entry ON entry.id = mark.entry
+  CROSS JOIN wallet ON wallet.player = mark.player
+WHERE mark.open = 1 AND mark.entry > ?1 AND (?2 = '' OR entry.provider = ?2) AND NOT EXISTS (
+  SELECT 1 FROM mark AS earlier
+  WHERE earlier.player = mark.player AND earlier.open = 1 AND earlier.digest = mark.digest
+    AND earlier.entry < mark.entry
+)
+GROUP BY mark.entry ORDER BY mark.entry;
+
+-- name: open_bets_of_round
+-- The open bets of a round, with what became of them: a stake.
+SELECT mark.bet_index, bet.state
+FROM mark CROSS JOIN mark AS bet
+  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
+WHERE mark.player = ? AND mark.open = 1 AND mark.digest = ?;
+
+-- name: count_open_bets
+-- How many bets are open, and when the one was received that was placed first; 0 if there is none.
+SELECT count, coalesce((SELECT received_ms FROM entry WHERE id = first), 0)
+FROM (SELECT count(*) AS count, min(entry) AS first FROM mark INDEXED BY mark_open WHERE open = 1);
+
+-- name: open_sessions
+-- How many sessions of each provider are open, and were renewed after a time.
+SELECT session.key, count(*) FROM wallet, json_each(wallet.sessions) AS session
+WHERE wallet.sessions <> '{}' AND json_extract(session.value, '$.closed_ms') = 0
+  AND json_extract(session.value, '$.renewed_ms') > ?
+GROUP BY session.key;
+
 -- name: players
 -- Players from one user_id on, but without the second one, below a third.
 SELECT * FROM wallet

@@ -125,6 +125,8 @@ CREATE TABLE mark (
   CHECK ((bet_index = '' OR open) = (state IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX mark_open ON mark (entry) WHERE open = 1;
+
 -- For people. Amounts are in major units, times in UTC.
 
 CREATE VIEW player_view AS

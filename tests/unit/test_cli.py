@@ -49,6 +49,7 @@ READ_SETTINGS = (
     "verify",
     "backup file",
     "restore file",
+    "archive 2026-01",
     "simulate",
     "conformance",
 )
@@ -145,6 +146,19 @@ class TestTheCommand:
         line = refused(wallet(*words.split(), WALLET_WORKERS="many"), 78)
         assert "WALLET_WORKERS" in line
         assert not data_dir.exists()
+
+
+class TestArchive:
+    def test_of_a_sqlite_ledger_is_refused_in_one_line(self, wallet):
+        """Its months are in one table, which nothing leaves."""
+        line = refused(wallet("archive", "2026-01"), 78)
+        assert (
+            line
+            == "wallet: WALLET_LEDGER_URL: months are archived of a ledger in PostgreSQL, and this one is in SQLite\n"
+        )
+
+    def test_takes_a_month(self, wallet):
+        assert "give a month such as 2026-01" in wallet("archive", "2026-1").stderr
 
 
 class TestConfig:

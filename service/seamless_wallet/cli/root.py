@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "verify": "ledger:verify",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "archive": "archive:archive",
     "simulate": "simulate:simulate",
     "conformance": "conformance:conformance",
     "docs": "docs:docs",

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "backup": "backup:backup",
     "restore": "backup:restore",
     "archive": "archive:archive",
+    "copy-ledger": "copy_ledger:copy_ledger",
     "simulate": "simulate:simulate",
     "conformance": "conformance:conformance",
     "docs": "docs:docs",

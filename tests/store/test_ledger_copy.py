@@ -55,7 +55,7 @@ async def filled(backend, store, book, other):
     book.now_ms = other.now_ms = JANUARY_MS + 30 * DAY_MS
     for number in range(70):
         book.result(f"g{number}", a=(1, 1))
-    other.cancel("h1", a=700)
+    other.cancel("h1", a=700, b=300)
     other.cancel("h2", a=5)
     await store.commit([other.take()])
     await store.commit([book.take()])

@@ -45,8 +45,8 @@ CREATE FUNCTION ledger.archived() RETURNS date STABLE LANGUAGE sql AS $$
   SELECT coalesce(max(month), '-infinity') FROM ledger.archive
 $$;
 
--- The partition of the month that begins then, unless it is there.
-CREATE FUNCTION ledger.add_month(first date) RETURNS void LANGUAGE plpgsql
+-- The partition of the month that begins then, unless it is there. It belongs to the owner of this function.
+CREATE FUNCTION ledger.add_month(first date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
   name text := 'entry_' || to_char(first, 'YYYY_MM');
@@ -61,8 +61,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION ledger.add_months() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION ledger.add_months() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   FOR ahead IN 0..2 LOOP
     PERFORM ledger.add_month(

@@ -19,6 +19,7 @@ from seamless_wallet.stores.increment_audit import Checkpoint, CheckpointRefused
 from seamless_wallet.stores.postgres import archiving
 from seamless_wallet.stores.postgres.primary import connect
 from seamless_wallet.stores.postgres.sql import ARCHIVE_SQL
+from tests.acceptance.service_process import environment, run
 from tests.store.books import PROVIDER, START_MS, Book
 
 BACKENDS = ("postgres",)
@@ -140,6 +141,24 @@ async def test_readers_are_told_where_archived_entries_are(backend, months, book
     backend.tamper("UPDATE closing SET received_ms = received_ms + 1")
     with pytest.raises(Archived, match=r"what user-0 had then is archived: .*january \(2026-01\), .*february"):
         await months.entry_at(book.user, START_MS - 1)
+
+
+def test_the_commands_archive_a_month_and_name_its_file(backend, months, book, tmp_path):
+    """Where what they tell ends; unless what was asked for is newer."""
+    config = tmp_path / "wallet.toml"
+    config.write_text("[currencies]\nKRW = 2\nUSD = 2\nJPY = 0\n")
+    environ = environment(tmp_path, WALLET_LEDGER_URL=backend.url, WALLET_SHARDS="2", WALLET_CONFIG=str(config))
+    done = run(["archive", "2026-01", "--json"], environ)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "var" / "archive-2026-01.jsonl.zst"
+    told = json.loads(done.stdout)
+    assert (told["file"], told["entries"], told["dropped"]) == (str(file), 8, False)
+    entries = run(["entries", book.user, "--json"], environ)
+    assert entries.stderr == f"Entries of 2026-01 are archived: {file}\n"
+    assert len(json.loads(entries.stdout)) == len(book.entries) - 5
+    assert run(["entries", book.user, "--from", "2026-02-01"], environ).stderr == ""
+    event = run(["event", PROVIDER, book.user, book.entries[2].command.transaction_id], environ)
+    assert (event.returncode, f"is archived: {file} (2026-01)" in event.stderr) == (1, True)
 
 
 async def test_the_balance_as_of_the_closing_is_told(backend, store, book, tmp_path):

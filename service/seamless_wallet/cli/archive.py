@@ -35,6 +35,7 @@ def archive(
     The service goes on meanwhile. Run it as the owner of the tables. If it was interrupted, run it again.
     """
     from seamless_wallet.stores.postgres.archiving import archive as archive_month
+    from seamless_wallet.settings.secret_files import create_data_dir
 
     first = _first_day(month)
     settings = load_checked_settings()
@@ -42,6 +43,8 @@ def archive(
         raise SettingsError(
             "WALLET_LEDGER_URL: months are archived of a ledger in PostgreSQL, and this one is in SQLite"
         )
+    if file is None:
+        create_data_dir(settings.data_dir)
     file = file or settings.data_dir / f"archive-{month}.jsonl.zst"
     cold_ms = HOT_WINDOWS * settings.hot_window_s * 1000
     with progress_bars(hidden=json) as bars:

@@ -8,7 +8,7 @@ neither a writer nor a Redis server, so its first writer opens new epochs.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from hashlib import blake2b
@@ -20,11 +20,11 @@ import msgspec
 from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.postgres import reads as postgres_reads
-from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import WITHOUT_LIMITS, Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.row_forms import entry_row_of
 from seamless_wallet.stores.postgres.setup import init_within
 from seamless_wallet.stores.postgres.sql import IMPORT_SQL
-from seamless_wallet.stores.postgres.verification import verify_snapshot
+from seamless_wallet.stores.postgres.verification import Bars, verify_snapshot
 from seamless_wallet.stores.rows import EntryRow
 from seamless_wallet.stores.sqlite import reads as sqlite_reads
 from seamless_wallet.stores.sqlite.database import connect as connect_file
@@ -33,11 +33,10 @@ from seamless_wallet.stores.sqlite.lease import WriterLease
 from seamless_wallet.stores.sqlite.setup import check_payloads, read_checked, read_info
 from seamless_wallet.stores.sqlite.sql import EXPORT_SQL
 
-WITHOUT_LIMITS: Final = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
-ROWS: Final = 1_000
+ROWS_AT_A_TIME: Final = 1_000
 """That are read, or told, at a time."""
 
-TABLES: Final = {
+COPIED_TABLES: Final = {
     "wallet": ("player", "user_id", "currency", "status", "version", "seq", "balance", "debt", "sessions"),
     "mark": ("player", "digest", "bet_index", "entry", "fingerprint", "state"),
     "signpost": ("player", "seq", "received_ms"),
@@ -51,9 +50,6 @@ ENTRY_COLUMNS: Final = (
 )  # fmt: skip
 
 _pack = msgspec.msgpack.Encoder().encode
-
-Bars = Callable[[str], Callable[[int, int], None]]
-"""A title → what is told how much is done, and of how much."""
 
 
 class CopyFailed(StoreError):
@@ -113,7 +109,7 @@ class _Copy:
         if uuid == info.uuid:
             raise CopyFailed(f"the ledger {self._place} has the UUID of {self._path}: name an empty database")
         digests = await self._copy_entries(info.shards)
-        for table, columns in TABLES.items():
+        for table, columns in COPIED_TABLES.items():
             digests[table] = await self._copy_table(table, columns, info.shards)
         digests["shard"] = await self._copy_heads()
         await self._connection.execute(IMPORT_SQL["analyze"])
@@ -167,7 +163,7 @@ class _Copy:
     def _rows(self, name: str, title: str, total: int, *values: int) -> Iterator[tuple[Any, ...]]:
         tell = self._bars(title)
         for done, row in enumerate(self._source.execute(EXPORT_SQL[name], values)):
-            if not done % ROWS:
+            if not done % ROWS_AT_A_TIME:
                 tell(done, total)
             yield row
         tell(total, total)
@@ -187,15 +183,15 @@ class _Copy:
         entries = ShardDigests()
         tell, done = self._bars("Comparing"), 0
         total = await self._connection.fetchval("SELECT count(*) FROM ledger.entry")
-        async for record in self._connection.cursor(IMPORT_SQL["entries"], prefetch=ROWS):
+        async for record in self._connection.cursor(IMPORT_SQL["entries"], prefetch=ROWS_AT_A_TIME):
             entries.add(entry_row_of(record, shards))
             done += 1
-            if not done % ROWS:
+            if not done % ROWS_AT_A_TIME:
                 tell(done, total)
         there = {"entries": entries.digest()}
-        for name in (*TABLES, "shard"):
+        for name in (*COPIED_TABLES, "shard"):
             digest = RowsDigest()
-            async for record in self._connection.cursor(IMPORT_SQL[name], prefetch=ROWS):
+            async for record in self._connection.cursor(IMPORT_SQL[name], prefetch=ROWS_AT_A_TIME):
                 digest.add(record)
             there[name] = digest.hexdigest()
         differ = sorted(name for name, digest in digests.items() if there[name] != digest)

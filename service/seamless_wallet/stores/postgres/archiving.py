@@ -10,7 +10,7 @@ Killed anywhere, the same call goes on from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -31,24 +31,24 @@ from seamless_wallet.stores.archive_file import (
 from seamless_wallet.stores.audit import READ_ERRORS, ChainCheck, ChainEnd
 from seamless_wallet.stores.bounds import DISORDER_MS
 from seamless_wallet.stores.postgres.closing_month import keep_closings, keep_ends, keep_mark_sums
-from seamless_wallet.stores.postgres.primary import WHOLE_TABLES, Connection, connect, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import (
+    WHOLE_TABLES,
+    WITHOUT_LIMITS,
+    Connection,
+    connect,
+    place_of,
+    store_errors,
+)
 from seamless_wallet.stores.postgres.row_forms import entry_row_of
 from seamless_wallet.stores.postgres.setup import read_info
 from seamless_wallet.stores.postgres.sql import ARCHIVE_SQL, READ_SQL
-from seamless_wallet.stores.postgres.verification import Progress, verify_snapshot
+from seamless_wallet.stores.postgres.verification import Bars, verify_snapshot
 from seamless_wallet.stores.sqlite.new_file import NewFile, refusing
 
 ARCHIVE_LOCK: Final = 7_230_548_167_313
 """Of the advisory lock of who archives: a number of ours."""
 
 POLL_S: Final = 0.1
-WITHOUT_LIMITS: Final = (
-    f"{WHOLE_TABLES}; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-)
-"""A file is read and written within the transaction, which takes as long as it takes."""
-
-Bars = Callable[[str], Progress]
-"""A title → what is told how much is done, and of how much."""
 
 
 class ArchivedFile(msgspec.Struct, frozen=True):
@@ -138,7 +138,7 @@ class _Archiving:
         """With the commit of this transaction the month is archived."""
         with refusing(f"cannot write {self._file}"), self._new_file() as new:
             async with self._connection.transaction(isolation="repeatable_read"):
-                await self._connection.execute(WITHOUT_LIMITS)
+                await self._connection.execute(f"{WHOLE_TABLES}; {WITHOUT_LIMITS}")
                 await self._connection.execute(ARCHIVE_SQL["commit_durably"])
                 await self._check_ledger()
                 proof, ends = await self._export(new)
@@ -232,7 +232,7 @@ class _Archiving:
         elif await self._has_table():
             with refusing(f"cannot write {self._file}"), self._new_file() as new:
                 async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-                    await self._connection.execute(WITHOUT_LIMITS)
+                    await self._connection.execute(f"{WHOLE_TABLES}; {WITHOUT_LIMITS}")
                     proof, _ = await self._export(new)
                 self._check_known(proof, known)
                 new.publish()

@@ -24,6 +24,9 @@ from seamless_wallet.stores.postgres.sql import VERIFY_SQL
 Progress = Callable[[int, int], None]
 """Rows done, rows in all."""
 
+Bars = Callable[[str], Progress]
+"""A title → what is told how much of it is done."""
+
 PROGRESS_EVERY: Final = 1_000
 PASSES: Final = 2
 """In the order of places, and player by player."""

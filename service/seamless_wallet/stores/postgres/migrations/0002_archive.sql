@@ -77,3 +77,12 @@ BEGIN
   PERFORM FROM ledger.shard WHERE month < next ORDER BY shard FOR UPDATE;
   UPDATE ledger.shard SET month = next WHERE month < next;
 END $$;
+
+-- Of a bet whose entry is archived neither provider, round nor time are told.
+CREATE OR REPLACE VIEW ledger.bet_view AS
+SELECT wallet.user_id, entry.provider, entry.game_no, mark.bet_index, mark.state,
+  ledger.moment(entry.received_ms) AS placed, mark.player
+FROM ledger.mark
+  JOIN ledger.wallet ON wallet.player = mark.player
+  LEFT JOIN ledger.entry ON entry.id = mark.entry
+WHERE mark.state IS NOT NULL;

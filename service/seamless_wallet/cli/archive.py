@@ -34,8 +34,8 @@ def archive(
 
     The service goes on meanwhile. Run it as the owner of the tables. If it was interrupted, run it again.
     """
-    from seamless_wallet.stores.postgres.archiving import archive as archive_month
     from seamless_wallet.settings.secret_files import create_data_dir
+    from seamless_wallet.stores.postgres.archiving import archive as archive_month
 
     first = _first_day(month)
     settings = load_checked_settings()

@@ -106,6 +106,7 @@ class _Archiving:
     async def _be_alone(self) -> None:
         if not await self._connection.fetchval(READ_SQL["owner"]):
             raise ArchiveRefused("only the owner of the tables may archive: set WALLET_LEDGER_URL to that role's URL")
+        await self._connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         if not await self._connection.fetchval(ARCHIVE_SQL["try_lock"], ARCHIVE_LOCK):
             raise ArchiveRefused("another `wallet archive` is running: wait for it, or stop it")
 

@@ -143,7 +143,7 @@ SELECT currency, provider, sum(balance_delta)::bigint, sum(debt_delta)::bigint
 FROM (
   SELECT wallet.currency, entry.provider, sum(entry.balance_delta) AS balance_delta, sum(entry.debt_delta) AS debt_delta
   FROM ledger.entry JOIN ledger.wallet ON wallet.player = entry.player
-  WHERE entry.month > ledger.archived() GROUP BY 1, 2
+  WHERE entry.month > (SELECT ledger.archived()) GROUP BY 1, 2
   UNION ALL
   SELECT currency, provider, balance_delta, debt_delta FROM ledger.archive_sum
 ) AS moved

@@ -1,10 +1,10 @@
 -- name: entry_count
 -- How much there is to do.
-SELECT count(*) FROM ledger.entry WHERE month > ledger.archived();
+SELECT count(*) FROM ledger.entry WHERE month > (SELECT ledger.archived());
 
 -- name: ends
 -- Where the archived entries of each shard end, and how far it was when they were archived.
-SELECT shard, epoch, seq, chain, archived_at FROM ledger.archive_end WHERE month = ledger.archived();
+SELECT shard, epoch, seq, chain, archived_at FROM ledger.archive_end WHERE month = (SELECT ledger.archived());
 
 -- name: heads
 -- Every shard's end.
@@ -13,15 +13,15 @@ SELECT shard, epoch, seq, chain FROM ledger.shard;
 -- name: by_id
 -- Every entry, by place, with its player.
 SELECT entry.*, wallet.user_id FROM ledger.entry LEFT JOIN ledger.wallet ON wallet.player = entry.player
-WHERE entry.month > ledger.archived() ORDER BY entry.id;
+WHERE entry.month > (SELECT ledger.archived()) ORDER BY entry.id;
 
 -- name: by_player
 -- Every entry that counts, player by player.
-SELECT * FROM ledger.entry WHERE kind <> 'void' AND month > ledger.archived() ORDER BY player, id;
+SELECT * FROM ledger.entry WHERE kind <> 'void' AND month > (SELECT ledger.archived()) ORDER BY player, id;
 
 -- name: of_player
 -- The same of one player.
-SELECT * FROM ledger.entry WHERE player = $1 AND kind <> 'void' AND month > ledger.archived() ORDER BY id;
+SELECT * FROM ledger.entry WHERE player = $1 AND kind <> 'void' AND month > (SELECT ledger.archived()) ORDER BY id;
 
 -- name: wallet
 -- A player's wallet, by number.
@@ -47,7 +47,7 @@ SELECT player, user_id, seq FROM ledger.wallet
 WHERE NOT EXISTS (
   SELECT FROM ledger.entry
   WHERE entry.id = wallet.seq * (SELECT shards FROM ledger.ledger) + wallet.player % (SELECT shards FROM ledger.ledger)
-    AND entry.player = wallet.player AND entry.month > ledger.archived()
+    AND entry.player = wallet.player AND entry.month > (SELECT ledger.archived())
 ) AND NOT EXISTS (SELECT FROM ledger.closing WHERE closing.player = wallet.player);
 
 -- name: wallet_totals

@@ -40,7 +40,7 @@ CREATE TABLE ledger.closing (
   PRIMARY KEY (player)
 );
 
--- The newest month that is archived.
+-- The newest month that is archived. Ask `(SELECT ledger.archived())`: that is asked once, not for each row.
 CREATE FUNCTION ledger.archived() RETURNS date STABLE LANGUAGE sql AS $$
   SELECT coalesce(max(month), '-infinity') FROM ledger.archive
 $$;

@@ -79,7 +79,7 @@ def init(url: str, shards: int, currencies: Mapping[str, int], *, new_uuid: str 
 async def init_within(
     connection: Connection, place: str, shards: int, currencies: Mapping[str, int], new_uuid: str | None = None
 ) -> str:
-    """The same within the caller's transaction."""
+    """The same within the caller's transaction. Raises StoreError."""
     await connection.execute("SELECT pg_advisory_xact_lock($1)", INIT_LOCK)
     version = await _schema_version(connection)
     if version > SCHEMA_VERSION:

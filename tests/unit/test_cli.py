@@ -54,6 +54,8 @@ READ_SETTINGS = (
     "verify",
     "backup file",
     "restore file",
+    "archive 2026-01",
+    "copy-ledger postgresql://host/ledger",
     "simulate",
     "conformance",
 )
@@ -150,6 +152,28 @@ class TestTheCommand:
         line = refused(wallet(*words.split(), WALLET_WORKERS="many"), 78)
         assert "WALLET_WORKERS" in line
         assert not data_dir.exists()
+
+
+class TestArchive:
+    def test_of_a_sqlite_ledger_is_refused_in_one_line(self, wallet):
+        """Its months are in one table, which nothing leaves."""
+        line = refused(wallet("archive", "2026-01"), 78)
+        told = "months are archived of a ledger in PostgreSQL, and this one is in SQLite"
+        assert line == f"wallet: WALLET_LEDGER_URL: {told}\n"
+
+    def test_takes_a_month(self, wallet):
+        assert "give a month such as 2026-01" in wallet("archive", "2026-1").stderr
+
+
+class TestCopyLedger:
+    def test_takes_the_url_of_a_postgresql_database(self, wallet):
+        """The password of a wrong one is not repeated."""
+        assert "name a PostgreSQL database" in wallet("copy-ledger", "sqlite:///x.db").stderr
+        assert "s3cret" not in refused(wallet("copy-ledger", "postgresql://u:s3cret@127.0.0.1:1/x"), 78)
+
+    def test_of_a_ledger_on_a_server_is_refused(self, wallet):
+        line = refused(wallet("copy-ledger", "postgresql://h/x", WALLET_LEDGER_URL="postgresql://h/ledger"), 78)
+        assert "the ledger is in PostgreSQL already" in line
 
 
 class TestConfig:

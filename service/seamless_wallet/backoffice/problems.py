@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from seamless_wallet.errors import WalletError
+from seamless_wallet.ledger.ports import Archived
 from seamless_wallet.observability import metrics
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Problem(Enum):
     INVALID = "invalid-request", 400, "The request is not valid"
     UNAUTHORIZED = "unauthorized", 401, "A valid bearer token is needed"
     UNKNOWN_PLAYER = "unknown-player", 404, "There is no such player"
+    ARCHIVED = "archived", 410, "It is not in the ledger any more, but in an archive"
     UNKNOWN_CALL = "unknown-call", 404, "There is no such call"
     LATE = "body-late", 408, "The body did not arrive in time"
     PLAYER_EXISTS = "player-exists", 409, "The player exists with another currency"
@@ -117,6 +119,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             response.force_close()
     except web.HTTPException as error:
         response = _from_aiohttp(error)
+    except Archived as error:
+        response = problem_response(Problem.ARCHIVED, str(error))
     except OSError as error:  # TimeoutError too: the database or Redis is away
         _log.warning("backoffice_unavailable", method=request.method, error=type(error).__name__)
         response = _unavailable(request)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -14,6 +12,7 @@ from uuid import uuid4
 import typer
 
 from seamless_wallet.cli.options import Json
+from seamless_wallet.cli.progress import progress_bars
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
-
-Bar = Callable[[str], Callable[[int, int], None]]
-"""A title → what is told how much is done, and of how much."""
 
 
 def backup(
@@ -42,7 +38,7 @@ def backup(
     settings = load_checked_settings()
     _check_is_file(settings)
     began_s = time.monotonic()
-    with _progress(hidden=json) as bar:
+    with progress_bars(hidden=json) as bar:
         saved = back_up(
             settings.ledger_path, file, replace=replace, copying=bar("Copying the ledger"), checking=bar("Checking it")
         )
@@ -78,7 +74,7 @@ def restore(
             f"WALLET_LEDGER_URL: the directory {ledger.parent} does not exist; create it, or correct the path"
         )
     began_s = time.monotonic()
-    with opened_backup(file, ledger) as source, held(settings), _progress(hidden=json) as bar:
+    with opened_backup(file, ledger) as source, held(settings), progress_bars(hidden=json) as bar:
         restored = restore_ledger(
             source,
             file,
@@ -115,22 +111,6 @@ def _check_is_file(settings: Settings) -> None:
             "WALLET_LEDGER_URL: the ledger is in PostgreSQL; save and restore it with pg_basebackup and archived WAL: "
             "see `wallet docs postgres`"
         )
-
-
-@contextmanager
-def _progress(*, hidden: bool) -> Iterator[Bar]:
-    """Progress bars on stderr, one below the other, gone at the end."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)  # whose mail from cron has no use for a bar
-    with Progress(console=console, transient=True, disable=hidden or not console.is_terminal) as bars:
-
-        def bar(title: str) -> Callable[[int, int], None]:
-            task = bars.add_task(title, total=None)
-            return lambda done, total: bars.update(task, completed=done, total=total)
-
-        yield bar
 
 
 def _ends(copy: LedgerCopy) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def entries(
 
     async def ask(ledger: Ledger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
-        return [entry_json(entry, scale) for entry in await ledger.history(user_id, query)]
+        found = [entry_json(entry, scale) for entry in await ledger.history(user_id, query)]
+        if len(found) < limit:
+            await _tell_archives(ledger, user_id, since=begin)
+        return found
 
     found = _ask(ask)
     _show_entries(found, json=json)
@@ -94,6 +97,8 @@ def rounds(
     async def ask(ledger: Ledger) -> list[Row]:
         scale = ledger.scales[(await _player(ledger, user_id)).currency]
         found = await (ledger.open_rounds(user_id, limit) if only_open else ledger.rounds(user_id, before, limit))
+        if len(found) < limit and not only_open:
+            await _tell_archives(ledger, user_id)
         return [round_json(round_, scale) for round_ in found]
 
     found = _ask(ask)
@@ -188,6 +193,13 @@ async def _player(ledger: Ledger, user_id: str) -> Wallet:
     if player is None:
         raise NotInLedger(f"there is no player {user_id}")
     return player
+
+
+async def _tell_archives(ledger: Ledger, user_id: str, since: str = "") -> None:
+    """Where older entries of the player are, on stderr: what is found is on stdout."""
+    for each in await ledger.archives(user_id):
+        if each.month >= since[: len(each.month)]:
+            typer.echo(f"Entries of {each.month} are archived: {each.file}", err=True)
 
 
 def moment_ms(text: str, option: str) -> int | None:

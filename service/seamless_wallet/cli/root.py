@@ -34,6 +34,8 @@ COMMANDS: Final = {
     "verify": "ledger:verify",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "archive": "archive:archive",
+    "copy-ledger": "copy_ledger:copy_ledger",
     "simulate": "simulate:simulate",
     "conformance": "conformance:conformance",
     "docs": "docs:docs",

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from seamless_wallet.commands import Command
 from seamless_wallet.errors import WalletError
-from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_TEMPFAIL
+from seamless_wallet.exit_status import EXIT_CONFIG, EXIT_FAILURE, EXIT_TEMPFAIL
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
+    ArchivedMonth,
     EntriesQuery,
     FoundEvents,
     LeaseTable,
@@ -38,6 +39,12 @@ class StoreAway(StoreError):
     """The database does not answer now: it is busy, or its disk is full or fails. It may answer later."""
 
     exit_status = EXIT_TEMPFAIL
+
+
+class Archived(StoreError):
+    """What is asked for was in the ledger, and is in an archive now. One line that says in which."""
+
+    exit_status = EXIT_FAILURE
 
 
 class LeaseHeld(StoreError):
@@ -91,10 +98,10 @@ class LedgerHistory(Protocol):
         """A player's entries of a time, newest first."""
 
     async def entry_at(self, user_id: str, at_ms: int) -> Entry | None:
-        """The newest entry of a player that was received by then: balance and debt as of that time."""
+        """The newest entry of a player that was received by then: balance and debt as of that time. Raises Archived."""
 
     async def event(self, provider: str, user_id: str, transaction_id: str) -> Entry | None:
-        """The entry of an event."""
+        """The entry of an event. Raises Archived."""
 
     async def rounds(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[PlayedRound]:
         """A player's rounds by their first bet, newest first, those before a seq if given."""
@@ -113,6 +120,9 @@ class LedgerHistory(Protocol):
 
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""
+
+    async def archives(self, user_id: str) -> Sequence[ArchivedMonth]:
+        """The archived months that may have entries of a player, oldest first."""
 
 
 class LedgerStore(LedgerReader, Protocol):

@@ -114,6 +114,13 @@ class OpenBets(msgspec.Struct, frozen=True):
     oldest_ms: int
 
 
+class ArchivedMonth(msgspec.Struct, frozen=True):
+    """A month whose entries are archived, such as 2026-01, and the file that has them."""
+
+    month: str
+    file: str
+
+
 class PlayersQuery(msgspec.Struct, frozen=True):
     """Which players, by user_id: with a prefix, of a status, `owing` something, after a user_id."""
 

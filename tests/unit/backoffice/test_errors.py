@@ -17,6 +17,7 @@ from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.application import BODY_BYTES_MAX
 from seamless_wallet.backoffice.handlers import CREATE_ID
 from seamless_wallet.commands import Answer, Code
+from seamless_wallet.ledger.ports import Archived
 from seamless_wallet.observability import metrics
 from tests.unit.backoffice.doubles import (
     TOKEN,
@@ -253,6 +254,15 @@ async def test_a_ledger_that_is_away_is_503(office):
     assert (status, headers["Retry-After"], slug(body)) == (503, "1", "unavailable")
     status, _, body = await office.create()
     assert (status, slug(body)) == (503, "outcome-unknown")
+
+
+async def test_what_is_archived_is_410_and_the_file_is_named(office):
+    """It is not in the ledger any more, so to repeat the request is of no use."""
+    await office.create()
+    office.ledger.down = Archived("the event T-9 is archived: january.zst (2026-01), shard 0, entry 3")
+    status, _, body = await office.call("GET", "/v1/players/ann")
+    assert (status, slug(body)) == (410, "archived")
+    assert "january.zst" in body["detail"]
 
 
 async def test_a_ledger_that_hangs_is_503(office, monkeypatch):

@@ -8,7 +8,8 @@ from seamless_wallet.commands import PlayerStatus, digest
 from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, first_seen_bets
-from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.ledger.ports import Archived
+from seamless_wallet.ledger.records import ArchivedMonth, EntriesQuery, PlayedRound, PlayersQuery
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores.bounds import DISORDER_MS, LAST_CHARACTER
 from seamless_wallet.stores.postgres.primary import Connection
@@ -34,23 +35,39 @@ async def entries_of(connection: Connection, shards: int, user_id: str, query: E
 
 
 async def entry_at(connection: Connection, shards: int, user_id: str, at_ms: int) -> Entry | None:
-    """The newest entry of a player that was received at `at_ms` or before."""
+    """The newest entry of a player that was received at `at_ms` or before. Raises Archived."""
     found = await read_wallet(connection, shards, user_id)
     if found is not None:
         async for row in _walk(connection, shards, found, at_ms + 1):
             if row.received_ms <= at_ms:
                 return entry_of(row, user_id)
+        last = await connection.fetchrow(READ_SQL["closing"], found.player)
+        if last is not None:
+            if last["received_ms"] <= at_ms:
+                return read_entry(last, shards, user_id)
+            raise Archived(f"what {user_id} had then is archived: {_files(await _archives(connection, shards, found))}")
     return None
 
 
 async def event(connection: Connection, shards: int, provider: str, user_id: str, transaction_id: str) -> Entry | None:
-    """The entry of an event."""
+    """The entry of an event. Raises Archived."""
     found = await read_wallet(connection, shards, user_id)
     if found is None:
         return None
     key = digest("event", provider, user_id, transaction_id)
     row = await connection.fetchrow(READ_SQL["event_entry"], found.player, key)
-    return read_entry(row, shards, user_id) if row else None
+    if row:
+        return read_entry(row, shards, user_id)
+    place = await connection.fetchval(READ_SQL["event_place"], found.player, key)
+    if place is None:
+        return None
+    seq, shard = divmod(place, shards)
+    months = [
+        ArchivedMonth(month, file)
+        for month, file, end in await connection.fetch(READ_SQL["archives"], shard)
+        if end >= seq
+    ]
+    raise Archived(f"the event {transaction_id} is archived: {_files(months[:1])}, shard {shard}, entry {seq}")
 
 
 async def rounds(
@@ -112,6 +129,30 @@ async def players(connection: Connection, shards: int, query: PlayersQuery) -> S
         READ_SQL[name], first, query.after, query.prefix + LAST_CHARACTER, query.status, query.limit
     )
     return [wallet_of(row, shards).wallet for row in rows]
+
+
+async def archives(connection: Connection, shards: int, user_id: str) -> Sequence[ArchivedMonth]:
+    """The archived months that may have entries of a player, oldest first."""
+    found = await read_wallet(connection, shards, user_id)
+    return await _archives(connection, shards, found) if found else []
+
+
+async def _archives(connection: Connection, shards: int, found: StoredWallet) -> Sequence[ArchivedMonth]:
+    """From that of his first entry to that of his newest archived one."""
+    last = await connection.fetchrow(READ_SQL["closing"], found.player)
+    if last is None:
+        return []
+    months: list[ArchivedMonth] = []
+    for month, file, end in await connection.fetch(READ_SQL["archives"], found.player % shards):
+        if end >= found.player // shards:
+            months.append(ArchivedMonth(month, file))
+        if end >= last["id"] // shards:
+            break
+    return months
+
+
+def _files(months: Sequence[ArchivedMonth]) -> str:
+    return ", ".join(f"{each.file} ({each.month})" for each in months) or "in a month that is not known"
 
 
 async def _walk(

@@ -1,6 +1,7 @@
 """The newest entries verified, some at a time: each part is one short snapshot, which holds nobody up.
 
-Shards go on side by side, so it is not by one id that a part goes on, but by the seq of each shard.
+Shards go on side by side, so it is not by one id that a part goes on, but by the seq of each shard. What was archived
+since a checkpoint was verified for that: a shard goes on from the end of its archived entries.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from seamless_wallet.stores.increment_audit import (
     Tables,
 )
 from seamless_wallet.stores.player_audit import decided_entry
+from seamless_wallet.stores.postgres.closings import ArchivedTo, closing_rows, read_ends
 from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres.reads import BIGINT_MAX
 from seamless_wallet.stores.postgres.row_forms import entry_row_of, wallet_row_of
@@ -39,7 +41,8 @@ async def verify_increment(connection: Connection, checkpoint: Checkpoint, limit
     heads = {shard: (epoch, seq, chain) for shard, epoch, seq, chain in await connection.fetch(VERIFY_SQL["heads"])}
     if checkpoint.uuid != info.uuid:
         raise CheckpointRefused("the checkpoint is that of another ledger")
-    await _check_ends(connection, info.shards, checkpoint)
+    archived = await read_ends(connection)
+    checkpoint = await _checked(connection, info.shards, checkpoint, archived)
     rows = await _new_rows(connection, info.shards, checkpoint, heads, limit)
     chains = ChainCheck(checkpoint.ends, checkpoint.last_id)
     follows = FollowCheck(info.shards, await _tables(connection, info.shards, rows))
@@ -61,13 +64,22 @@ async def verify_increment(connection: Connection, checkpoint: Checkpoint, limit
     return Increment(Checkpoint(info.uuid, entries, chains.ends), len(rows), findings, at_end)
 
 
-async def _check_ends(connection: Connection, shards: int, checkpoint: Checkpoint) -> None:
-    """Raises CheckpointRefused unless each shard's chain still goes through where it stood."""
-    places = [seq * shards + shard for shard, (_, seq, _) in checkpoint.ends.items()]
+async def _checked(connection: Connection, shards: int, checkpoint: Checkpoint, archived: ArchivedTo) -> Checkpoint:
+    """The checkpoint, not before the end of what is archived.
+
+    Raises CheckpointRefused unless each shard's chain still goes through where it stood.
+    """
+    places = [seq * shards + shard for shard, (_, seq, _) in checkpoint.ends.items() if not archived.has(shard, seq)]
     rows = [entry_row_of(row, shards) for row in await connection.fetch(VERIFY_SQL["entries"], places)]
     there = {row.shard: (row.epoch, row.seq, row.chain) for row in rows}
+    for shard, (_, seq, _) in checkpoint.ends.items():
+        if archived.has(shard, seq):  # only its last entry can be compared
+            end = archived.ends[shard]
+            there[shard] = end if seq == end[1] else checkpoint.ends[shard]
     if there != dict(checkpoint.ends) or sum(seq for _, seq, _ in there.values()) != checkpoint.last_id:
         raise CheckpointRefused("the checkpoint does not fit the ledger any more: it was set back, or changed")
+    ends = {**archived.ends, **{shard: end for shard, end in there.items() if not archived.has(shard, end[1])}}
+    return Checkpoint(checkpoint.uuid, sum(seq for _, seq, _ in ends.values()), ends)
 
 
 async def _new_rows(
@@ -90,6 +102,8 @@ async def _tables(connection: Connection, shards: int, new: Sequence[NewRow]) ->
     rows = [row for row, _, _ in new]
     before = await connection.fetch(VERIFY_SQL["entries"], [row.previous for row in rows if row.previous])
     entries = {row.id: row for row in (entry_row_of(record, shards) for record in before)}
+    players = {row.player for row in rows if row.previous and row.previous not in entries}
+    entries.update((row.id, row) for row in await closing_rows(connection, shards, players))
     named = {key: None for row, user, _ in new if user and row.kind != VOID for key in _marks_of(row, user)}
     columns: Iterable[Any] = zip(*named, strict=True) if named else ((), (), ())
     marks = {tuple(row[:3]): row[3:] for row in await connection.fetch(VERIFY_SQL["some_marks"], *columns)}

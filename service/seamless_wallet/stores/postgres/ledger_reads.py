@@ -11,6 +11,7 @@ from seamless_wallet.commands import Command
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
+    ArchivedMonth,
     EntriesQuery,
     FoundEvents,
     LedgerLookup,
@@ -117,3 +118,7 @@ class LedgerReads:
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""
         return await self._connections.read(history.players, self.shards, query)
+
+    async def archives(self, user_id: str) -> Sequence[ArchivedMonth]:
+        """The archived months that may have entries of a player, oldest first."""
+        return await self._connections.read_snapshot(history.archives, self.shards, user_id)

@@ -39,6 +39,9 @@ SETTINGS: Final = {
 WHOLE_TABLES: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"
 """For a transaction that reads everything there is."""
 
+WITHOUT_LIMITS: Final = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+"""For a transaction within which files are read and written, too."""
+
 POOLED: Final = (
     "is behind a connection pooler: set WALLET_LEDGER_URL to PostgreSQL itself; each process of the wallet keeps "
     "a few connections"

@@ -193,9 +193,30 @@ ORDER BY user_id LIMIT $5;
 SELECT id FROM ledger.entry WHERE kind = 'void' AND id >= $1 AND id % $2 = $3;
 
 -- name: trial_balance
--- What every provider and the back office moved, per currency.
-SELECT wallet.currency, entry.provider, sum(entry.balance_delta)::bigint, sum(entry.debt_delta)::bigint
-FROM ledger.entry JOIN ledger.wallet ON wallet.player = entry.player GROUP BY wallet.currency, entry.provider;
+-- What every provider and the back office moved, per currency; that of archived months by their closing figures.
+SELECT currency, provider, sum(balance_delta)::bigint, sum(debt_delta)::bigint
+FROM (
+  SELECT wallet.currency, entry.provider, sum(entry.balance_delta) AS balance_delta, sum(entry.debt_delta) AS debt_delta
+  FROM ledger.entry JOIN ledger.wallet ON wallet.player = entry.player
+  WHERE entry.month > (SELECT ledger.archived()) GROUP BY 1, 2
+  UNION ALL
+  SELECT currency, provider, balance_delta, debt_delta FROM ledger.archive_sum
+) AS moved
+GROUP BY currency, provider;
+
+-- name: archives
+-- Every archived month: its file, and the last seq of a shard in it.
+SELECT to_char(archive.month, 'YYYY-MM'), archive.file, archive_end.seq
+FROM ledger.archive JOIN ledger.archive_end ON archive_end.month = archive.month AND archive_end.shard = $1
+ORDER BY archive.month;
+
+-- name: closing
+-- The newest archived entry of a player.
+SELECT * FROM ledger.closing WHERE player = $1;
+
+-- name: event_place
+-- Where the entry of a player's event is, or was.
+SELECT entry FROM ledger.mark WHERE player = $1 AND digest = $2 AND bet_index = '';
 
 -- name: writer
 -- Whether a writer of this nonce was named.

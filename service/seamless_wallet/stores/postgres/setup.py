@@ -71,15 +71,16 @@ def init(url: str, shards: int, currencies: Mapping[str, int], *, new_uuid: str 
 
     async def make(connection: Connection) -> str:
         async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", INIT_LOCK)
-            return await _init(connection, place, shards, currencies, new_uuid)
+            return await init_within(connection, place, shards, currencies, new_uuid)
 
     return apart(url, make)
 
 
-async def _init(
-    connection: Connection, place: str, shards: int, currencies: Mapping[str, int], new_uuid: str | None
+async def init_within(
+    connection: Connection, place: str, shards: int, currencies: Mapping[str, int], new_uuid: str | None = None
 ) -> str:
+    """The same within the caller's transaction. Raises StoreError."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", INIT_LOCK)
     version = await _schema_version(connection)
     if version > SCHEMA_VERSION:
         raise StoreError(f"the ledger {place} {NEWER}")

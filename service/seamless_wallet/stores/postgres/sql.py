@@ -18,5 +18,11 @@ WRITE_SQL: Final = read_queries(SQL_PACKAGE, "write.sql")
 VERIFY_SQL: Final = read_queries(SQL_PACKAGE, "verify.sql")
 """For `wallet verify`."""
 
+ARCHIVE_SQL: Final = read_queries(SQL_PACKAGE, "archive.sql")
+"""For `wallet archive`. `{partition}` stands for a month's table."""
+
+IMPORT_SQL: Final = read_queries(SQL_PACKAGE, "import.sql")
+"""For a copy of a ledger from elsewhere."""
+
 MIGRATIONS: Final = read_migrations(SQL_PACKAGE)
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -11,8 +11,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from seamless_wallet.commands import DIGEST_BYTES
+from seamless_wallet.stores.archived_marks import Closing
 from seamless_wallet.stores.audit import ChainCheck, Finding, check_totals
 from seamless_wallet.stores.player_audit import END, HELD_MAX, MarkCheck, MarkRow, PlayerCheck
+from seamless_wallet.stores.postgres.closings import ArchivedTo, read_closings, read_ends
 from seamless_wallet.stores.postgres.primary import WHOLE_TABLES, Connection
 from seamless_wallet.stores.postgres.reads import trial_balance
 from seamless_wallet.stores.postgres.row_forms import entry_row_of, wallet_row_of
@@ -22,6 +24,9 @@ from seamless_wallet.stores.postgres.sql import VERIFY_SQL
 Progress = Callable[[int, int], None]
 """Rows done, rows in all."""
 
+Bars = Callable[[str], Progress]
+"""A title → what is told how much of it is done."""
+
 PROGRESS_EVERY: Final = 1_000
 PASSES: Final = 2
 """In the order of places, and player by player."""
@@ -30,12 +35,20 @@ PASSES: Final = 2
 async def verify(connection: Connection, progress: Progress, held_max: int = HELD_MAX) -> AsyncIterator[Finding]:
     """Everything that does not fit, with so many marks of a player in memory. The connection is for this alone."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(WHOLE_TABLES)
-        shards = (await read_info(connection)).shards
-        total = PASSES * await connection.fetchval(VERIFY_SQL["entry_count"])
-        verification = _Verification(connection, progress, held_max, shards, total)
-        async for finding in verification.findings():
+        async for finding in verify_snapshot(connection, progress, held_max):
             yield finding
+
+
+async def verify_snapshot(
+    connection: Connection, progress: Progress, held_max: int = HELD_MAX
+) -> AsyncIterator[Finding]:
+    """The same within the caller's transaction, which has one snapshot."""
+    await connection.execute(WHOLE_TABLES)
+    shards = (await read_info(connection)).shards
+    total = PASSES * await connection.fetchval(VERIFY_SQL["entry_count"])
+    verification = _Verification(connection, progress, held_max, shards, total)
+    async for finding in verification.findings():
+        yield finding
 
 
 class _Verification:
@@ -48,9 +61,11 @@ class _Verification:
         self._shards = shards
         self._total = total
         self._done = 0
+        self._archived = ArchivedTo({}, {})
 
     async def findings(self) -> AsyncIterator[Finding]:
-        for part in (self._chains, self._players, self._rows_without_entries):
+        self._archived = await read_ends(self._connection)
+        for part in (self._chains, self._players, self._archived_players, self._rows_without_entries):
             async for finding in part():
                 yield finding
         wallets = {currency: (balance, debt) for currency, balance, debt in await self._rows("wallet_totals")}
@@ -62,7 +77,7 @@ class _Verification:
         self._progress(self._total, self._total)
 
     async def _chains(self) -> AsyncIterator[Finding]:
-        chains = ChainCheck()
+        chains = ChainCheck(self._archived.ends)
         async for row in self._counted("by_id"):
             for finding in chains.check(entry_row_of(row, self._shards), row["user_id"]):
                 yield finding
@@ -91,40 +106,63 @@ class _Verification:
         wallet = await self._connection.fetchrow(VERIFY_SQL["wallet"], number)
         if wallet is None:
             return None
+        names = {number: (wallet["user_id"], wallet["currency"])}
+        closing = (await read_closings(self._connection, self._shards, self._archived, names)).get(number)
         signposts = [
             (seq, received_ms, seq * self._shards + number % self._shards)
-            for seq, received_ms in await self._rows("signposts", number)
+            for seq, received_ms in await self._rows("signposts", number, closing.row.seq if closing else 0)
         ]
-        return _Player(number, wallet, PlayerCheck(number, wallet[1], self._shards, iter(signposts), self._held_max))
+        checked = PlayerCheck(number, wallet[1], self._shards, iter(signposts), self._held_max, closing)
+        return _Player(number, wallet, checked, closing)
+
+    async def _archived_players(self) -> AsyncIterator[Finding]:
+        """Those of whom no entry is left."""
+        async for player, user_id in self._connection.cursor(
+            VERIFY_SQL["players_of_archives"], prefetch=PROGRESS_EVERY
+        ):
+            if user_id is None:
+                yield Finding(None, None, f"closing figures of nobody: there is no player {player}")
+            async for finding in self._finish(await self._begin(player)):
+                yield finding
 
     async def _finish(self, player: _Player | None) -> AsyncIterator[Finding]:
         if player is None:
             return
         for finding in player.checked.check_wallet(wallet_row_of(player.wallet, self._shards)):
             yield finding
-        marks = player.checked.marks
+        first = marks = player.checked.marks
         while True:
-            for finding in marks.check_marks(await self._marks(player.number, marks)):
+            async for finding in self._check_slice(player.number, marks):
                 yield finding
             if marks.end == END:
-                return
-            marks = MarkCheck(player.number, player.wallet[1], self._shards, marks.end, self._held_max)
+                break
+            marks = MarkCheck(
+                player.number, player.wallet[1], self._shards, marks.end, self._held_max, player.closing, first.archived
+            )
             async for record in self._connection.cursor(
                 VERIFY_SQL["of_player"], player.number, prefetch=PROGRESS_EVERY
             ):
                 for finding in marks.check(entry_row_of(record, self._shards)):
                     yield finding
+        for finding in player.checked.check_archived():
+            yield finding
 
-    async def _marks(self, player: int, checked: MarkCheck) -> Sequence[MarkRow]:
+    async def _check_slice(self, player: int, marks: MarkCheck) -> AsyncIterator[Finding]:
+        async for mark in self._marks(player, marks):
+            for finding in marks.check_mark(mark):
+                yield finding
+        for finding in marks.check_missing():
+            yield finding
+
+    async def _marks(self, player: int, checked: MarkCheck) -> AsyncIterator[MarkRow]:
         """The marks of a slice. One that is open is told once more, as among the open ones."""
-        first = checked.first.ljust(DIGEST_BYTES, b"\0")
-        rows = await self._rows("marks", player, first, None if checked.end == END else checked.end)
-        marks: list[MarkRow] = []
-        for digest, bet_index, entry, fingerprint, state in rows:
-            marks.append((0, digest, bet_index, entry, fingerprint, state))
+        first, end = checked.first.ljust(DIGEST_BYTES, b"\0"), None if checked.end == END else checked.end
+        async for digest, bet_index, entry, fingerprint, state in self._connection.cursor(
+            VERIFY_SQL["marks"], player, first, end, prefetch=PROGRESS_EVERY
+        ):
+            yield 0, digest, bet_index, entry, fingerprint, state
             if state is not None and state.startswith("O"):
-                marks.append((1, digest, bet_index, entry, None, None))
-        return marks
+                yield 1, digest, bet_index, entry, None, None
 
     async def _rows_without_entries(self) -> AsyncIterator[Finding]:
         """What no entry explains."""
@@ -149,7 +187,8 @@ class _Verification:
 class _Player:
     """A player under verification."""
 
-    def __init__(self, number: int, wallet: Any, checked: PlayerCheck) -> None:
+    def __init__(self, number: int, wallet: Any, checked: PlayerCheck, closing: Closing | None) -> None:
         self.number = number
         self.wallet = wallet
         self.checked = checked
+        self.closing = closing

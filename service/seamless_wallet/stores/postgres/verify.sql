@@ -1,6 +1,10 @@
 -- name: entry_count
 -- How much there is to do.
-SELECT count(*) FROM ledger.entry;
+SELECT count(*) FROM ledger.entry WHERE month > (SELECT ledger.archived());
+
+-- name: ends
+-- Where the archived entries of each shard end, and how far it was when they were archived.
+SELECT shard, epoch, seq, chain, archived_at FROM ledger.archive_end WHERE month = (SELECT ledger.archived());
 
 -- name: heads
 -- Every shard's end.
@@ -9,15 +13,15 @@ SELECT shard, epoch, seq, chain FROM ledger.shard;
 -- name: by_id
 -- Every entry, by place, with its player.
 SELECT entry.*, wallet.user_id FROM ledger.entry LEFT JOIN ledger.wallet ON wallet.player = entry.player
-ORDER BY entry.id;
+WHERE entry.month > (SELECT ledger.archived()) ORDER BY entry.id;
 
 -- name: by_player
 -- Every entry that counts, player by player.
-SELECT * FROM ledger.entry WHERE kind <> 'void' ORDER BY player, id;
+SELECT * FROM ledger.entry WHERE kind <> 'void' AND month > (SELECT ledger.archived()) ORDER BY player, id;
 
 -- name: of_player
 -- The same of one player.
-SELECT * FROM ledger.entry WHERE player = $1 AND kind <> 'void' ORDER BY id;
+SELECT * FROM ledger.entry WHERE player = $1 AND kind <> 'void' AND month > (SELECT ledger.archived()) ORDER BY id;
 
 -- name: wallet
 -- A player's wallet, by number.
@@ -28,14 +32,23 @@ SELECT player, user_id, currency, status, version, seq, balance, debt, sessions 
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet
 WHERE player = ANY ($1::bigint[]);
 
+-- name: closings
+-- What some players had come to when their last entry was archived.
+SELECT * FROM ledger.closing WHERE player = ANY ($1::bigint[]);
+
+-- name: players_of_archives
+-- Players all of whose entries are archived, with their wallets.
+SELECT closing.player, wallet.user_id FROM ledger.closing LEFT JOIN ledger.wallet ON wallet.player = closing.player
+WHERE wallet.seq IS NULL OR wallet.seq <= closing.id / (SELECT shards FROM ledger.ledger) ORDER BY closing.player;
+
 -- name: wallets_without_entries
 -- Wallets out of nothing.
 SELECT player, user_id, seq FROM ledger.wallet
 WHERE NOT EXISTS (
   SELECT FROM ledger.entry
   WHERE entry.id = wallet.seq * (SELECT shards FROM ledger.ledger) + wallet.player % (SELECT shards FROM ledger.ledger)
-    AND entry.player = wallet.player
-);
+    AND entry.player = wallet.player AND entry.month > (SELECT ledger.archived())
+) AND NOT EXISTS (SELECT FROM ledger.closing WHERE closing.player = wallet.player);
 
 -- name: wallet_totals
 -- What all players have and owe.
@@ -47,8 +60,8 @@ SELECT digest, bet_index, entry, fingerprint, state FROM ledger.mark
 WHERE player = $1 AND digest >= $2 AND ($3::uuid IS NULL OR digest < $3);
 
 -- name: signposts
--- A player's signposts.
-SELECT seq, received_ms FROM ledger.signpost WHERE player = $1 ORDER BY seq;
+-- A player's signposts after a seq.
+SELECT seq, received_ms FROM ledger.signpost WHERE player = $1 AND seq > $2 ORDER BY seq;
 
 -- name: marks_of_nobody
 -- Marks of players who are not there.

@@ -11,6 +11,7 @@ from seamless_wallet.commands import Command
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import (
+    ArchivedMonth,
     EntriesQuery,
     FoundEvents,
     LedgerLookup,
@@ -115,3 +116,7 @@ class LedgerReads:
     async def players(self, query: PlayersQuery) -> Sequence[Wallet]:
         """Players by user_id."""
         return await self._threads.read(history.players, query)
+
+    async def archives(self, user_id: str) -> Sequence[ArchivedMonth]:  # noqa: ARG002 - nothing of a file is archived
+        """None."""
+        return ()

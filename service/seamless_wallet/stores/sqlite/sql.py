@@ -21,5 +21,8 @@ VERIFY_SQL: Final = read_queries(SQL_PACKAGE, "verify.sql")
 BACKUP_SQL: Final = read_queries(SQL_PACKAGE, "backup.sql")
 """For copies of the ledger."""
 
+EXPORT_SQL: Final = read_queries(SQL_PACKAGE, "export.sql")
+"""For a copy of the ledger in another store: entries are named by their places there."""
+
 MIGRATIONS: Final = read_migrations(SQL_PACKAGE)
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -21,6 +21,11 @@ CONNECT_LIMIT_S: Final = 5.0
 KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 """A commit has no time-out. So the kernel has to find out within 11 s that a host is gone."""
 
+UNACKNOWLEDGED_LIMIT_MS: Final = 11_000
+"""The same for a host that goes while a statement is on its way to it: the kernel sends that again for a quarter of an
+hour, and does not look whether the host is alive meanwhile.
+"""
+
 VERSION_MIN: Final = 15
 LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
 """What a call raises whose connection is gone."""
@@ -105,6 +110,7 @@ def _keep_alive(connection: Connection) -> None:
         used.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             used.setsockopt(socket.IPPROTO_TCP, option, value)
+        used.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT_MS)
 
 
 async def _check_server(connection: Connection, place: str) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 
 from seamless_wallet.ledger.ports import StoreError, WriterOutdated
 from seamless_wallet.ledger.records import ShardHead
-from seamless_wallet.stores.postgres import PostgresLedger, init
+from seamless_wallet.stores.postgres import PostgresLedger, init, primary
 from tests.integration.waiting import until
 from tests.postgres_server import Postgres
 from tests.store.backends import PostgresBackend
@@ -134,6 +136,16 @@ async def test_a_commit_that_waits_for_a_standby_is_not_cancelled(server):
     await closing
     assert "canceling" not in server.log()
     assert backend.rows("SELECT seq FROM shard WHERE shard = 0") == [(3,)]
+
+
+def test_a_host_that_is_gone_is_found_out():
+    """Whether nothing is under way, or a statement that it never acknowledges: no call has a time-out of its own"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as used:
+        transport = SimpleNamespace(get_extra_info=lambda _: used)
+        primary._keep_alive(SimpleNamespace(_transport=transport))
+        assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 11_000
 
 
 PGBOUNCER = shutil.which("pgbouncer")

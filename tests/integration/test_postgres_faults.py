@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from seamless_wallet.engine import keys
+from seamless_wallet.stores.postgres import PostgresLedger
 from tests.chosen_ledger import drop_database, new_database
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.several_writers import POSTGRES, SharedWorld, shared_world
@@ -35,9 +36,12 @@ async def writer_by_way_of_a_proxy(url: str) -> AsyncIterator[tuple[World, Postg
     """A world on this database, whose writer alone goes there by way of a proxy."""
     directory = Path(url.partition("?host=")[2].replace("%2F", "/"))
     async with PostgresProxy(directory) as proxy, world(ledger_url=url, shards=3, workers=2) as w:
-        connections = w.store._ledger._connections  # type: ignore[union-attr]
+        ledger = w.store._ledger
+        assert isinstance(ledger, PostgresLedger)
+        connections = ledger._connections
         connections._url = proxy.url(url)
-        connections._writer.terminate()  # type: ignore[union-attr]
+        assert connections._writer
+        connections._writer.terminate()
         yield w, proxy
 
 

@@ -73,6 +73,7 @@ try:
     with open(f"{data}/postmaster.pid") as file:
         pid = int(file.readline())
     os.kill(pid, signal.SIGQUIT)
+    os.kill(pid, signal.SIGCONT)  # it may be frozen
     for _ in range(500):
         os.kill(pid, 0)
         time.sleep(0.02)
@@ -190,12 +191,18 @@ class Postgres:
     def kill(self) -> None:
         """SIGKILL it, with all its processes, as a host that loses power. It may be started again."""
         assert self._process
-        pids = [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP it, with all its processes: it answers nothing, and breaks no connection."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop and start."""
@@ -204,6 +211,8 @@ class Postgres:
 
     def close(self) -> None:
         """Stop it, and remove all it had."""
+        if self.runs:
+            self._signal(signal.SIGCONT)  # it may be frozen
         self.stop(signal.SIGQUIT)
         self._guardian.communicate()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -93,6 +93,20 @@ async def test_fail_over_to_a_standby_that_lags(pair, renamed):
         assert metrics.LEDGER_ENTRIES_MISSING.labels().value == missing
 
 
+@pytest.mark.long
+async def test_a_primary_that_is_frozen_while_its_standby_takes_over(pair):
+    """It breaks no connection, and is the first that the URL names: everybody leaves it all the same."""
+    async with world_on(pair, workers=2, shards=3, deadline_ms=1500) as w:
+        players = await bettors(w, 6)
+        playing = [asyncio.create_task(player.play(8, workers=2)) for player in players]
+        await play_goes_on(w, 20)
+        pair.primary.freeze()
+        await pair.promote()
+        await gather(*playing)
+        await verify_all(w, players)
+        assert await w.epochs() == [1] * 3
+
+
 async def waiting_bet(w: World, pair: Pair, user: str) -> asyncio.Task[Code]:
     """A bet of 10 that Redis has decided, and whose commit waits for a standby that is away."""
     await pair.detach()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import asyncpg
 import pytest
@@ -141,8 +141,7 @@ async def test_a_commit_that_waits_for_a_standby_is_not_cancelled(server):
 def test_a_host_that_is_gone_is_found_out():
     """Whether nothing is under way, or a statement that it never acknowledges: no call has a time-out of its own"""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as used:
-        transport = SimpleNamespace(get_extra_info=lambda _: used)
-        primary._keep_alive(SimpleNamespace(_transport=transport))
+        primary._keep_alive(Mock(_transport=Mock(get_extra_info=lambda _: used)))
         assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
         assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 11_000

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
@@ -32,6 +33,10 @@ SETTINGS: Final = {
     "shared_buffers": "64MB",
     "unix_socket_permissions": "0777",
 }
+
+
+STANDBY: Final = "standby"
+"""As which a standby is known to its primary."""
 
 
 class NoPostgres(Exception):
@@ -68,6 +73,7 @@ try:
     with open(f"{data}/postmaster.pid") as file:
         pid = int(file.readline())
     os.kill(pid, signal.SIGQUIT)
+    os.kill(pid, signal.SIGCONT)  # it may be frozen
     for _ in range(500):
         os.kill(pid, 0)
         time.sleep(0.02)
@@ -77,6 +83,12 @@ for directory in directories:
     shutil.rmtree(directory, ignore_errors=True)
 """
 """Ends a server, and removes what it had, when its test has ended, however that was."""
+
+
+def url_of(*servers: Postgres, database: str = "postgres", user: str = "postgres") -> str:
+    """Of whichever of these servers takes writes."""
+    directories = ",".join(str(server.socket_directory) for server in servers)
+    return f"postgresql://{user}@/{database}?host={quote(directories, safe='')}"
 
 
 class Postgres:
@@ -98,6 +110,9 @@ class Postgres:
             stdin=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         self.bin = self._reachable(programs())
+        self._make_data()
+
+    def _make_data(self) -> None:
         self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 
     def _reachable(self, directory: Path) -> Path:
@@ -124,7 +139,11 @@ class Postgres:
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         """For clients."""
-        return f"postgresql://{user}@/{database}?host={quote(str(self.socket_directory), safe='')}"
+        return url_of(self, database=database, user=user)
+
+    def sql(self, statement: str) -> None:
+        """Run a statement of an administrator. Raises CalledProcessError."""
+        self.run("psql", "-qXc", statement, "-h", str(self.socket_directory), "-U", "postgres")
 
     def start(self) -> Self:
         """Start, and wait until it answers. Raises NoPostgres."""
@@ -157,12 +176,33 @@ class Postgres:
         assert self._process
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """It was started, and nobody has ended it."""
+        return self._process is not None
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT ends its connections, SIGQUIT is a crash."""
         if self._process:
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL it, with all its processes, as a host that loses power. It may be started again."""
+        assert self._process
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP it, with all its processes: it answers nothing, and breaks no connection."""
+        self._signal(signal.SIGSTOP)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in [self.pid, *map(int, Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split())]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop and start."""
@@ -171,6 +211,8 @@ class Postgres:
 
     def close(self) -> None:
         """Stop it, and remove all it had."""
+        if self.runs:
+            self._signal(signal.SIGCONT)  # it may be frozen
         self.stop(signal.SIGQUIT)
         self._guardian.communicate()
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -181,3 +223,23 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Standby(Postgres):
+    """Follows a primary, under the name STANDBY, until it was promoted."""
+
+    def __init__(self, primary: Postgres) -> None:
+        self._primary = primary
+        super().__init__()
+
+    @property
+    def source(self) -> str:
+        """Where it gets everything from."""
+        return f"host={self._primary.socket_directory} user=postgres application_name={STANDBY}"
+
+    def _make_data(self) -> None:
+        self.run("pg_basebackup", "-D", str(self.data), "-d", self.source, "-R", "-c", "fast", "--no-sync")
+
+    def promote(self) -> None:
+        """It takes writes from now on."""
+        self.run("pg_ctl", "promote", "-D", str(self.data), "-w")

@@ -53,7 +53,7 @@ def test_killed_processes_lose_nothing_that_was_acknowledged(tmp_path: Path) -> 
         assert json.loads(output)["mismatches"] == []
         verified = service.wallet("verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
-        _assert_acknowledged_once(acks, load_settings(service.environ))
+        assert_acknowledged_once(acks, load_settings(service.environ))
 
 
 def _wait_for_acks(acks: Path, count: int, simulation: subprocess.Popen[str]) -> None:
@@ -71,7 +71,8 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _assert_acknowledged_once(acks: Path, settings: Settings) -> None:
+def assert_acknowledged_once(acks: Path, settings: Settings) -> None:
+    """Everything that a simulation has acknowledged is in the ledger, and nothing twice."""
     acknowledged = {
         (ack["user_id"], ack["transaction_id"]): Decimal(ack["balance"])
         for ack in map(json.loads, acks.read_text().splitlines())

@@ -112,6 +112,15 @@ class Processes:
         self.workers.append(core)
         return core
 
+    async def move_ledger(self) -> None:
+        """Everything is stopped, and started on the ledger that the settings name now."""
+        await self.close_workers()
+        await self.stop_writer()
+        await self.ledger.close()
+        self.ledger = await self.stack.enter_async_context(open_ledger(self.settings))
+        await self.start_writer()
+        await self.worker()
+
     async def close_workers(self) -> None:
         while self._worker_stacks:
             await self._worker_stacks.pop().aclose()

@@ -37,13 +37,13 @@ class SharedWorld(World):
         self.writers: list[RunningWriter] = []
         self.book = LeaseBook(self.settings.shards, time.monotonic)
         self._backend = backend
-        self._url = ""
+        self.url = ""
 
     async def open(self) -> None:
         if self._backend == POSTGRES:
             server = self.stack.enter_context(Postgres())
-            self._url = server.url()
-            await asyncio.to_thread(postgres.init, self._url, self.settings.shards, self.settings.currencies)
+            self.url = server.url()
+            await asyncio.to_thread(postgres.init, self.url, self.settings.shards, self.settings.currencies)
         else:
             init(self.settings.ledger_path, self.settings.shards, self.settings.currencies)
         self.ledger = await self.stack.enter_async_context(await self.open_ledger())
@@ -53,7 +53,7 @@ class SharedWorld(World):
 
     async def open_ledger(self) -> Any:
         if self._backend == POSTGRES:
-            return await asyncio.to_thread(PostgresLedger.open, self._url)
+            return await asyncio.to_thread(PostgresLedger.open, self.url)
         return SqliteLedger.open(self.settings.ledger_path)
 
     async def worker(self, redis_url: str | None = None, **updates: Any) -> AssembledWallet:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,41 @@ async def test_foreign_heads_again_and_again_end_the_writer():
         with pytest.raises(ExceptionGroup) as ended:
             await asyncio.wait_for(w.writer_ends(), WAIT_S)
         assert isinstance(first_error(ended.value), ForeignWriter)
+
+
+async def test_a_foreign_head_is_left_alone_until_its_writer_could_have_beaten():
+    """It has just taken the shard, and beats a whole cycle later: no epoch is opened over what it acknowledges."""
+    async with world(shards=1) as w:
+        await w.quiet()
+        await w.redis.hset(keys.head(0), "nonce", "f" * 32)
+        await until(lambda: w.writer._owners._foreign, "met")
+        await w.redis.set(keys.heartbeat(0), keys.beat("f" * 32, 1))
+        with pytest.raises(ExceptionGroup) as ended:
+            await asyncio.wait_for(w.writer_ends(), WAIT_S)
+        assert isinstance(first_error(ended.value), ForeignWriter)
+        assert await w.epochs() == [1]
+
+
+async def test_a_later_epoch_of_a_writer_before_us_that_goes_on_is_left_alone():
+    """This ledger named it, and has never heard of its epoch: it works on the primary of before a fail-over."""
+    async with world(shards=1) as w:
+        await w.quiet()
+        old = (await w.ledger.heads())[0].nonce
+        await w.stop_writer()
+        await w.redis.hset(keys.head(0), "epoch", "2")
+
+        async def beat() -> None:
+            for number in count(1):
+                await w.redis.set(keys.heartbeat(0), keys.beat(old, number))
+                await asyncio.sleep(0.1)
+
+        beating = asyncio.create_task(beat())
+        await w.start_writer(ready=False)
+        with pytest.raises(ExceptionGroup) as ended:
+            await asyncio.wait_for(w.writer_ends(), WAIT_S)
+        assert isinstance(first_error(ended.value), ForeignWriter)
+        beating.cancel()
+        assert await w.epochs() == [1]
 
 
 async def test_a_message_of_an_unknown_writer_costs_one_read_of_sql_and_confirms_nothing():

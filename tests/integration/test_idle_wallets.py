@@ -16,6 +16,7 @@ from seamless_wallet.engine.arguments import SuspendArgs
 from seamless_wallet.observability import metrics
 from seamless_wallet.writer import idle_wallets
 from tests.integration.bettors import bettors, verify_all
+from tests.integration.several_writers import SQLITE, shared_world
 from tests.integration.waiting import gather, until
 from tests.integration.world import World, world
 
@@ -293,6 +294,20 @@ async def test_it_sweeps_by_itself(idle_s):
         if idle_s:
             assert metrics.PLAYERS_IN_REDIS.labels().value == 1
         await w.check([idle, busy])
+
+
+async def test_each_of_several_writers_sweeps_its_own_shards():
+    """And counts what stays there; wallets of the others are left to them."""
+    async with shared_world(SQLITE, writers=2, workers=1, shards=4) as w:
+        users = [await w.player(f"p{number}", 1000) for number in range(8)]
+        await w.quiet()
+        for writer in w.writers:
+            held = writer.held
+            await writer.writer._idle.sweep([1_000_000] * 4)
+            gone = {user for user in users if not await there(w, user)}
+            assert {user for user in users if w.shard(user) in held} <= gone
+            users = [user for user in users if user not in gone]
+        assert users == []
 
 
 async def test_a_sweep_that_fails_is_not_the_end(monkeypatch):

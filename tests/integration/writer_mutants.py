@@ -197,8 +197,8 @@ MUTANTS = {
     ),
     "one beat is a life": Mutant(
         OWNERS,
-        "if seen.beats >= BEATS_MAX:",
-        "if seen.beats >= 0:",
+        "if seen.beats >= BEATS_MAX and",
+        "if seen.beats >= 0 and",
         SEVERAL + "one_beat_of_a_writer_that_wakes_up_does_not_end_who_takes_its_shard",
     ),
     "workers look at one shard for all": Mutant(

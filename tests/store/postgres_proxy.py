@@ -26,6 +26,7 @@ class PostgresProxy:
         """Whether answers are passed on. What is not is lost."""
         self.stopped = asyncio.Event()
         """Something was not passed on."""
+        self._breaks = False
 
     def url(self, database_url: str) -> str:
         """The URL with this socket in it."""
@@ -48,6 +49,23 @@ class PostgresProxy:
         """Every connection, at once."""
         for writer in self._writers:
             writer.transport.abort()
+
+    def break_next(self, phase: str) -> None:
+        """Cut every connection `before` anything more is passed on, `during` the next statement, or `after` it."""
+        if phase == "before":
+            self.cut()
+            return
+        self._breaks = True
+        if phase == "during":
+            self.bytes_left = 500
+        else:
+            self.answers = False
+
+    def _stop(self) -> None:
+        self.stopped.set()
+        if self._breaks:
+            self._breaks, self.bytes_left, self.answers = False, None, True
+            self.cut()
 
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._connect(reader, writer))
@@ -73,7 +91,7 @@ class PostgresProxy:
             if self.bytes_left is not None:
                 passed, self.bytes_left = data[: self.bytes_left], max(0, self.bytes_left - len(data))
                 if len(passed) < len(data):
-                    self.stopped.set()
+                    self._stop()
                 data = passed
             to.write(data)
             await to.drain()
@@ -84,4 +102,4 @@ class PostgresProxy:
                 to.write(data)
                 await to.drain()
             else:
-                self.stopped.set()
+                self._stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from seamless_wallet.ledger.conflicts import EpochMoved
+from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.postgres import PostgresLedger
 from seamless_wallet.stores.postgres.sql import READ_SQL, VERIFY_SQL, WRITE_SQL
@@ -178,6 +178,28 @@ async def test_two_writers_in_opposite_order(backend, store, book, other):
                     each.deposit(1)
                 first, then = (book, other) if number else (other, book)
                 await writer.commit([first.take(), then.take()])
+    ((deadlocks,),) = backend.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert deadlocks == 0
+    assert [finding async for finding in store.verify()] == []
+
+
+async def test_two_writers_at_once_in_opposite_order(backend, store, book, other):
+    """One is displaced while it commits. It stores all or nothing, and neither waits for a deadlock to be found"""
+    await store.commit([book.take(), other.take()])
+    async with backend.open() as second:
+        writers = [store, second]
+        for turn in range(20):
+            first, next_ = writers
+            for each in (book, other):
+                each.deposit(1)
+            entries = book.entries[-1:], other.entries[-1:]
+            taking = next_.take_over(f"n{turn}", range(2), 0)
+            crossed = await asyncio.gather(first.commit(entries), taking, return_exceptions=True)
+            assert crossed[0] is None or isinstance(crossed[0], Displaced), crossed
+            both = await asyncio.gather(first.commit(entries), next_.commit(entries[::-1]), return_exceptions=True)
+            assert isinstance(both[0], Displaced), both
+            assert both[1] is None, both
+            writers.reverse()
     ((deadlocks,),) = backend.rows("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
     assert deadlocks == 0
     assert [finding async for finding in store.verify()] == []

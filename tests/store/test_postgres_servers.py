@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
+from unittest.mock import Mock
 
 import asyncpg
 import pytest
@@ -16,7 +18,7 @@ from seamless_wallet.calls.ports import CallsQuery
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError, WriterOutdated
 from seamless_wallet.ledger.records import ShardHead
-from seamless_wallet.stores.postgres import PostgresLedger, init
+from seamless_wallet.stores.postgres import PostgresLedger, init, primary
 from seamless_wallet.stores.postgres_calls import PostgresCalls, init_calls
 from tests.call_history import NOW_MS, call_record, encode_batch
 from tests.integration.waiting import until
@@ -138,6 +140,15 @@ async def test_a_commit_that_waits_for_a_standby_is_not_cancelled(server):
     await closing
     assert "canceling" not in server.log()
     assert backend.rows("SELECT seq FROM shard WHERE shard = 0") == [(3,)]
+
+
+def test_a_host_that_is_gone_is_found_out():
+    """Whether nothing is under way, or a statement that it never acknowledges: no call has a time-out of its own"""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as used:
+        primary._keep_alive(Mock(_transport=Mock(get_extra_info=lambda _: used)))
+        assert used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 5
+        assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 11_000
 
 
 PGBOUNCER = shutil.which("pgbouncer")

@@ -225,7 +225,7 @@ PLAYER_EVICTIONS: Final = Counter(
 )
 PLAYERS_IN_REDIS: Final = Gauge(
     "wallet_players_in_redis",
-    meaning="Wallets that the last sweep for idle ones left in Redis.",
+    meaning="Wallets of this writer's shards that the last sweep for idle ones left in Redis.",
     remedy="If Redis lacks memory, give it more, or lower WALLET_IDLE_EVICT_S.",
     merge="max",
 )

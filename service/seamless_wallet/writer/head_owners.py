@@ -29,6 +29,9 @@ BEAT_WAIT_S: Final = 0.6
 BEATS_MAX: Final = 2
 """So many beats say that it goes on. One may have been under way when it lost the shard, or froze."""
 
+FIRST_BEAT_WAIT_S: Final = 1.0
+"""A foreign head without a heartbeat is left alone so long: whoever has just taken it beats a whole cycle later."""
+
 FOREIGN_MAX: Final = 3
 """So often within FOREIGN_WITHIN_S may foreign heads be met: then their writer lives, even if it has no heartbeat."""
 
@@ -64,6 +67,7 @@ class HeadOwners:
         self._named: dict[str, None] = {}  # of other writers of this ledger
         self._read_on_from: dict[int, int] = {}  # shard → SQL's seq when its foreign head was met last
         self._beating: dict[int, _Beating] = {}  # shard → of the writer before us
+        self._foreign: dict[int, tuple[bytes, float]] = {}  # shard → its foreign nonce, and when that was met first
         self._met_s: deque[float] = deque(maxlen=FOREIGN_MAX)
 
     async def take_heads(self) -> bool:
@@ -81,15 +85,15 @@ class HeadOwners:
         )
         met, settled = False, True
         for shard, (epoch, nonce, committed) in zip(held, rows, strict=True):
-            in_place = epoch is not None and int(epoch) == heads[shard].epoch
-            if await self.is_foreign(shard, nonce):
+            ahead = -1 if epoch is None else int(epoch) - heads[shard].epoch
+            if nonce is not None and await self.is_foreign(shard, nonce):
                 self._shard_states.taken.discard(shard)
-                due = self._meet(shard, int(committed or 0) if in_place else 0)
+                due = self._is_deserted(shard, nonce) and self._meet(shard, 0 if ahead else int(committed or 0))
                 met, settled = met or due, settled and due
-            elif not in_place:
-                self._shard_states.require_epoch(shard, EpochCause.HEAD)
-            elif nonce is not None and await self._may_live(shard, nonce.decode()):
+            elif nonce is not None and ahead >= 0 and await self._may_live(shard, nonce.decode(), ahead):
                 settled = False
+            elif ahead != 0:
+                self._shard_states.require_epoch(shard, EpochCause.HEAD)
             else:
                 await self._take(shard, (nonce or b"").decode())
         if met:
@@ -113,9 +117,12 @@ class HeadOwners:
         self._named[nonce] = None
         return True
 
-    async def _may_live(self, shard: int, nonce: str) -> bool:
-        """Whether the writer before us may still beat. Raises ForeignWriter if it goes on."""
-        if nonce == self._shard_states.nonce or shard in self._shard_states.taken:
+    async def _may_live(self, shard: int, nonce: str, ahead: int) -> bool:
+        """Whether the writer before us may still beat. Raises ForeignWriter if it goes on.
+
+        `ahead`: so many epochs later than SQL's is the head. It has to have opened them in a ledger that is not ours.
+        """
+        if nonce == self._shard_states.nonce or (shard in self._shard_states.taken and not ahead):
             return False
         alive: bytes | None = await self._pipeline.execute("GET", keys.heartbeat(shard))
         if not alive or keys.beating(alive) != nonce:
@@ -127,7 +134,7 @@ class HeadOwners:
             seen = self._beating[shard] = _Beating(alive, now_s)
         elif seen.value != alive:
             seen.value, seen.seen_s, seen.beats = alive, now_s, seen.beats + 1
-            if seen.beats >= BEATS_MAX:
+            if seen.beats >= BEATS_MAX and (await self._ledger.heads())[shard].nonce == self._shard_states.nonce:
                 raise ForeignWriter(nonce)
         return now_s - seen.seen_s < BEAT_WAIT_S
 
@@ -145,6 +152,15 @@ class HeadOwners:
                 raise NotSent(f"the head of shard {shard} changed while it was taken over")
             self._shard_states.taken.add(shard)
 
+    def _is_deserted(self, shard: int, nonce: bytes) -> bool:
+        """Whether the writer of a foreign head had time enough for its first beat."""
+        now_s = self._clock.monotonic_s()
+        before, since_s = self._foreign.get(shard, (b"", 0.0))
+        if before != nonce:
+            self._foreign[shard] = nonce, now_s
+            return False
+        return now_s - since_s >= FIRST_BEAT_WAIT_S
+
     def _meet(self, shard: int, committed: int) -> bool:
         """A foreign head, whose writer is gone. True if the shard gets a new epoch now.
 
@@ -156,6 +172,7 @@ class HeadOwners:
             self._read_on_from[shard] = seq
             return False
         self._read_on_from.pop(shard, None)
+        self._foreign.pop(shard, None)
         self._shard_states.require_epoch(shard, EpochCause.FOREIGN)
         return True
 

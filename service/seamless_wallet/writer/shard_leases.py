@@ -79,12 +79,12 @@ class ShardLeases:
         Raises RedisUnavailable, StoreError, or Displaced if this writer has lost all that there is.
         """
         table = await self._ledger.renew_leases(LEASE_MS, (), ())
+        self._adopt(table)  # what is free may have been ours before, and another writer's since
         take, release = next_step(table, self._shard_states.nonce)
         if take or release:
             self._shard_states.leave(release)
             await self._silence(release)
-            table = await self._ledger.renew_leases(LEASE_MS, take, release)
-        self._adopt(table)
+            self._adopt(await self._ledger.renew_leases(LEASE_MS, take, release))
         await self._tell_free(release)
 
     async def leave(self) -> None:

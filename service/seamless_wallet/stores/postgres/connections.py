@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from seamless_wallet.ledger.ports import StoreError
@@ -14,6 +15,9 @@ T = TypeVar("T")
 
 PENDING_MAX: Final = 1_024
 """Reads that may wait; one more is refused."""
+
+PROBE_AFTER_S: Final = 2.0
+"""How long a call lasts before it is looked, and how often, whether the URL leads to another server by now."""
 
 CLOSE_LIMIT_S: Final = 5.0
 """How long to wait at the end for what was begun. A commit may wait for a standby for ever."""
@@ -76,7 +80,7 @@ class Connections:
     ) -> T:
         self._used.add(connection)
         try:
-            with store_errors(self._place):
+            with store_errors(self._place), self._watched(connection):
                 found = await function(connection, *args, **kwargs)
         except BaseException:
             connection.terminate()  # whatever state it is in
@@ -117,12 +121,39 @@ class Connections:
             if self._writer is None or self._writer.is_closed():
                 self._writer = await connect(self._url)
             try:
-                with store_errors(self._place):
+                with store_errors(self._place), self._watched(self._writer):
                     return await function(self._writer, *args, **kwargs)
             except (StoreError, asyncio.CancelledError):
                 self._writer.terminate()  # nobody knows its state
                 self._writer = None
                 raise
+
+    @contextmanager
+    def _watched(self, connection: Connection) -> Iterator[None]:
+        """Should the call last, look whether another server has taken the place of the one that is asked.
+
+        One that is frozen breaks no connection. Leaving it is safe at any time: the outcome is unknown, as ever.
+        """
+        loop, probing = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+        due = loop.call_later(
+            PROBE_AFTER_S, lambda: probing.append(loop.create_task(self._leave_if_replaced(connection)))
+        )
+        try:
+            yield
+        finally:
+            due.cancel()
+            for task in probing:
+                task.cancel()
+
+    async def _leave_if_replaced(self, connection: Connection) -> None:
+        while not connection.is_closed():
+            with suppress(StoreError):
+                other = await connect(self._url)
+                other.terminate()
+                if other.started != connection.started:
+                    connection.terminate()
+                    return
+            await asyncio.sleep(PROBE_AFTER_S)
 
     def _done(self, task: asyncio.Future[object]) -> None:
         self._pending.discard(task)

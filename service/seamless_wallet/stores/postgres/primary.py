@@ -10,20 +10,35 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.postgres.hosts import NobodyAnswered, first_line, first_of
 
 CONNECT_LIMIT_S: Final = 5.0
 KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 """A commit has no time-out. So the kernel has to find out within 11 s that a host is gone."""
 
+UNACKNOWLEDGED_LIMIT_MS: Final = 11_000
+"""The same for a host that goes while a statement is on its way to it: the kernel sends that again for a quarter of an
+hour, and does not look whether the host is alive meanwhile.
+"""
+
 VERSION_MIN: Final = 15
 LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
 """What a call raises whose connection is gone."""
+
+UNREACHED: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    ValueError,
+)
+"""What an attempt to connect raises. OSError has the time-out, too."""
 
 ENDED: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
 """The server ends, starts, or takes no writes any more: another one may be asked."""
@@ -47,8 +62,15 @@ POOLED: Final = (
     "a few connections"
 )
 
-Connection: TypeAlias = asyncpg.Connection
-"""One whose `uuid` columns are 16 bytes."""
+
+class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+    """One whose `uuid` columns are 16 bytes."""
+
+    __slots__ = ("started",)
+
+    started: str
+    """Since when its server runs: no two servers have that in common."""
+
 
 _CHECKED: Final = ("fsync", "full_page_writes")
 
@@ -73,24 +95,21 @@ def store_errors(place: str) -> Iterator[None]:
     except StoreError:
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-        line = (str(error) or type(error).__name__).partition("\n")[0]
-        raise StoreError(f"the ledger {place} failed: {line}") from error
+        raise StoreError(f"the ledger {place} failed: {first_line(error)}") from error
 
 
 async def connect(url: str) -> Connection:
     """A connection to the primary, once its server is fit. Raises StoreError."""
     place = place_of(url)
     try:
-        connection: Connection = await asyncpg.connect(
-            url, timeout=CONNECT_LIMIT_S, target_session_attrs="read-write", server_settings=SETTINGS
-        )
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, ValueError) as error:
-        line = (str(error) or type(error).__name__).partition("\n")[0]
-        if "unsupported startup parameter" in line:
-            raise StoreError(f"the ledger {place} {POOLED}") from error
-        raise StoreError(f"cannot connect to the ledger {place}: {line}; check WALLET_LEDGER_URL and the server") from (
-            error
-        )
+        connection: Connection = await first_of(url, _reach, _abandon, UNREACHED)
+    except NobodyAnswered as error:
+        cause = error.errors[-1]
+        if "unsupported startup parameter" in str(error):
+            raise StoreError(f"the ledger {place} {POOLED}") from cause
+        raise StoreError(
+            f"cannot connect to the ledger {place}: {error}; check WALLET_LEDGER_URL and the server"
+        ) from (cause)
     try:
         with store_errors(place):
             await _check_server(connection, place)
@@ -102,12 +121,28 @@ async def connect(url: str) -> Connection:
     return connection
 
 
+async def _reach(url: str) -> Connection:
+    connection: Connection = await asyncpg.connect(
+        url,
+        timeout=CONNECT_LIMIT_S,
+        target_session_attrs="read-write",
+        server_settings=SETTINGS,
+        connection_class=Connection,
+    )
+    return connection
+
+
+def _abandon(connection: Connection) -> None:
+    connection.terminate()
+
+
 def _keep_alive(connection: Connection) -> None:
     used: Any = connection._transport.get_extra_info("socket")  # noqa: SLF001 - asyncpg has no option for it
     if used is not None and used.family in {socket.AF_INET, socket.AF_INET6}:
         used.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in KEEPALIVE:
             used.setsockopt(socket.IPPROTO_TCP, option, value)
+        used.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT_MS)
 
 
 async def _check_server(connection: Connection, place: str) -> None:
@@ -115,10 +150,12 @@ async def _check_server(connection: Connection, place: str) -> None:
     rows = await connection.fetch(
         "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1) UNION ALL "
         "SELECT 'backend', pg_catalog.pg_backend_pid()::text UNION ALL "
+        "SELECT 'started', pg_catalog.pg_postmaster_start_time()::text UNION ALL "
         "SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text",
         [*_CHECKED, "server_version_num", "server_encoding"],
     )
     found = dict(rows)
+    connection.started = found["started"]
     if int(found["backend"]) != connection.get_server_pid():
         raise StoreError(f"the ledger {place} {POOLED}")
     if int(found["server_version_num"]) // 10_000 < VERSION_MIN:

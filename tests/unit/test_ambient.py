@@ -61,7 +61,7 @@ FILES = words("""
 ROOM_ALLOWS = {
     "backoffice": HTTP,
     "engine": {"redis.exceptions"},
-    "http_server": HTTP | {"aiohttp.http_exceptions", "socket"},
+    "http_server": HTTP | {"aiohttp.http_exceptions", "socket", "ssl.SSLContext"},
     "recovery.py": {"redis.exceptions"},
     "wallet": {"redis.exceptions"},
     "webhook": HTTP,
@@ -83,6 +83,7 @@ MODULE_ALLOWS = {
         "email.utils.formatdate",
         "time.time",
     },
+    "http_server/tls_acceptor.py": {"<loop>.connect_accepted_socket", "asyncio.Protocol"},
     "stores/postgres/commit.py": {"datetime.date", "datetime.datetime"},  # of the server's clock
     "stores/postgres/connections.py": {"asyncio.Semaphore", "asyncio.ensure_future"},
     "stores/postgres/primary.py": {"socket"},  # options of a connection

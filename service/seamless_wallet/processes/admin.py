@@ -77,7 +77,8 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
                 balances = TrialBalanceGauges(verified, assembled.clock)
                 await stack.enter_async_context(measuring(balances.measure, settings.verify_every_s))
-            server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
+            listener = port.share(settings.admin_host, settings.admin_port, may_be_plain=settings.may_be_plain)
+            server = await http_server(stack, app, listener, settings, settings.admin_tls())
 
             async def become_ready() -> None:
                 await accept_when_ready(server, assembled, generation.take_over, patience_s=0.0)

@@ -26,7 +26,9 @@ PREFIX: Final = "WALLET_"
 CONFIG_FILE: Final = "wallet.toml"
 TABLES: Final = frozenset({"currencies", "providers"})
 """Settings that are tables: they can stand in the TOML file only."""
-SECRETS: Final = frozenset({"redis_url", "ledger_url", "admin_token"})
+SECRETS: Final = frozenset(
+    {"redis_url", "ledger_url", "admin_token", "tls_cert", "tls_key", "webhook_tls_client_ca", "admin_tls_client_ca"}
+)
 """Settings that may have a file of their own, which the setting with `_file` at its end names."""
 PROVIDER_SECRETS: Final = frozenset({"api_key", "previous_api_key"})
 PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {f"{name}_file" for name in PROVIDER_SECRETS}
@@ -48,7 +50,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         settings = Settings.model_validate(merged | {"config": config})
     except ValidationError as error:
-        raise SettingsError(explain(error, {key: PREFIX + key.upper() for key in given}, origin)) from None
+        raise SettingsError(
+            explain(error, {key.removesuffix("_file"): PREFIX + key.upper() for key in given}, origin)
+        ) from None
     if config and "WALLET_CONFIG" not in environ and config.parent != settings.data_dir:
         raise SettingsError(
             f"data_dir{origin}: names another directory than that of this file; set WALLET_DATA_DIR instead"

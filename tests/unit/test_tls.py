@@ -258,6 +258,8 @@ def test_a_listening_socket_is_looked_at_whatever_name_led_to_it():
     """Also one that a service manager passed. The line says what to do."""
     with bind_listener("localhost", 0, "WALLET_WEBHOOK") as local:
         check_plain_http(local, "WALLET_WEBHOOK")
-    with bind_listener("", 0, "WALLET_WEBHOOK") as listener:
-        with pytest.raises(SettingsError, match="WALLET_WEBHOOK_HOST.*WALLET_PLAIN_HTTP=behind-proxy"):
-            check_plain_http(listener, "WALLET_WEBHOOK")
+    with (
+        bind_listener("", 0, "WALLET_WEBHOOK") as listener,
+        pytest.raises(SettingsError, match=r"WALLET_WEBHOOK_HOST.*WALLET_PLAIN_HTTP=behind-proxy"),
+    ):
+        check_plain_http(listener, "WALLET_WEBHOOK")

@@ -91,7 +91,7 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
     """The JSON body. Raises ProblemError unless it is exactly `form`: no unknown, missing or repeated field."""
     if request.content_type != _JSON:
         raise ProblemError(Problem.MEDIA_TYPE, f"send the header Content-Type: {_JSON}")
-    raw = await _read(request)
+    raw = await read_raw(request)
     try:
         body = msgspec.json.decode(raw, type=form)
     except msgspec.ValidationError as error:
@@ -104,7 +104,8 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
     return body
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_raw(request: web.Request) -> bytes:
+    """The body, however often it is asked for. Raises ProblemError."""
     if hdrs.CONTENT_ENCODING in request.headers:  # never unpacked: a small body cannot become a large one
         raise ProblemError(Problem.ENCODED, "send no header Content-Encoding")
     try:
@@ -230,7 +231,7 @@ def players_query(request: web.Request) -> PlayersQuery:
 def entries_query(request: web.Request) -> EntriesQuery:
     """`limit`, `cursor` as for a page, and moments: `from` (not before) and `to` (before). Raises ProblemError."""
     limit, before_seq = page_of(request, {"from", "to"})
-    begin, end = (_moment_of(request, name) if name in request.query else None for name in ("from", "to"))
+    begin, end = (moment_of(request, name) if name in request.query else None for name in ("from", "to"))
     return EntriesQuery(begin or 0, end, before_seq, limit)
 
 
@@ -238,10 +239,11 @@ def balance_moment(request: web.Request) -> int:
     """`at`, epoch milliseconds, of a request with no other parameter. Raises ProblemError."""
     if set(request.query) != {"at"} or len(request.query.getall("at")) > 1:
         raise invalid("at", "give it once, and nothing else")
-    return _moment_of(request, "at")
+    return moment_of(request, "at")
 
 
-def _moment_of(request: web.Request, name: str) -> int:
+def moment_of(request: web.Request, name: str) -> int:
+    """A parameter, in epoch milliseconds. Raises ProblemError."""
     try:
         return moment_ms(request.query[name])
     except ValueError:

@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "rounds": "history:rounds",
     "calls": "calls:calls",
     "explain": "explain:explain",
+    "audit": "audit:audit",
+    "token": "tokens:token",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
     "backup": "backup:backup",

@@ -111,12 +111,20 @@ TLS_CERTIFICATE_EXPIRY: Final = Gauge(
 )
 BACKOFFICE_UNAUTHORIZED: Final = Counter(
     "wallet_backoffice_unauthorized_total",
-    meaning="Calls of the back office that were not let in, by reason: no token (`missing`), a `wrong` one, or not "
-    "checked (`throttled`) after many wrong ones from that address.",
+    meaning="Calls of the back office that were not let in, by reason: no token (`missing`), a `wrong` one, not "
+    "checked (`throttled`) after many wrong ones from that address, or the token of another `role`.",
     remedy="Find the address in the log (`admin_token_refused`). If it is yours, give it the token of now; else "
-    "keep it away from the port.",
+    "keep it away from the port. For `role`, see the audit log.",
     labels=["reason"],
-    start=["missing", "wrong", "throttled"],
+    start=["missing", "wrong", "throttled", "role"],
+)
+ACTIONS_NOT_RECORDED: Final = Counter(
+    "wallet_audit_records_failed_total",
+    meaning="Actions of the back office that could not be recorded in the audit log, and so were not done (`begin`), "
+    "and those whose outcome could not be recorded (`end`).",
+    remedy="Make room on the disk of the ledger; check who may write the file of the audit log.",
+    labels=["step"],
+    start=["begin", "end"],
 )
 ANOMALIES: Final = Counter(
     "wallet_anomalies_total",

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from seamless_wallet.access_roles import ADMIN_NAME, AccessRole, TokenHolder, token_digest
 from seamless_wallet.backoffice import backoffice_app
 from seamless_wallet.commands import BACK_OFFICE
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
+from seamless_wallet.processes.action_log import kept_actions
 from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
 from seamless_wallet.processes.call_decoder import RecordedRequests
 from seamless_wallet.processes.call_history import CallCollection, open_calls, recorded_calls
@@ -41,7 +43,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
     port = ListeningSocket("WALLET_ADMIN", fd)
 
     async def main(settings: Settings, generation: Generation, counters: ProcessCounters) -> None:
-        token = admin_token(settings)
+        holders = [_admin(settings), *(token.holder(name) for name, token in settings.tokens.items())]
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
             account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
@@ -63,10 +65,11 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 clock=assembled.clock,
                 randomness=assembled.randomness,
                 scales=settings.currencies,
-                token=token.get_secret_value(),
+                holders=holders,
                 readiness=readiness.components,
                 exposition=collector.exposition,
                 calls=calls,
+                actions=await stack.enter_async_context(kept_actions(settings, assembled.clock)),
                 call_decoder=RecordedRequests(build_providers(settings), assembled.clock),
                 recorder=recorder,
             )
@@ -87,6 +90,11 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await generation.run_until_ended(become_ready(), lambda: assembled.is_ready, port.close)
 
     return run_process("admin", settings, main, parent_fd, standby=standby)
+
+
+def _admin(settings: Settings) -> TokenHolder:
+    """Who holds the admin token."""
+    return TokenHolder(ADMIN_NAME, AccessRole.ADMIN, token_digest(admin_token(settings).get_secret_value()))
 
 
 @asynccontextmanager

@@ -82,6 +82,7 @@ Scale = Annotated[Whole, Field(ge=0, le=SCALE_MAX)]
 CipherName = Annotated[str, OneOf(CIPHERS)]
 KeyEncoding = Annotated[str, OneOf(KEY_ENCODINGS)]
 ProviderName = Annotated[str, StringConstraints(pattern=f"^{PROVIDER_NAME.pattern}$")]
+TokenName = ProviderName
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]

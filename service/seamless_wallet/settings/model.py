@@ -10,10 +10,21 @@ from typing import Final
 
 from pydantic import Field, model_validator
 
-from seamless_wallet.settings.field_types import Currency, LogLevel, Networks, ProviderName, Scale, Token, Whole
+from seamless_wallet.access_roles import ADMIN_NAME
+from seamless_wallet.settings.field_types import (
+    Currency,
+    LogLevel,
+    Networks,
+    ProviderName,
+    Scale,
+    Token,
+    TokenName,
+    Whole,
+)
 from seamless_wallet.settings.listeners import Listeners
 from seamless_wallet.settings.places import Places
 from seamless_wallet.settings.provider_settings import ProviderSettings
+from seamless_wallet.settings.token_settings import TokenSettings
 
 HOT_WINDOWS_DEADLINES: Final = 10
 """The hot window must be this many deadlines long: during a look-up in SQL, Redis must not forget what it learns."""
@@ -90,6 +101,9 @@ class Settings(Listeners, Places):
         le=3650,
         description="Days for which the history of calls is kept. 0: no call is recorded, and what is there stays.",
     )
+    audit_years: Whole = Field(
+        7, ge=1, le=100, description="Years for which the audit log keeps what was done by the back office."
+    )
     calls_mib: Whole = Field(
         1024,
         ge=16,
@@ -107,6 +121,7 @@ class Settings(Listeners, Places):
         "the decimal places of a currency that is in use.",
     )
     providers: Mapping[ProviderName, ProviderSettings] = Field({}, description="One table per game provider.")
+    tokens: Mapping[TokenName, TokenSettings] = Field({}, description="One table per token of the back office.")
 
     @model_validator(mode="after")
     def _providers_use_known_currencies(self) -> Settings:
@@ -115,6 +130,17 @@ class Settings(Listeners, Places):
                 if currency not in self.currencies:
                     place = f"providers.{name}.currencies"
                     raise ValueError(f"{place}: {currency} is not in [currencies]; add it there")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_of_one_holder_each(self) -> Settings:
+        holders: dict[bytes, str] = {}
+        for name, token in self.tokens.items():
+            if name == ADMIN_NAME:
+                raise ValueError(f"tokens.{name}: is who holds WALLET_ADMIN_TOKEN; choose another name")
+            other = holders.setdefault(token.holder(name).digest, name)
+            if other != name:
+                raise ValueError(f"tokens.{name}: is the token of tokens.{other}, too; give each holder another one")
         return self
 
     @model_validator(mode="after")

@@ -59,6 +59,11 @@ class Places(BaseModel):
         return url if url and url.startswith(POSTGRES_PREFIXES) else None
 
     @property
+    def audit_path(self) -> Path:
+        """The SQLite file of the audit log, beside the ledger."""
+        return self.ledger_path.with_name(f"{self.ledger_path.name}.audit.db")
+
+    @property
     def calls_path(self) -> Path:
         """The SQLite file of the history of calls, beside the ledger."""
         return self.ledger_path.with_name(f"{self.ledger_path.name}.calls.db")

@@ -9,16 +9,21 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from seamless_wallet.access_roles import AccessRole, TokenHolder, token_digest
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
 from seamless_wallet.ledger.records import EntriesQuery, PlayedRound, PlayersQuery
+from seamless_wallet.stores.sqlite_actions import SqliteActions
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
+TOKENS = {role: f"{role} horse battery" for role in AccessRole} | {AccessRole.ADMIN: TOKEN}
+HOLDERS = [TokenHolder(f"{role}-holder", role, token_digest(token)) for role, token in TOKENS.items()]
+"""One for each role."""
 NOW_MS = 1_767_225_600_123  # 2026-01-01T00:00:00.123Z
 SCALES = {"KRW": 2, "JPY": 0}
 
@@ -181,6 +186,7 @@ class Office:
     calls: SqliteCalls
     spool: Spool
     recorded: list[CallRecord]
+    actions: SqliteActions
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "service" / "seamless_wallet"
 ROOMS = (
+    "actions",
     "backoffice",
     "calls",
     "ciphers.py",
@@ -121,6 +122,11 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
+    "stores/sqlite_actions/actions_file.py": FILES,
+    "stores/sqlite_actions/actions_store.py": {
+        "<loop>.run_in_executor",
+        "concurrent.futures.ThreadPoolExecutor",
+    },
     "stores/sqlite_calls/calls_file.py": FILES,
     "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
@@ -132,7 +138,12 @@ MODULE_ALLOWS = {
 }
 """The exceptions, module by module."""
 
-DATABASES = {"stores/sqlite/": {"sqlite3"}, "stores/sqlite_calls/": {"sqlite3"}, "stores/postgres/": {"asyncpg"}}
+DATABASES = {
+    "stores/sqlite/": {"sqlite3"},
+    "stores/sqlite_actions/": {"sqlite3"},
+    "stores/sqlite_calls/": {"sqlite3"},
+    "stores/postgres/": {"asyncpg"},
+}
 """What a store as a whole may use."""
 
 METHODS = words("""

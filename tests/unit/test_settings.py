@@ -250,6 +250,23 @@ def test_keys_in_hex_and_base64(load, encoding, text):
             {"WALLET_HEALTH_HOST": "192.0.2.1", "WALLET_HEALTH_PORT": "0"},
             ["health_host: 192.0.2.1", "behind-proxy"],
         ),
+        (
+            '[tokens.ann]\nrole = "king"\ntoken = "hunter2-hunter2-hunter2"',
+            {},
+            ["tokens.ann.role in", "'admin'", "king"],
+        ),
+        ('[tokens.ann]\nrole = "read"', {}, ["tokens.ann in", "either sha256 or token_file"]),
+        ('[tokens.ann]\nrole = "read"\nsha256 = "hunter2"', {}, ["tokens.ann.sha256 in", "64 hexadecimal digits"]),
+        ('[tokens.ann]\nrole = "read"\ntoken = "hunter2"', {}, ["tokens.ann.token in", "shorter than 16"]),
+        ('[tokens.ann]\nrole = "read"\nsha265 = "x"', {}, ["tokens.ann.sha265 in", "did you mean sha256?"]),
+        (f'[tokens.admin]\nrole = "read"\nsha256 = "{"0" * 64}"', {}, ["tokens.admin:", "choose another name"]),
+        (
+            "".join(f'[tokens.{name}]\nrole = "read"\nsha256 = "{"0" * 64}"\n' for name in ("ann", "bob")),
+            {},
+            ["tokens.bob: is the token of tokens.ann, too"],
+        ),
+        ('[tokens.ann]\nrole = "read"\ntoken_file = "gone"', {}, ["tokens.ann.token_file in", "No such file"]),
+        (None, {"WALLET_TOKENS": "x"}, ["WALLET_TOKENS: is a table"]),
         (None, {"WALLET_PLAIN_HTTP": "yes"}, ["WALLET_PLAIN_HTTP:", "'loopback' or 'behind-proxy'", "not 'yes'"]),
     ],
 )

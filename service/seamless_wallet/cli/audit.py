@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json as jsonlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms, show_rows
+from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms
 from seamless_wallet.cli.options import Json
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
     from seamless_wallet.actions.ports import ActionsQuery, StoredAction
-
-COLUMNS: Final = ("time", "actor", "role", "peer", "action", "user_id", "key", "parameters", "reason", "outcome")
 
 
 def audit(
@@ -40,7 +39,10 @@ def audit(
         limit=limit,
     )
     rows = [action_json(stored) for stored in _ask(query)]
-    show_rows(rows if json else [_row(row) for row in rows], COLUMNS, json=json)
+    if json:
+        typer.echo(jsonlib.dumps(rows))
+    for row in () if json else rows:
+        typer.echo(_line(row))
 
 
 def _ask(query: ActionsQuery) -> Sequence[StoredAction]:
@@ -57,8 +59,16 @@ def _ask(query: ActionsQuery) -> Sequence[StoredAction]:
     return asyncio.run(ask())
 
 
-def _row(told: dict[str, Any]) -> dict[str, Any]:
-    """An action as one line of a table."""
+def _line(told: dict[str, Any]) -> str:
+    """An action as one line, whatever is in it."""
+    from seamless_wallet.clients.error_text import printable
+
     outcome = told["outcome"]
     said = "unknown" if outcome is None else f"{outcome['status']} {outcome['problem']}".strip()
-    return {**told, "outcome": said}
+    words = [
+        f"{told['time']}  {told['actor']} ({told['role']}) from {told['peer']}:",
+        *(told[name] for name in ("action", "user_id" if told["user_id"] else "path", "parameters")),
+        *([f"because {told['reason']}"] if told["reason"] else []),
+        f"→ {said}",
+    ]
+    return " ".join(printable(" ".join(words)).split())

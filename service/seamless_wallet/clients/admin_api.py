@@ -165,7 +165,7 @@ class AdminClient:
             async with self._session.request(method, url, json=body, headers=headers) as response:
                 status, raw = response.status, await response.read()
         except aiohttp.InvalidURL:
-            raise AdminError(f"{self._url} is not the URL of a back office") from None
+            raise AdminError(f"{self._url} is not the http:// URL of a back office") from None
         except aiohttp.ClientConnectorError as error:
             raise AdminUnreachable(f"no back office at {self._url}: {connection_fault(error)}", sent=False) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

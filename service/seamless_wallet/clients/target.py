@@ -110,7 +110,7 @@ def url_without_secrets(url: str) -> str:
 def check_target(target: Target) -> None:
     """Whether there is enough to play with. Raises TargetError."""
     if not is_http_url(target.url):
-        raise TargetError(f"{target.url!r} is not the URL of a webhook")
+        raise TargetError(f"{target.url!r} is not the http:// URL of a webhook")
     if target.currency not in target.provider.currencies:
         known = ", ".join(target.provider.currencies)
         raise TargetError(

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from seamless_wallet.ciphers import CIPHERS, KEY_ENCODINGS
 from seamless_wallet.money import SCALE_MAX
 from seamless_wallet.provider_choices import PROVIDER_NAME
-from seamless_wallet.settings.urls import check_host, check_ledger_url, check_redis_url, check_token
+from seamless_wallet.settings.urls import check_digest, check_host, check_ledger_url, check_redis_url, check_token
 from seamless_wallet.tls import check_certificates
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -73,6 +73,7 @@ class OneOf:
 RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
 LedgerUrl = Annotated[SecretStr, _checked(check_ledger_url)]
 Token = Annotated[SecretStr, _checked(check_token)]
+Digest = Annotated[SecretStr, _checked(check_digest)]  # somebody may have written the token itself
 Certificates = Annotated[SecretStr, _checked(check_certificates)]
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], BeforeValidator(_split)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]

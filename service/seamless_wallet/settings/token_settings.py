@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seamless_wallet.access_roles import AccessRole, TokenHolder, token_digest
-from seamless_wallet.settings.field_types import Token
+from seamless_wallet.settings.field_types import Digest, Token
 
 
 class TokenSettings(BaseModel):
@@ -17,10 +15,10 @@ class TokenSettings(BaseModel):
 
     role: AccessRole = Field(
         description="What the token is for: `read` looks at players, entries and calls; `support` also creates and "
-        "blocks players, acknowledges calls, and has cancels, results and changes decided again; `money` also deposits, "
-        "withdraws, and has bets decided again; `admin` does all."
+        "blocks players, acknowledges calls, and has cancels, results and changes decided again; `money` also "
+        "deposits, withdraws, and has bets decided again; `admin` does all."
     )
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    sha256: Digest | None = Field(
         None, description="SHA-256 of the token, 64 hexadecimal digits: `wallet token new` prints both."
     )
     token: Token | None = Field(
@@ -37,4 +35,4 @@ class TokenSettings(BaseModel):
         """Whose token this is."""
         if self.token is not None:
             return TokenHolder(name, self.role, token_digest(self.token.get_secret_value()))
-        return TokenHolder(name, self.role, bytes.fromhex(self.sha256 or ""))
+        return TokenHolder(name, self.role, bytes.fromhex(self.sha256.get_secret_value() if self.sha256 else ""))

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 CIPHERS_OF_TLS_1_2: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Forward secrecy and authenticated encryption only. Those of TLS 1.3 all have both."""
@@ -82,8 +82,8 @@ def pinned_context(cert: str, identity: str = "") -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the server's own certificate is the end of the chain
-    leaf = _certificates(cert)[0].public_bytes(Encoding.PEM)
-    _trust(context, leaf.decode())
+    end = "-----END CERTIFICATE-----"
+    _trust(context, cert.partition(end)[0] + end)  # of a chain only the first one
     if identity:
         _load_pair(context, identity, identity)
     return context
@@ -99,7 +99,9 @@ def check_certificates(cert: str) -> None:
     _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), cert)
 
 
-def _certificates(cert: str) -> list[x509.Certificate]:
+def _certificates(cert: str) -> list[Certificate]:
+    from cryptography import x509  # noqa: PLC0415 - a tenth of the start of a command, for those who have a certificate
+
     try:
         found = x509.load_pem_x509_certificates(cert.encode())
     except ValueError:

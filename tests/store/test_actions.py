@@ -10,7 +10,11 @@ import pytest
 
 from seamless_wallet.actions.ports import Action, ActionOutcome, ActionsQuery
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.processes.action_log import kept_actions
+from seamless_wallet.processes.system_ports import SystemClock
+from seamless_wallet.settings import load_settings
 from seamless_wallet.stores.sqlite_actions import SqliteActions
+from tests.integration.waiting import until
 
 DONE = ActionOutcome(2_000, 201, "", "{}")
 
@@ -94,3 +98,18 @@ async def test_who_goes_while_it_is_recorded_leaves_the_others_alone(tmp_path: P
         await asyncio.sleep(0)
         going.cancel()
         assert await staying
+
+
+async def test_the_admin_process_forgets_what_the_settings_do_not_keep(tmp_path: Path):
+    """At its start, and then every hour."""
+    settings = load_settings({"WALLET_DATA_DIR": str(tmp_path), "WALLET_AUDIT_YEARS": "1"})
+    now_ms = SystemClock().now_ms()
+    async with SqliteActions(settings.audit_path) as actions:
+        for days in (400, 10):
+            await actions.begin(action(now_ms - days * 86_400_000))
+    async with kept_actions(settings, SystemClock()) as actions:
+
+        async def is_forgotten() -> bool:
+            return len(await actions.find(ActionsQuery())) == 1
+
+        await until(is_forgotten)

@@ -259,7 +259,7 @@ def test_a_listening_socket_is_looked_at_whatever_name_led_to_it():
     with bind_listener("localhost", 0, "WALLET_WEBHOOK") as local:
         check_plain_http(local, "WALLET_WEBHOOK")
     with (
-        bind_listener("", 0, "WALLET_WEBHOOK") as listener,
+        bind_listener("0.0.0.0", 0, "WALLET_WEBHOOK") as listener,  # noqa: S104 - nothing accepts
         pytest.raises(SettingsError, match=r"WALLET_WEBHOOK_HOST.*WALLET_PLAIN_HTTP=behind-proxy"),
     ):
         check_plain_http(listener, "WALLET_WEBHOOK")

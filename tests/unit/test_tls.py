@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
 import warnings
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +17,7 @@ import uvloop
 from aiohttp import web
 
 from seamless_wallet.errors import SettingsError
-from seamless_wallet.http_server import tls_acceptor
+from seamless_wallet.http_server import serving, tls_acceptor
 from seamless_wallet.http_server.listener import bind_listener, check_plain_http, url_of
 from seamless_wallet.http_server.serving import application, prepare_server
 from seamless_wallet.observability import metrics
@@ -146,19 +148,14 @@ async def test_a_client_needs_a_certificate_if_one_is_asked_for():
 @on_uvloop
 async def test_who_does_not_shake_hands_is_counted_and_let_go(monkeypatch):
     """Silent, speaking plain HTTP, or gone: nobody holds a connection for longer than a handshake may take."""
-    monkeypatch.setattr(tls_acceptor, "HANDSHAKE_S", 0.3)
-    async with served(connections_max=3) as (server, url, address):
-        before, refused = failed(), metrics.HTTP_CONNECTIONS_REFUSED.labels("webhook").value
-        silent = [await asyncio.open_connection(*address) for _ in range(3)]
-        await until(lambda: server.connections == 3)
-        one_more, writer = await asyncio.open_connection(*address)
-        assert await one_more.read() == b""
-        writer.close()
-        assert metrics.HTTP_CONNECTIONS_REFUSED.labels("webhook").value == refused + 1
-        for reader, writer in silent:
-            assert await reader.read() == b""
-            writer.close()
-        await until(lambda: server.connections == 0)
+    async with served() as (server, url, address):
+        before = failed()
+        with monkeypatch.context() as context:
+            context.setattr(tls_acceptor, "HANDSHAKE_S", 0.2)
+            silent = [await asyncio.open_connection(*address) for _ in range(3)]
+            for reader, writer in silent:
+                assert await reader.read() == b""
+                writer.close()
         reader, writer = await asyncio.open_connection(*address)
         writer.write(b"POST / HTTP/1.1\r\nHost: w\r\n\r\n")
         assert not (await reader.read()).startswith(b"HTTP")
@@ -167,6 +164,42 @@ async def test_who_does_not_shake_hands_is_counted_and_let_go(monkeypatch):
         writer.close()
         await until(lambda: server.connections == 0 and failed() == before + 5)
         assert await posted(url, client_context(AUTHORITY.cert)) == "https"
+
+
+@on_uvloop
+async def test_a_connection_counts_before_its_handshake():
+    """One too many is closed at once, and those that are let in take its place when others go."""
+    refused = metrics.HTTP_CONNECTIONS_REFUSED.labels("webhook")
+    async with served(connections_max=2) as (server, url, address):
+        before = refused.value
+        silent = [await asyncio.open_connection(*address) for _ in range(2)]
+        await until(lambda: server.connections == 2)
+        one_more, writer = await asyncio.open_connection(*address)
+        assert await one_more.read() == b""
+        writer.close()
+        assert (refused.value, server.connections) == (before + 1, 2)
+        for _, writer in silent:
+            writer.close()
+        await until(lambda: server.connections == 0)
+        assert await posted(url, client_context(AUTHORITY.cert)) == "https"
+
+
+@on_uvloop
+async def test_a_machine_without_files_is_asked_again_later(monkeypatch):
+    """And not without a pause: the connection that waits would keep the loop busy."""
+    monkeypatch.setattr(tls_acceptor, "SHORTAGE_S", 0.1)
+    accepted, tried = socket.socket.accept, []
+
+    def accept(listener):
+        tried.append(listener)
+        if len(tried) == 1:
+            raise OSError(errno.EMFILE, "too many open files")
+        return accepted(listener)
+
+    async with served() as (_, url, _):
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        assert await posted(url, client_context(AUTHORITY.cert)) == "https"
+        assert len(tried) == 2
 
 
 @on_uvloop
@@ -183,8 +216,9 @@ async def test_a_connection_that_is_given_away_ends_with_its_next_answer():
 
 
 @on_uvloop
-async def test_an_ending_server_waits_for_a_handshake_that_is_under_way():
+async def test_an_ending_server_waits_for_a_handshake_that_is_under_way(monkeypatch):
     """Its request is answered, and the answer ends the connection."""
+    monkeypatch.setattr(serving, "LINGER_IDLE_S", 30.0)
     async with served() as (server, _, address):
         reader, writer = await asyncio.open_connection(*address)
         await until(lambda: server.connections == 1)

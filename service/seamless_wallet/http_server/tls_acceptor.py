@@ -59,6 +59,7 @@ class TlsAcceptor:
 
     async def start(self) -> None:
         """Begin to accept. One connection a turn of the loop: the others are for who else shares the socket."""
+        self._listener.setblocking(False)
         asyncio.get_running_loop().add_reader(self._listener, self._accept)
 
     async def stop(self) -> None:

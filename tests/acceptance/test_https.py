@@ -128,6 +128,7 @@ def test_a_renewed_certificate_is_taken_under_load_and_a_bad_one_is_not(service:
         assert {served_by(service.webhook_url), served_by(service.admin_url)} == renewed
     assert good != key.read_text()
     assert (load.faults, set(load.codes)) == ([], {Code.R0})
+    assert lines(service, "library_message") == []
 
 
 def test_plain_http_is_refused_where_the_network_could_read_it(tmp_path: Path) -> None:

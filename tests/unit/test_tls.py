@@ -21,6 +21,7 @@ from seamless_wallet.http_server import serving, tls_acceptor
 from seamless_wallet.http_server.listener import bind_listener, check_plain_http, url_of
 from seamless_wallet.http_server.serving import application, prepare_server
 from seamless_wallet.observability import metrics
+from seamless_wallet.processes.http_service import ListeningSocket
 from seamless_wallet.tls import client_context, expiry_s, is_loopback, pinned_context, server_context
 from tests.certificates import Authority
 from tests.integration.waiting import until
@@ -146,8 +147,10 @@ async def test_a_client_needs_a_certificate_if_one_is_asked_for():
 
 
 @on_uvloop
-async def test_who_does_not_shake_hands_is_counted_and_let_go(monkeypatch):
-    """Silent, speaking plain HTTP, or gone: nobody holds a connection for longer than a handshake may take."""
+async def test_who_does_not_shake_hands_is_counted_and_let_go(monkeypatch, caplog):
+    """Silent, speaking plain HTTP, or gone: nobody holds a connection for longer than a handshake may take. No line of
+    the log tells of them.
+    """
     async with served() as (server, url, address):
         before = failed()
         with monkeypatch.context() as context:
@@ -164,6 +167,25 @@ async def test_who_does_not_shake_hands_is_counted_and_let_go(monkeypatch):
         writer.close()
         await until(lambda: server.connections == 0 and failed() == before + 5)
         assert await posted(url, client_context(AUTHORITY.cert)) == "https"
+        await until(lambda: server.connections == 0)
+    assert caplog.records == []
+
+
+@on_uvloop
+@pytest.mark.parametrize("sent", [b"\x17\x03\x03\x00\x05wrong", b"nonsense after the handshake", b""])
+async def test_who_breaks_a_secured_connection_leaves_no_line(caplog, sent):
+    """What is no record of TLS, and an end without a farewell: the connection is closed, and the others are served."""
+    async with served() as (server, url, address):
+        raw = await asyncio.to_thread(socket.create_connection, address)
+        secured = await asyncio.to_thread(client_context(AUTHORITY.cert).wrap_socket, raw, server_hostname="localhost")
+        await until(lambda: server.connections == 1)
+        with socket.socket(fileno=secured.detach()) as broken:
+            if sent:
+                broken.send(sent)
+                await until(lambda: server.connections == 0)
+        await until(lambda: server.connections == 0)
+        assert await posted(url, client_context(AUTHORITY.cert)) == "https"
+    assert caplog.records == []
 
 
 @on_uvloop
@@ -297,3 +319,13 @@ def test_a_listening_socket_is_looked_at_whatever_name_led_to_it():
         pytest.raises(SettingsError, match=r"WALLET_WEBHOOK_HOST.*WALLET_PLAIN_HTTP=behind-proxy"),
     ):
         check_plain_http(listener, "WALLET_WEBHOOK")
+
+
+def test_a_process_serves_a_socket_of_its_parent_plainly_only_where_it_may():
+    """A reload may take the certificate away, while the socket stays where it is."""
+    with bind_listener("0.0.0.0", 0, "WALLET_WEBHOOK") as listener:  # noqa: S104 - nothing accepts
+        port = ListeningSocket("WALLET_WEBHOOK", listener.dup().detach())
+        with pytest.raises(SettingsError, match="WALLET_WEBHOOK_HOST"):
+            port.share("127.0.0.1", 0, may_be_plain=False)
+        port.share("127.0.0.1", 0, may_be_plain=True).close()
+        port.close()

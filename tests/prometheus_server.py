@@ -54,13 +54,22 @@ class Prometheus:
 
 
 @contextmanager
-def running_prometheus(directory: Path, target: str, interval: str = "3s") -> Iterator[Prometheus]:
+def running_prometheus(directory: Path, target: str, ca: Path, interval: str = "3s") -> Iterator[Prometheus]:
     """A server that scrapes `target` (host:port) as the job `wallet`, with the rules of this repository.
+
+    By HTTPS, and it trusts the authority whose certificate `ca` is.
 
     A scrape of a service in which a process hangs takes two seconds.
     """
     config = directory / "prometheus.yml"
-    scrapes = [{"job_name": "wallet", "static_configs": [{"targets": [target]}]}]
+    scrapes = [
+        {
+            "job_name": "wallet",
+            "scheme": "https",
+            "tls_config": {"ca_file": str(ca)},
+            "static_configs": [{"targets": [target]}],
+        }
+    ]
     rules = [str(RULES / name) for name in ("recording.yml", "alerts.yml")]
     # JSON is YAML.
     config.write_text(

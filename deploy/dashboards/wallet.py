@@ -179,5 +179,19 @@ PAGE: Final = Page(
             alerts=["WalletUnexpectedErrors", "WalletAdminTokenGuessed"],
             text="Errors by component, requests that were none, and calls of the back office that were not let in.",
         ),
+        Panel(
+            title="Certificate",
+            queries=[
+                (
+                    'min by (server) (wallet_tls_certificate_expiry_timestamp_seconds{job="$job"}) - time()',
+                    "expires: {{server}}",
+                ),
+            ],
+            unit="s",
+            limits=(7 * 86_400, 30 * 86_400),
+            falling=True,
+            alerts=["WalletCertificateExpires", "WalletCertificateExpiresSoon"],
+            text="For how long the certificate that is served is valid. Empty without HTTPS.",
+        ),
     ],
 )

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 import urllib.error
@@ -95,7 +96,16 @@ class Load:
     `codes` counts the answers. `faults` are the calls that got none.
     """
 
-    def __init__(self, url: str, key: str = KEY, *, user_id: str = "ann", connections: int = 4) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str = KEY,
+        *,
+        user_id: str = "ann",
+        connections: int = 4,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._tls = tls
         self.codes: Counter[Code] = Counter()
         self.faults: list[str] = []
         self._address = urlsplit(url).netloc
@@ -114,8 +124,13 @@ class Load:
         for thread in self._threads:
             thread.join()
 
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._tls is None:
+            return http.client.HTTPConnection(self._address, timeout=20)
+        return http.client.HTTPSConnection(self._address, timeout=20, context=self._tls)
+
     def _play(self) -> None:
-        with closing(http.client.HTTPConnection(self._address, timeout=20)) as connection:
+        with closing(self._connection()) as connection:
             while not self._stop.is_set():
                 body, headers = sealed(self._provider, Kind.LOGIN, self._user_id)
                 try:

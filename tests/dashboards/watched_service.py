@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.acceptance.service_process import WALLET, RunningService, wait_until
+from tests.certificates import Authority
 from tests.prometheus_server import Prometheus, running_prometheus
 
 LIMIT_S = 120.0
@@ -42,10 +43,15 @@ class Watched(NamedTuple):
 
 @contextmanager
 def watched_service(directory: Path) -> Iterator[Watched]:
-    """A service with two workers, scraped every three seconds."""
+    """A service with two workers, scraped every three seconds, by HTTPS."""
     since_s = time.time()
-    with RunningService(directory, WALLET_WORKERS="2", WALLET_VERIFY_EVERY_S="5") as service:
+    authority = Authority()
+    cert, key = authority.signed().write(directory, "wallet")
+    ca = directory / "ca.crt"
+    ca.write_text(authority.cert)
+    tls = {"WALLET_TLS_CERT_FILE": str(cert), "WALLET_TLS_KEY_FILE": str(key)}
+    with RunningService(directory, WALLET_WORKERS="2", WALLET_VERIFY_EVERY_S="5", **tls) as service:
         target = service.admin_url.partition("://")[2]
-        with running_prometheus(directory, target) as prometheus:
+        with running_prometheus(directory, target, ca) as prometheus:
             wait_until(lambda: bool(prometheus.query("wallet_ready")), LIMIT_S, "the first scrape")
             yield Watched(service, prometheus, since_s)

@@ -349,7 +349,7 @@ async def test_a_taken_port_is_refused(environ, which):
 
 async def test_an_address_of_another_machine_is_refused(environ):
     """One line that names the setting."""
-    settings = load_settings({**environ, "WALLET_WEBHOOK_HOST": "192.0.2.1"})
+    settings = load_settings({**environ, "WALLET_WEBHOOK_HOST": "192.0.2.1", "WALLET_PLAIN_HTTP": "behind-proxy"})
     with pytest.raises(SettingsError, match=r"^WALLET_WEBHOOK_HOST: cannot listen on 192\.0\.2\.1"):
         await Supervisor(settings, environ=environ, roles=dummy_roles).run()
 

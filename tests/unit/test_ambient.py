@@ -13,6 +13,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "service" / "seamless_wallet"
 ROOMS = (
+    "actions",
     "backoffice",
     "calls",
     "ciphers.py",
@@ -61,7 +62,7 @@ FILES = words("""
 ROOM_ALLOWS = {
     "backoffice": HTTP,
     "engine": {"redis.exceptions"},
-    "http_server": HTTP | {"aiohttp.http_exceptions", "socket"},
+    "http_server": HTTP | {"aiohttp.http_exceptions", "socket", "ssl.SSLContext"},
     "recovery.py": {"redis.exceptions"},
     "wallet": {"redis.exceptions"},
     "webhook": HTTP,
@@ -83,6 +84,7 @@ MODULE_ALLOWS = {
         "email.utils.formatdate",
         "time.time",
     },
+    "http_server/tls_acceptor.py": {"<loop>.connect_accepted_socket", "asyncio.Protocol"},
     "stores/postgres/commit.py": {"datetime.date", "datetime.datetime"},  # of the server's clock
     "stores/postgres/connections.py": {"asyncio.Semaphore", "asyncio.ensure_future"},
     "stores/postgres/primary.py": {"socket"},  # options of a connection
@@ -121,6 +123,11 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
+    "stores/sqlite_actions/actions_file.py": FILES,
+    "stores/sqlite_actions/actions_store.py": {
+        "<loop>.run_in_executor",
+        "concurrent.futures.ThreadPoolExecutor",
+    },
     "stores/sqlite_calls/calls_file.py": {*FILES, "os.O_EXCL", "threading.Lock"},
     "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
@@ -134,6 +141,7 @@ MODULE_ALLOWS = {
 
 DATABASES = {
     "stores/sqlite/": {"sqlite3"},
+    "stores/sqlite_actions/": {"sqlite3"},
     "stores/sqlite_calls/": {"sqlite3"},
     "stores/postgres/": {"asyncpg"},
     "stores/postgres_calls/": {"asyncpg"},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,6 +13,8 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from seamless_wallet import __version__
+from seamless_wallet.access_roles import AccessRole, token_digest
+from seamless_wallet.actions.ports import Action, ActionOutcome
 from seamless_wallet.cli import app
 from seamless_wallet.cli.demo import set_up_demo, simulate_command
 from seamless_wallet.cli.endpoints import service_url
@@ -19,8 +22,9 @@ from seamless_wallet.cli.root import COMMANDS
 from seamless_wallet.engine import keys
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
-from seamless_wallet.settings import ensure_demo
+from seamless_wallet.settings import ensure_demo, load_settings
 from seamless_wallet.settings.handover import settings_file
+from seamless_wallet.stores.sqlite_actions import SqliteActions
 from seamless_wallet.supervisor.data_directory import locked
 from seamless_wallet.supervisor.supervisor import ServiceUrls
 from tests.unit.fake_wallet import KEY, TOKEN, FakeWallet, problem, serving
@@ -50,6 +54,7 @@ READ_SETTINGS = (
     "calls erase ann --yes",
     "open-rounds",
     "explain T-9",
+    "audit",
     "trial-balance",
     "verify",
     "backup file",
@@ -203,8 +208,8 @@ class TestConfig:
         assert list(data_dir.iterdir()) == [config]
 
     def test_every_command_is_asked(self):
-        """A new command that reads settings belongs to READ_SETTINGS. The pages are read without any."""
-        assert {words.partition(" ")[0] for words in READ_SETTINGS} == set(COMMANDS) - {"docs"}
+        """A new command that reads settings belongs to READ_SETTINGS. Pages and new tokens need none."""
+        assert {words.partition(" ")[0] for words in READ_SETTINGS} == set(COMMANDS) - {"docs", "token"}
 
     def test_is_shown_without_secrets(self, wallet, data_dir):
         data_dir.mkdir()
@@ -414,6 +419,45 @@ class TestPlayer:
         (tmp_path / "token").write_text(TOKEN + "\n")
         words = ("player", "show", "ann", "--admin-url", service, "--admin-token-file", str(tmp_path / "token"))
         assert wallet(*words, WALLET_WORKERS="many").exit_code == 0
+
+
+class TestTokens:
+    """`wallet token new` and `wallet audit`."""
+
+    def test_a_new_token_comes_with_the_lines_that_let_it_in(self, wallet, data_dir):
+        made = wallet("token", "new", "ann", "--role", "support")
+        assert made.exit_code == 0
+        token = made.stdout.splitlines()[0].rpartition(" ")[2]
+        lines = made.stdout.partition("\n\n")[2]
+        assert token not in lines
+        data_dir.mkdir(exist_ok=True)
+        (data_dir / "wallet.toml").write_text(lines)
+        (holder,) = (each.holder(name) for name, each in load_settings(os.environ).tokens.items())
+        assert holder == ("ann", AccessRole.SUPPORT, token_digest(token))
+        assert wallet("token", "new", "ann", "--role", "support").stdout != made.stdout
+
+    @pytest.mark.parametrize(("name", "role"), [("Ann", "read"), ("admin", "read"), ("ann", "king")])
+    def test_a_name_or_role_that_is_none_is_refused(self, wallet, name, role):
+        assert wallet("token", "new", name, "--role", role).exit_code == 2
+
+    def test_the_audit_log_is_one_line_for_each_action(self, wallet, data_dir):
+        assert "nothing is recorded" in refused(wallet("audit"), 1)
+        data_dir.mkdir(exist_ok=True)
+
+        async def record() -> None:
+            async with SqliteActions(data_dir / "ledger.sqlite3.audit.db") as actions:
+                for why in ("ticket 7", "a\x1b[31mred"):
+                    place = ("ann-desk", "money", "10.0.0.7", "deposit", "POST", "/v1/players/bob/deposits", "bob", "k")
+                    done = await actions.begin(Action(1_767_225_600_000, *place, '{"amount": "5"}', why))
+                await actions.end(done, ActionOutcome(1_767_225_600_100, 201, "", "{}"))
+
+        asyncio.run(record())
+        told = '2026-01-01T00:00:00.000Z ann-desk (money) from 10.0.0.7: deposit bob {"amount": "5"}'
+        lines = wallet("audit").stdout.splitlines()
+        assert lines == [f"{told} because a\\x1b[31mred → 201", f"{told} because ticket 7 → unknown"]
+        assert wallet("audit", "--actor", "bob").stdout == ""
+        (action,) = json.loads(wallet("audit", "--player", "bob", "--limit", "1", "--json").stdout)
+        assert (action["action"], action["outcome"]["status"]) == ("deposit", 201)
 
 
 @pytest.mark.usefixtures("service")

@@ -12,6 +12,7 @@ from seamless_wallet.errors import SettingsError
 from seamless_wallet.processes.settings_reference import reference
 from seamless_wallet.settings import ProviderSettings, Settings, admin_token, ensure_demo, load_settings
 from seamless_wallet.settings.changes import without_restart
+from tests.certificates import Authority
 
 KEY = "0123456789abcdef0123456789abcdef"
 PROVIDER = f"""
@@ -20,6 +21,8 @@ profile = "dowinn-v3"
 api_id = "op"
 api_key = "{KEY}"
 """
+
+CERTIFICATE = Authority().signed()
 
 
 @pytest.fixture
@@ -225,6 +228,46 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         ),
         (None, {"WALLET_LOG_LEVEL": "loud"}, ["WALLET_LOG_LEVEL:", "'DEBUG'", "not 'LOUD'"]),
         (None, {"WALLET_WEBHOOK_PORT": "70000"}, ["WALLET_WEBHOOK_PORT:", "65535"]),
+        (None, {"WALLET_TLS_CERT": "hunter2"}, ["WALLET_TLS_CERT: is no certificate in PEM"]),
+        (None, {"WALLET_TLS_CERT": CERTIFICATE.cert}, ["tls_cert: has no key", "tls_key_file"]),
+        (None, {"WALLET_TLS_KEY": CERTIFICATE.key}, ["tls_key: is no use without a certificate", "tls_cert_file"]),
+        (
+            None,
+            {"WALLET_TLS_CERT": CERTIFICATE.cert, "WALLET_TLS_KEY": "hunter2"},
+            ["tls_key: is no private key in PEM"],
+        ),
+        (
+            None,
+            {"WALLET_TLS_CERT": CERTIFICATE.cert, "WALLET_TLS_KEY": Authority().signed().key},
+            ["tls_key: does not belong to the certificate"],
+        ),
+        (None, {"WALLET_TLS_CERT_FILE": "/nowhere"}, ["WALLET_TLS_CERT_FILE: cannot read the file"]),
+        (None, {"WALLET_ADMIN_TLS_CLIENT_CA": "hunter2"}, ["WALLET_ADMIN_TLS_CLIENT_CA: is no certificate"]),
+        (None, {"WALLET_WEBHOOK_HOST": "192.0.2.1"}, ["webhook_host: 192.0.2.1", "WALLET_PLAIN_HTTP=behind-proxy"]),
+        ('admin_host = "::"', {}, ["admin_host: ::", "no loopback", "WALLET_TLS_CERT_FILE"]),
+        (
+            None,
+            {"WALLET_HEALTH_HOST": "192.0.2.1", "WALLET_HEALTH_PORT": "0"},
+            ["health_host: 192.0.2.1", "behind-proxy"],
+        ),
+        (
+            '[tokens.ann]\nrole = "king"\ntoken = "hunter2-hunter2-hunter2"',
+            {},
+            ["tokens.ann.role in", "'admin'", "king"],
+        ),
+        ('[tokens.ann]\nrole = "read"', {}, ["tokens.ann in", "either sha256 or token_file"]),
+        ('[tokens.ann]\nrole = "read"\nsha256 = "hunter2"', {}, ["tokens.ann.sha256 in", "64 hexadecimal digits"]),
+        ('[tokens.ann]\nrole = "read"\ntoken = "hunter2"', {}, ["tokens.ann.token in", "shorter than 16"]),
+        ('[tokens.ann]\nrole = "read"\nsha265 = "x"', {}, ["tokens.ann.sha265 in", "did you mean sha256?"]),
+        (f'[tokens.admin]\nrole = "read"\nsha256 = "{"0" * 64}"', {}, ["tokens.admin:", "choose another name"]),
+        (
+            "".join(f'[tokens.{name}]\nrole = "read"\nsha256 = "{"0" * 64}"\n' for name in ("ann", "bob")),
+            {},
+            ["tokens.bob: is the token of tokens.ann, too"],
+        ),
+        ('[tokens.ann]\nrole = "read"\ntoken_file = "gone"', {}, ["tokens.ann.token_file in", "No such file"]),
+        (None, {"WALLET_TOKENS": "x"}, ["WALLET_TOKENS: is a table"]),
+        (None, {"WALLET_PLAIN_HTTP": "yes"}, ["WALLET_PLAIN_HTTP:", "'loopback' or 'behind-proxy'", "not 'yes'"]),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_without_secrets(refusal, toml, variables, parts):
@@ -312,13 +355,13 @@ def test_a_good_redis_url_is_one_that_redis_py_reads(load, url):
 @pytest.mark.parametrize("host", ["192.0.2.1", "::", "fe80::1%eth0", "localhost", "bücher.example", "a.b-c.example."])
 def test_a_host_may_be_any_address_or_name(load, host):
     """Whether it is there is found out when it is listened on."""
-    assert load(None, WALLET_WEBHOOK_HOST=host).webhook_host == host
+    assert load(None, WALLET_WEBHOOK_HOST=host, WALLET_PLAIN_HTTP="behind-proxy").webhook_host == host
 
 
 def test_two_ports_may_both_be_any_free_one(load):
     """And one number may serve two addresses."""
     load(None, WALLET_WEBHOOK_PORT="0", WALLET_ADMIN_PORT="0")
-    load(None, WALLET_WEBHOOK_PORT="8081", WALLET_WEBHOOK_HOST="192.0.2.1")
+    load(None, WALLET_WEBHOOK_PORT="8081", WALLET_WEBHOOK_HOST="127.0.0.2")
 
 
 def test_the_demo_is_written_once_private_and_valid(tmp_path):
@@ -376,3 +419,11 @@ def test_a_wallet_is_idle_after_two_hot_windows(tmp_path, environ, idle_ms):
     assert load_settings(environ).idle_evict_ms == idle_ms
     assert load_settings({**environ, "WALLET_IDLE_EVICT_S": "3601"}).idle_evict_ms == 3_601_000
     assert load_settings({**environ, "WALLET_IDLE_EVICT_S": "0"}).idle_evict_ms == 0
+
+
+def test_with_a_certificate_both_ports_may_be_anywhere(load):
+    """The health of single processes is plain HTTP all the same."""
+    tls = {"WALLET_TLS_CERT": CERTIFICATE.cert, "WALLET_TLS_KEY": CERTIFICATE.key}
+    assert load(None, WALLET_WEBHOOK_HOST="192.0.2.1", WALLET_ADMIN_HOST="::", **tls).scheme == "https"
+    with pytest.raises(SettingsError, match="health_host"):
+        load(None, WALLET_HEALTH_HOST="::", WALLET_HEALTH_PORT="1", **tls)

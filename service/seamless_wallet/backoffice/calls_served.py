@@ -9,8 +9,10 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from seamless_wallet.access_roles import AccessRole
 from seamless_wallet.backoffice import call_requests, call_responses
 from seamless_wallet.backoffice import requests as parsing
+from seamless_wallet.backoffice.auth import require_role
 from seamless_wallet.backoffice.handlers import READ_LIMIT_S
 from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
 from seamless_wallet.backoffice.responses import entry_json, json_response
@@ -153,6 +155,8 @@ class Calls:
         if body.confirm != command.kind:
             warning = ": the game of a bet may be over" if command.kind is Kind.BET else ""
             raise invalid("confirm", f"must be {command.kind}, as that is what the call asked{warning}")
+        if command.kind is Kind.BET:
+            require_role(request, AccessRole.MONEY)
         line = _audit.bind(call=str(stored.id), action=command.kind.value, user_id=command.user_id, why=body.reason)
         moments, began_s = _Moments(), self._clock.monotonic_s()
         try:

@@ -34,6 +34,7 @@ class Problem(Enum):
 
     INVALID = "invalid-request", 400, "The request is not valid"
     UNAUTHORIZED = "unauthorized", 401, "A valid bearer token is needed"
+    ROLE_NEEDED = "role-needed", 403, "The token's role does not allow this"
     UNKNOWN_PLAYER = "unknown-player", 404, "There is no such player"
     ARCHIVED = "archived", 410, "It is not in the ledger any more, but in an archive"
     UNKNOWN_CALL = "unknown-call", 404, "There is no such call"
@@ -50,6 +51,7 @@ class Problem(Enum):
     CURRENCY = "currency-not-configured", 500, "The currency is no longer configured"
     FAULT = "fault", 500, "Something unexpected happened"
     OUTCOME_UNKNOWN = "outcome-unknown", 503, "The outcome is unknown"
+    NOT_RECORDED = "not-recorded", 503, "The audit log cannot be written"
     UNAVAILABLE = "unavailable", 503, "The ledger cannot be read"
     NOT_READY = "not-ready", 503, "The service is not ready"
 
@@ -65,13 +67,19 @@ class Problem(Enum):
 
 
 class ProblemError(WalletError):
-    """Ends a request with a problem. `errors`: name of a wrong field, header or parameter → what is wrong with it."""
+    """Ends a request with a problem. `errors`: name of a wrong field, header or parameter → what is wrong with it.
 
-    def __init__(self, problem: Problem, detail: str, errors: Mapping[str, str] | None = None) -> None:
+    `role`: the role that is needed, if it is for want of that.
+    """
+
+    def __init__(
+        self, problem: Problem, detail: str, errors: Mapping[str, str] | None = None, *, role: str = ""
+    ) -> None:
         super().__init__(detail)
         self.problem = problem
         self.detail = detail
         self.errors = errors or {}
+        self.role = role
 
 
 def invalid(field: str, detail: str) -> ProblemError:
@@ -114,7 +122,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
     except ProblemError as error:
         named = [_named(field, detail) for field, detail in error.errors.items()]
-        response = problem_response(error.problem, error.detail, errors=named)
+        response = problem_response(error.problem, error.detail, errors=named, role=error.role)
         if error.problem is Problem.LATE:
             response.force_close()
     except web.HTTPException as error:

@@ -74,7 +74,7 @@ def left_open_query(request: web.Request, now_ms: int) -> LeftOpenQuery:
 def entries_query(request: web.Request) -> EntriesQuery:
     """`limit`, `cursor` as for a page, and moments: `from` (not before) and `to` (before). Raises ProblemError."""
     limit, before_seq = page_of(request, {"from", "to"})
-    begin, end = (_moment_of(request, name) if name in request.query else None for name in ("from", "to"))
+    begin, end = (moment_of(request, name) if name in request.query else None for name in ("from", "to"))
     return EntriesQuery(begin or 0, end, before_seq, limit)
 
 
@@ -82,10 +82,11 @@ def balance_moment(request: web.Request) -> int:
     """`at`, epoch milliseconds, of a request with no other parameter. Raises ProblemError."""
     if set(request.query) != {"at"} or len(request.query.getall("at")) > 1:
         raise invalid("at", "give it once, and nothing else")
-    return _moment_of(request, "at")
+    return moment_of(request, "at")
 
 
-def _moment_of(request: web.Request, name: str) -> int:
+def moment_of(request: web.Request, name: str) -> int:
+    """A parameter, in epoch milliseconds. Raises ProblemError."""
     try:
         return moment_ms(request.query[name])
     except ValueError:

@@ -105,7 +105,7 @@ async def read_body(request: web.Request, form: type[Body]) -> Body:
     """The JSON body. Raises ProblemError unless it is exactly `form`: no unknown, missing or repeated field."""
     if request.content_type != _JSON:
         raise ProblemError(Problem.MEDIA_TYPE, f"send the header Content-Type: {_JSON}")
-    raw = await _read(request)
+    raw = await read_raw(request)
     try:
         body = msgspec.json.decode(raw, type=form)
     except msgspec.ValidationError as error:
@@ -121,7 +121,8 @@ def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:
         raise invalid("body", "must not repeat a field")
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_raw(request: web.Request) -> bytes:
+    """The body, however often it is asked for. Raises ProblemError."""
     if hdrs.CONTENT_ENCODING in request.headers:  # never unpacked: a small body cannot become a large one
         raise ProblemError(Problem.ENCODED, "send no header Content-Encoding")
     try:

@@ -7,10 +7,12 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from ssl import SSLContext
 from typing import Final
 
 import typer
 
+from seamless_wallet.cli.endpoints import client_tls
 from seamless_wallet.clients.admin_api import AdminClient, AdminError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings, admin_token
@@ -39,7 +41,8 @@ async def set_up_demo(settings: Settings, urls: ServiceUrls) -> None:
         typer.echo(f"  its token    {_relative(settings.admin_token_path)}")
     try:
         if CURRENCY in settings.currencies:
-            await _create_players(urls.admin, admin_token(settings).get_secret_value())
+            token = admin_token(settings).get_secret_value()
+            await _create_players(urls.admin, token, client_tls(None, None, settings))
             typer.echo(f"  players      {', '.join(PLAYERS)}, each with {CURRENCY} {AMOUNT} at the start")
     except AdminError as error:
         typer.echo(f"wallet: the demo players could not be created: {error}", err=True)
@@ -48,8 +51,8 @@ async def set_up_demo(settings: Settings, urls: ServiceUrls) -> None:
         typer.echo(f"\nPlay an encrypted session against it, from another terminal:\n\n  {simulate_command(urls)}\n")
 
 
-async def _create_players(url: str, token: str) -> None:
-    async with AdminClient(url, token, persistent=True) as admin:
+async def _create_players(url: str, token: str, tls: SSLContext | None) -> None:
+    async with AdminClient(url, token, tls, persistent=True) as admin:
         for user_id in PLAYERS:
             await admin.create(user_id, CURRENCY)
             await admin.deposit(user_id, AMOUNT, KEY)

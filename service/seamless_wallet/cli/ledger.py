@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from seamless_wallet.cli.endpoints import admin_client
-from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.options import AdminUrl, CaFile, ClientCertFile, Json, TokenFile
 from seamless_wallet.cli.verify_since import verify_since_last
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
@@ -34,9 +34,15 @@ NOT_COMPARED: Final[dict[str, Any]] = {
 }
 
 
-def trial_balance(json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+def trial_balance(
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
+) -> None:
     """Show the sums of all accounts. Exits with status 1 unless the sum of each currency is zero."""
-    sums = asyncio.run(_trial_balance(admin_client(admin_url, admin_token_file)))
+    sums = asyncio.run(_trial_balance(admin_client(admin_url, admin_token_file, ca_file, client_cert_file)))
     if json:
         typer.echo(jsonlib.dumps(sums))
     else:

@@ -12,7 +12,7 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import balance, list_players
-from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.options import AdminUrl, CaFile, ClientCertFile, Json, TokenFile
 from seamless_wallet.cli.player_import import import_players
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
@@ -40,19 +40,32 @@ def create(
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Create a player. It is no error if the player exists with that currency."""
     if bool(currency) == bool(named):
         raise typer.BadParameter("give the currency once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
     currency = currency or named
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
     _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
 
 
 @player.command("show")
-def show(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+def show(
+    user_id: UserId,
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
+) -> None:
     """Show a player's committed state."""
-    _print_player(_ask(admin_client(admin_url, admin_token_file), lambda admin: admin.show(user_id)), json=json)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    _print_player(
+        _ask(client, lambda admin: admin.show(user_id)),
+        json=json,
+    )
 
 
 @player.command("deposit")
@@ -63,10 +76,12 @@ def deposit(
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Deposit money into a player's wallet."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
     _print_movement(_ask(client, lambda admin: admin.deposit(user_id, amount, key), key), json=json)
 
 
@@ -78,24 +93,40 @@ def withdraw(
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Withdraw money from a player's wallet: at most balance less debt."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
     _print_movement(_ask(client, lambda admin: admin.withdraw(user_id, amount, key), key), json=json)
 
 
 @player.command("block")
-def block(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+def block(
+    user_id: UserId,
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
+) -> None:
     """Block a player: logins, bets and withdrawals are refused from now on."""
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "blocked")), json=json)
 
 
 @player.command("unblock")
-def unblock(user_id: UserId, json: Json = False, admin_url: AdminUrl = "", admin_token_file: TokenFile = None) -> None:
+def unblock(
+    user_id: UserId,
+    json: Json = False,
+    admin_url: AdminUrl = "",
+    admin_token_file: TokenFile = None,
+    ca_file: CaFile = None,
+    client_cert_file: ClientCertFile = None,
+) -> None:
     """Activate a blocked player again."""
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
 
 

@@ -30,6 +30,8 @@ COMMANDS: Final = {
     "open-rounds": "history:open_rounds",
     "calls": "calls:calls",
     "explain": "explain:explain",
+    "audit": "audit:audit",
+    "token": "tokens:token",
     "trial-balance": "ledger:trial_balance",
     "verify": "ledger:verify",
     "backup": "backup:backup",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from seamless_wallet.cli.endpoints import admin_address, service_url
+from seamless_wallet.cli.endpoints import admin_address, client_tls, service_url
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import OperatorChoices, Target, TargetError
 from seamless_wallet.errors import SettingsError
@@ -59,6 +59,7 @@ def _described(options: TargetOptions, choices: dict[str, Any]) -> Target:
         hook=options.hook,
         choices=OperatorChoices(**choices),
         timeout_s=options.timeout_s,
+        tls=client_tls(options.ca_file, options.client_cert_file, None),
     )
 
 
@@ -107,6 +108,9 @@ def _of_settings(settings: Settings, options: TargetOptions, choices: dict[str, 
         choices=OperatorChoices(**{**_choices(settings, provider.name), **choices}),
         timeout_s=options.timeout_s,
         decline_memory_s=settings.hot_window_s,
+        tls=client_tls(
+            options.ca_file, options.client_cert_file, None if options.url or options.admin_url else settings
+        ),
     )
 
 
@@ -134,7 +138,7 @@ def _provider_of(settings: Settings, options: TargetOptions) -> Provider:
 
 def _url(settings: Settings, url: str, name: str) -> str:
     """The webhook of our own service; a given URL as it is, with the provider's path if it has none."""
-    base = url or service_url(settings.webhook_host, settings.webhook_port, "URL")
+    base = url or service_url(settings.webhook_host, settings.webhook_port, "URL", settings.scheme)
     return base if _has_path(base) else f"{base.rstrip('/')}/webhook/{name}"
 
 

@@ -65,6 +65,25 @@ AdminUrl = Annotated[str, _of_back_office(help="URL of our back office. Default:
 AdminTokenFile = Annotated[
     Path | None, _of_back_office(help="File that holds the back office's token. Default: from the settings.")
 ]
+TrustedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca-file",
+        rich_help_panel="Webhook",
+        show_default=False,
+        help="Certificates of the authorities that are trusted, in PEM. Default: those of the system, or the "
+        "certificate of the settings.",
+    ),
+]
+IdentityFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--client-cert-file",
+        rich_help_panel="Webhook",
+        show_default=False,
+        help="Certificate and key of this client, in one file in PEM, if it needs one.",
+    ),
+]
 Hook = Annotated[str, _of_back_office(help=_HOOK_HELP)]
 
 SessionChoice = Annotated[
@@ -102,6 +121,8 @@ class TargetOptions:
     currency: Currency = ""
     scale: Scale = None
     timeout_s: Timeout = 10.0
+    ca_file: TrustedFile = None
+    client_cert_file: IdentityFile = None
     player: Players = None
     admin_url: AdminUrl = ""
     admin_token_file: AdminTokenFile = None

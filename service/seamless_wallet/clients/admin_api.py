@@ -7,6 +7,7 @@ patience ends, so that it happens once however often it is sent.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -93,11 +94,21 @@ class Imported(msgspec.Struct, frozen=True):
 class AdminClient:
     """A client of one back office; an asynchronous context manager.
 
-    With `persistent` it also waits for a back office that is not there (yet, or again).
+    `tls`: which servers are trusted; None: those that the system trusts. With `persistent` it also waits for a back
+    office that is not there (yet, or again).
     """
 
-    def __init__(self, url: str, token: str, *, patience_s: float = PATIENCE_S, persistent: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        tls: ssl.SSLContext | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+        persistent: bool = False,
+    ) -> None:
         self._url = url.rstrip("/")
+        self._tls = tls
         self._persistent = persistent
         self._headers = {"Authorization": f"Bearer {token}"}
         self._patience_s = patience_s
@@ -105,7 +116,8 @@ class AdminClient:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=CALL_LIMIT_S)
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
+        connector = aiohttp.TCPConnector(ssl=self._tls or True)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers, timeout=timeout)
         return self
 
     async def __aexit__(
@@ -217,12 +229,12 @@ class AdminClient:
         return answered
 
 
-async def check_access(url: str, token: str, *, user_id: str = "") -> None:
+async def check_access(url: str, token: str, tls: ssl.SSLContext | None = None, *, user_id: str = "") -> None:
     """Ask once, without patience, whether a back office is there and accepts the token. Raises AdminError.
 
     With a `user_id` also whether it knows that player.
     """
-    async with AdminClient(url, token, patience_s=0) as admin:
+    async with AdminClient(url, token, tls, patience_s=0) as admin:
         try:
             await admin.show(user_id or NOBODY)
         except AdminRefused as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from shutil import which
@@ -65,6 +66,7 @@ class Target:
     choices: OperatorChoices = field(default_factory=OperatorChoices)
     timeout_s: float = ANSWER_LIMIT_S
     decline_memory_s: float = 0.0
+    tls: ssl.SSLContext | None = None  # which servers are trusted; None: those that the system trusts
 
     @property
     def scale(self) -> int:
@@ -145,10 +147,10 @@ async def open_back_office(
         return AbsentPort()
     url, token = target.admin
     try:
-        await check_access(url, token)
+        await check_access(url, token, target.tls)
     except AdminRefused as error:
         raise TargetError(f"the back office at {url}: {error}") from None
     except AdminError as error:
         raise TargetError(str(error)) from None
-    admin = AdminClient(url, token, patience_s=patience_s, persistent=persistent)
+    admin = AdminClient(url, token, target.tls, patience_s=patience_s, persistent=persistent)
     return AdminApiPort(await stack.enter_async_context(admin))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterable, Mapping
 from io import BytesIO
 from types import TracebackType
@@ -52,7 +53,10 @@ class HttpAnswer(NamedTuple):
 
 
 class WebhookClient:
-    """One provider that calls one webhook, with its current key; an asynchronous context manager."""
+    """One provider that calls one webhook, with its current key; an asynchronous context manager.
+
+    `tls`: which servers are trusted; None: those that the system trusts.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class WebhookClient:
         *,
         timeout_s: float = ANSWER_LIMIT_S,
         connections_max: int = CONNECTIONS_MAX,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.provider = provider
         self.url = url
@@ -68,11 +73,12 @@ class WebhookClient:
         self.headers = provider.headers(self.key)
         self._timeout_s = timeout_s
         self._connections_max = connections_max
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)
-        connector = aiohttp.TCPConnector(limit=self._connections_max)
+        connector = aiohttp.TCPConnector(limit=self._connections_max, ssl=self._tls or True)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
         return self
 

@@ -38,7 +38,7 @@ async def run_cases(target: Target, cases: Sequence[Case], options: RunOptions) 
     """Play the cases; their results, in the order of the cases. Raises TargetError if nothing can be tried."""
     check_target(target)
     async with AsyncExitStack() as stack:
-        webhook = WebhookClient(target.provider, target.url, timeout_s=target.timeout_s)
+        webhook = WebhookClient(target.provider, target.url, timeout_s=target.timeout_s, tls=target.tls)
         run = RunContext(
             await stack.enter_async_context(webhook),
             await open_back_office(target, stack),

@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
@@ -31,6 +33,8 @@ from typing import Any, Final, cast
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from seamless_wallet.http_server.listener import BACKLOG
+from seamless_wallet.http_server.tls_acceptor import TlsAcceptor
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 
@@ -131,9 +135,15 @@ class LimitedRunner(web.AppRunner):
         handle = _direct(self.app.get(_DIRECT_POSTS, {}), made.request_handler)
         return _LimitedServer(made, handle, self._name, self._connections_max)
 
+    def acceptor(self, listener: socket.socket, tls: ssl.SSLContext | None) -> web.SockSite | TlsAcceptor:
+        """Has connections to a listening socket served, from its `start` until its `stop`."""
+        if tls is None:
+            return web.SockSite(self, listener, backlog=BACKLOG)
+        return TlsAcceptor(listener, tls, cast("_LimitedServer", self.server))
+
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """How many are open, with those whose handshake is under way."""
         return self.server.open_count if isinstance(self.server, _LimitedServer) else 0
 
     def end_connections(self, count: float = math.inf) -> None:
@@ -161,25 +171,69 @@ class _LimitedServer(web.Server):
         arguments = made._kwargs  # noqa: SLF001 - see the top of this module
         super().__init__(cast("Any", handle), request_factory=made.request_factory, **arguments)
         self._arguments = arguments
+        self._handshakes: set[asyncio.Task[None]] = set()
         self.to_end: float = 0  # answers that still have to close their connections
         self.open_count = 0
-        self.open_max = connections_max
-        self.gauge = metrics.HTTP_CONNECTIONS.labels(name)
-        self.refused = metrics.HTTP_CONNECTIONS_REFUSED.labels(name)
-        self.log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
+        self._open_max = connections_max
+        self._gauge = metrics.HTTP_CONNECTIONS.labels(name)
+        self._refused = metrics.HTTP_CONNECTIONS_REFUSED.labels(name)
+        self._unshaken = metrics.TLS_HANDSHAKES_FAILED.labels(name)
+        self._log = RateLimitedLog(every_s=10, monotonic_s=asyncio.get_running_loop().time)
 
     def __call__(self) -> web.RequestHandler:
-        return _CountedConnection(self, loop=asyncio.get_running_loop(), **self._arguments)
+        return _CountedConnection(self, is_counted=False, **self._arguments)
+
+    def secured(self) -> _CountedConnection:
+        """What serves a connection with TLS, which is counted already."""
+        return _CountedConnection(self, is_counted=True, **self._arguments)
+
+    def opened(self) -> bool:
+        """Count a connection. False: it is one too many, and has to be closed at once."""
+        self.open_count += 1
+        self._gauge.inc()
+        if self.open_count <= self._open_max:
+            return True
+        self._refused.inc()
+        self._log.error(
+            "connection_limit_reached",
+            open_max=self._open_max,
+            remedy="limit connections per source in the proxy, or raise `ulimit -n`",
+        )
+        return False
+
+    def closed(self, *, unshaken: bool = False) -> None:
+        """A connection that was counted has ended. `unshaken`: because its handshake failed."""
+        self.open_count -= 1
+        self._gauge.dec()
+        if unshaken:
+            self._unshaken.inc()
+
+    def keep(self, handshake: asyncio.Task[None]) -> None:
+        """Refer to a handshake while it is under way."""
+        self._handshakes.add(handshake)
+        handshake.add_done_callback(self._handshakes.discard)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - aiohttp's own
+        """End all connections, also those that are not secured yet."""
+        for handshake in self._handshakes:
+            handshake.cancel()
+        await asyncio.gather(*self._handshakes, return_exceptions=True)
+        await super().shutdown(timeout)
 
 
 class _CountedConnection(web.RequestHandler):
-    """Closes itself at once if it is one too many. Answers what is not HTTP with a plain 400."""
+    """Closes itself at once if it is one too many. Answers what is not HTTP with a plain 400.
 
-    __slots__ = ("_server",)
+    `is_counted`: it was, when it was accepted.
+    """
 
-    def __init__(self, server: _LimitedServer, **arguments: Any) -> None:
-        super().__init__(server, **arguments)
+    __slots__ = ("_is_counted", "_server", "is_made")
+
+    def __init__(self, server: _LimitedServer, *, is_counted: bool, **arguments: Any) -> None:
+        super().__init__(server, loop=asyncio.get_running_loop(), **arguments)
         self._server = server
+        self._is_counted = is_counted
+        self.is_made = False
 
     def ends_with_this_answer(self) -> bool:
         """Whether this connection is one of those that the server has to end."""
@@ -190,22 +244,13 @@ class _CountedConnection(web.RequestHandler):
         return ends
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        server = self._server
-        server.open_count += 1
-        server.gauge.inc()
+        self.is_made = True
         super().connection_made(transport)
-        if server.open_count > server.open_max:
-            server.refused.inc()
-            server.log.error(
-                "connection_limit_reached",
-                open_max=server.open_max,
-                remedy="limit connections per source in the proxy, or raise `ulimit -n`",
-            )
+        if not self._is_counted and not self._server.opened():
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._server.open_count -= 1
-        self._server.gauge.dec()
+        self._server.closed()
         super().connection_lost(exc)
 
     def handle_error(

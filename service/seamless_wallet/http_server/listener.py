@@ -7,6 +7,7 @@ import socket
 from typing import Final
 
 from seamless_wallet.errors import SettingsError
+from seamless_wallet.tls import PLAIN_HTTP_REMEDY, is_loopback
 
 BACKLOG: Final = 1024
 """Connections that the kernel holds until a process accepts them."""
@@ -36,10 +37,17 @@ def bind_listener(host: str, port: int, setting: str) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def check_plain_http(listener: socket.socket, setting: str) -> None:
+    """Raises SettingsError, which names the setting, unless a listening socket is reached from this machine only."""
+    host = listener.getsockname()[0]
+    if not is_loopback(host):
+        raise SettingsError(f"{setting}_HOST: {host} is no loopback address: {PLAIN_HTTP_REMEDY}")
+
+
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Where a listening socket is reached, with the port that it really has."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _refusal(host: str, port: int, setting: str, error: OSError) -> str:

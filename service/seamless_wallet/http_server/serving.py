@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
@@ -25,10 +26,10 @@ from seamless_wallet.http_server.aiohttp_internals import (
     LimitedRunner,
     ends_connection,
 )
-from seamless_wallet.http_server.listener import BACKLOG
 from seamless_wallet.observability import metrics
 
 if TYPE_CHECKING:
+    from seamless_wallet.http_server.tls_acceptor import TlsAcceptor
     from seamless_wallet.observability.instruments import CounterSeries
 
 BODY_READ_S: Final = 10.0
@@ -86,10 +87,11 @@ def application(server: str, *, body_bytes_max: int, middlewares: Iterable[Middl
 class HttpServer:
     """Serves one application on one listening socket, which other processes may share."""
 
-    def __init__(self, runner: LimitedRunner, listener: socket.socket) -> None:
+    def __init__(self, runner: LimitedRunner, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         self._runner = runner
         self._listener = listener
-        self._site: web.SockSite | None = None  # while connections are accepted
+        self._tls = tls
+        self._site: web.SockSite | TlsAcceptor | None = None  # while connections are accepted
         self._may_accept = False
         self._pause: asyncio.Task[None] | None = None  # for a while others accept
         self._finishing = False
@@ -137,7 +139,7 @@ class HttpServer:
 
     async def _resume(self) -> None:
         if self._site is None and not self._finishing:
-            site = web.SockSite(self._runner, self._listener.dup(), backlog=BACKLOG)
+            site = self._runner.acceptor(self._listener.dup(), self._tls)
             await site.start()
             self._site = site
 
@@ -166,20 +168,25 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         end_s = loop.time() + LINGER_IDLE_S
         await asyncio.sleep(LAST_CONNECTION_S)
-        while (server := self._runner.server) and server.connections and loop.time() < end_s:  # noqa: ASYNC110 - aiohttp sets no event
+        while self._runner.connections and loop.time() < end_s:  # noqa: ASYNC110 - aiohttp sets no event
             await asyncio.sleep(LAST_CONNECTION_S)
 
 
 async def prepare_server(
-    stack: AsyncExitStack, app: web.Application, listener: socket.socket, *, connections_max: int
+    stack: AsyncExitStack,
+    app: web.Application,
+    listener: socket.socket,
+    *,
+    connections_max: int,
+    tls: ssl.SSLContext | None = None,
 ) -> HttpServer:
     """A server of an application of `application`, for at most `connections_max` connections. It accepts none yet.
 
-    The end of `stack` finishes it.
+    With `tls` it speaks HTTPS only. The end of `stack` finishes it.
     """
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)  # connections inherit it
     runner = LimitedRunner(app, app[SERVER_NAME], connections_max=connections_max, shutdown_timeout_s=FINISH_S)
-    server = HttpServer(runner, listener)
+    server = HttpServer(runner, listener, tls)
     await runner.setup()
     stack.push_async_callback(server.finish)
     return server

@@ -21,7 +21,7 @@ Value = int | float | list[int | float]
 Labels = tuple[str, ...]
 """Values of labels, in the order in which a metric declares their names."""
 
-Merge = Literal["sum", "max"]
+Merge = Literal["sum", "max", "min"]
 
 
 class CounterSeries:
@@ -142,7 +142,7 @@ class Counter(Metric[CounterSeries]):
 
 
 class Gauge(Metric[GaugeSeries]):
-    """Declares a gauge. Of several processes it is the sum, or the largest value."""
+    """Declares a gauge. Of several processes it is the sum, the largest or the smallest value."""
 
     kind = "gauge"
 

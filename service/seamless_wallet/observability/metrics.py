@@ -91,14 +91,40 @@ HTTP_CONNECTIONS_REFUSED: Final = Counter(
     labels=["server"],
     start=["webhook", "backoffice"],
 )
+TLS_HANDSHAKES_FAILED: Final = Counter(
+    "wallet_tls_handshakes_failed_total",
+    meaning="Connections to ports with TLS that ended without a handshake, by server: no TLS, no version, cipher or "
+    "certificate that is taken, or 5 s of nothing.",
+    remedy="Ignore those of strangers and of probes that only connect. If a provider cannot call, have it speak TLS "
+    "1.2 or newer, trust the certificate's authority, and send a certificate of its own if one is asked for.",
+    labels=["server"],
+    start=["webhook", "backoffice"],
+)
+TLS_CERTIFICATE_EXPIRY: Final = Gauge(
+    "wallet_tls_certificate_expiry_timestamp_seconds",
+    meaning="When the certificate that is served, or one of its chain, ends to be valid, in seconds since 1970, by "
+    "server. Of several processes the earliest. Missing without TLS.",
+    remedy="Renew the certificate, and send SIGHUP. If it is renewed already, see in the log (`reload_refused`) why it "
+    "is not in force.",
+    labels=["server"],
+    merge="min",
+)
 BACKOFFICE_UNAUTHORIZED: Final = Counter(
     "wallet_backoffice_unauthorized_total",
-    meaning="Calls of the back office that were not let in, by reason: no token (`missing`), a `wrong` one, or not "
-    "checked (`throttled`) after many wrong ones from that address.",
+    meaning="Calls of the back office that were not let in, by reason: no token (`missing`), a `wrong` one, not "
+    "checked (`throttled`) after many wrong ones from that address, or the token of another `role`.",
     remedy="Find the address in the log (`admin_token_refused`). If it is yours, give it the token of now; else "
-    "keep it away from the port.",
+    "keep it away from the port. For `role`, see the audit log.",
     labels=["reason"],
-    start=["missing", "wrong", "throttled"],
+    start=["missing", "wrong", "throttled", "role"],
+)
+ACTIONS_NOT_RECORDED: Final = Counter(
+    "wallet_audit_records_failed_total",
+    meaning="Actions of the back office that could not be recorded in the audit log, and so were not done (`begin`), "
+    "and those whose outcome could not be recorded (`end`).",
+    remedy="Make room on the disk of the ledger; check who may write the file of the audit log.",
+    labels=["step"],
+    start=["begin", "end"],
 )
 ANOMALIES: Final = Counter(
     "wallet_anomalies_total",

@@ -132,7 +132,9 @@ def _merged(merge: Merge, one: Value, other: Value) -> Value:
         return [a + b for a, b in zip(one, other, strict=True)]
     if isinstance(one, list) or isinstance(other, list):
         raise TypeError("a histogram and a number")
-    return max(one, other) if merge == "max" else one + other
+    if merge == "sum":
+        return one + other
+    return max(one, other) if merge == "max" else min(one, other)
 
 
 def _flat(values: Mapping[str, Mapping[Labels, Value]]) -> dict[str, list[Any]]:

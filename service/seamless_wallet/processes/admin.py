@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
+from seamless_wallet.access_roles import ADMIN_NAME, AccessRole, TokenHolder, token_digest
 from seamless_wallet.backoffice import backoffice_app
 from seamless_wallet.commands import BACK_OFFICE
 from seamless_wallet.observability import metrics
 from seamless_wallet.observability.collector import Collector
 from seamless_wallet.observability.process_counters import ProcessCounters
+from seamless_wallet.processes.action_log import kept_actions
 from seamless_wallet.processes.assembly import AssembledWallet, assembled_wallet
 from seamless_wallet.processes.call_decoder import RecordedRequests
 from seamless_wallet.processes.call_history import CallCollection, open_calls, recorded_calls
@@ -42,7 +44,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
     port = ListeningSocket("WALLET_ADMIN", fd)
 
     async def main(settings: Settings, generation: Generation, counters: ProcessCounters) -> None:
-        token = admin_token(settings)
+        holders = [_admin(settings), *(token.holder(name) for name, token in settings.tokens.items())]
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
             account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
@@ -64,10 +66,11 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 clock=assembled.clock,
                 randomness=assembled.randomness,
                 scales=settings.currencies,
-                token=token.get_secret_value(),
+                holders=holders,
                 readiness=readiness.components,
                 exposition=collector.exposition,
                 calls=calls,
+                actions=await stack.enter_async_context(kept_actions(settings, assembled.clock)),
                 call_decoder=RecordedRequests(build_providers(settings), assembled.clock),
                 recorder=recorder,
             )
@@ -79,7 +82,8 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
                 balances = TrialBalanceGauges(verified, assembled.clock)
                 measuring_balances = measuring(balances.measure, settings.verify_every_s, READ_REST_FACTOR)
                 await stack.enter_async_context(measuring_balances)
-            server = await http_server(stack, app, port.share(settings.admin_host, settings.admin_port))
+            listener = port.share(settings.admin_host, settings.admin_port, may_be_plain=settings.may_be_plain)
+            server = await http_server(stack, app, listener, settings, settings.admin_tls())
 
             async def become_ready() -> None:
                 await accept_when_ready(server, assembled, generation.take_over, patience_s=0.0)
@@ -88,6 +92,11 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             await generation.run_until_ended(become_ready(), lambda: assembled.is_ready, port.close)
 
     return run_process("admin", settings, main, parent_fd, standby=standby)
+
+
+def _admin(settings: Settings) -> TokenHolder:
+    """Who holds the admin token."""
+    return TokenHolder(ADMIN_NAME, AccessRole.ADMIN, token_digest(admin_token(settings).get_secret_value()))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from seamless_wallet.http_server.listener import bind_listener, url_of
+from seamless_wallet.http_server.listener import bind_listener, check_plain_http, url_of
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.observability.process_health import ProcessHealth
 from seamless_wallet.observability.structlog_import import structlog
@@ -26,6 +26,8 @@ async def served_health(role: str, settings: Settings, lifetime: Lifetime) -> As
     listener = None
     if settings.health_port is not None and not lifetime.has_parent:
         listener = bind_listener(settings.health_host, settings.health_port, "WALLET_HEALTH")
+        if settings.plain_http == "loopback":
+            check_plain_http(listener, "WALLET_HEALTH")
         log.info("health_served", url=url_of(listener))
     health = ProcessHealth(role, run_directory(settings), lifetime.states)
     async with health.served(listener):

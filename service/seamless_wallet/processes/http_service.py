@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import ssl
 from contextlib import AsyncExitStack
 from typing import Final
 
 from aiohttp import web
 
-from seamless_wallet.http_server.listener import bind_listener
-from seamless_wallet.http_server.serving import HttpServer, prepare_server
+from seamless_wallet.http_server.listener import bind_listener, check_plain_http
+from seamless_wallet.http_server.serving import SERVER_NAME, HttpServer, prepare_server
+from seamless_wallet.observability import metrics
 from seamless_wallet.processes.assembly import AssembledWallet
+from seamless_wallet.settings import Settings
 from seamless_wallet.supervisor.passed_sockets import PassedSockets
+from seamless_wallet.tls import expiry_s
 
 OPEN_FILES: Final = 65_536
 """What a process asks for, if the hard limit allows."""
@@ -33,12 +37,17 @@ class ListeningSocket:
         self._setting = setting
         self._socket = None if fd is None else socket.socket(fileno=fd)
 
-    def share(self, host: str, port: int) -> socket.socket:
-        """The listening socket. Close it when it is not needed any more. Raises SettingsError if it cannot be had."""
+    def share(self, host: str, port: int, *, may_be_plain: bool) -> socket.socket:
+        """The listening socket. Close it when it is not needed any more. Raises SettingsError if it cannot be had.
+
+        `may_be_plain`: it speaks TLS, or plain HTTP is allowed whoever can reach it.
+        """
         if self._socket is None:
             passed = PassedSockets()
             self._socket = passed.take(port) or bind_listener(host, port, self._setting)
             passed.check_all_taken(f"{self._setting}_PORT")
+        if not may_be_plain:
+            check_plain_http(self._socket, self._setting)
         return self._socket.dup()
 
     def close(self) -> None:
@@ -47,9 +56,18 @@ class ListeningSocket:
             self._socket.close()
 
 
-async def http_server(stack: AsyncExitStack, app: web.Application, listener: socket.socket) -> HttpServer:
+async def http_server(
+    stack: AsyncExitStack,
+    app: web.Application,
+    listener: socket.socket,
+    settings: Settings,
+    tls: ssl.SSLContext | None,
+) -> HttpServer:
     """A server on a listening socket. It accepts nothing yet. The end of the stack finishes it."""
-    return await prepare_server(stack, app, listener, connections_max=connections_max())
+    if settings.tls_cert is not None:
+        expiry = metrics.TLS_CERTIFICATE_EXPIRY.labels(app[SERVER_NAME])
+        expiry.set(expiry_s(settings.tls_cert.get_secret_value()))
+    return await prepare_server(stack, app, listener, connections_max=connections_max(), tls=tls)
 
 
 async def accept_when_ready(

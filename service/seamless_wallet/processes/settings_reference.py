@@ -13,7 +13,8 @@ from seamless_wallet.settings.explain import default_text
 from seamless_wallet.settings.field_types import OneOf
 from seamless_wallet.settings.model import Settings
 from seamless_wallet.settings.provider_settings import ProviderSettings
-from seamless_wallet.settings.sources import PREFIX, PROVIDER_SECRETS, SECRETS, TABLES
+from seamless_wallet.settings.sources import PREFIX, PROVIDER_SECRETS, SECRETS, TABLES, TOKEN_SECRETS
+from seamless_wallet.settings.token_settings import TokenSettings
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -52,6 +53,21 @@ allow = ["192.0.2.0/24"]
 """
 
 
+TOKENS: Final = """
+## Tokens
+
+In the TOML file only: one table `[tokens.<name>]` for each token of the back office beside the admin token, such as
+`wallet token new ann --role support` prints. The name is what the audit log calls the holder. It consists of `a-z`,
+`0-9` and `-`, and is not `admin`.
+
+```toml
+[tokens.ann]
+role = "support"
+sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+```
+"""
+
+
 def reference() -> str:
     """The whole page, as Markdown."""
     variables = {PREFIX + key.upper(): field for key, field in Settings.model_fields.items() if key not in TABLES}
@@ -65,6 +81,8 @@ def reference() -> str:
             f"\nDefault: {default_text(currencies)}.",
             PROVIDERS,
             *_table(ProviderSettings.model_fields, PROVIDER_SECRETS, "_file"),
+            TOKENS,
+            *_table(TokenSettings.model_fields, TOKEN_SECRETS, "_file"),
             "",
         ]
     )

@@ -45,8 +45,8 @@ def run_worker(
                 recorder=recorder,
                 watchers=watchers,
             )
-            listener = port.share(settings.webhook_host, settings.webhook_port)
-            server = await http_server(stack, app, listener)
+            listener = port.share(settings.webhook_host, settings.webhook_port, may_be_plain=settings.may_be_plain)
+            server = await http_server(stack, app, listener, settings, settings.webhook_tls())
             generation.lifetime.connections = lambda: server.connections
             generation.lifetime.on_surplus = server.give_away
             becoming_ready = accept_when_ready(server, assembled, generation.take_over, settings.deadline_ms / 1000)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import BaseModel
+
 from seamless_wallet.settings.model import Settings
 from seamless_wallet.settings.provider_settings import ProviderSettings
+from seamless_wallet.settings.token_settings import TokenSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
+
+NAMED: Final[dict[str, type[BaseModel]]] = {"providers": ProviderSettings, "tokens": TokenSettings}
+"""Settings that have a table for each name."""
 
 VALUE_CHARACTERS_MAX: Final = 60
 """A wrong value with more characters is not repeated."""
@@ -48,9 +54,9 @@ def _named(path: list[str]) -> list[str]:
 
 def _field(path: list[str]) -> FieldInfo | None:
     """The wrong setting, if it has a description."""
-    if path[0] == "providers" and len(path) > 2:
-        return ProviderSettings.model_fields.get(path[2])
-    return Settings.model_fields.get(path[0]) if path[0] != "providers" else None
+    if path[0] in NAMED:
+        return NAMED[path[0]].model_fields.get(path[2]) if len(path) > 2 else None
+    return Settings.model_fields.get(path[0])
 
 
 def _shown(error: ErrorDetails, field: FieldInfo | None) -> str:

@@ -13,7 +13,8 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from seamless_wallet.ciphers import CIPHERS, KEY_ENCODINGS
 from seamless_wallet.money import SCALE_MAX
 from seamless_wallet.provider_choices import PROVIDER_NAME
-from seamless_wallet.settings.urls import check_host, check_ledger_url, check_redis_url, check_token
+from seamless_wallet.settings.urls import check_digest, check_host, check_ledger_url, check_redis_url, check_token
+from seamless_wallet.tls import check_certificates
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -72,6 +73,8 @@ class OneOf:
 RedisUrl = Annotated[SecretStr, _checked(check_redis_url)]
 LedgerUrl = Annotated[SecretStr, _checked(check_ledger_url)]
 Token = Annotated[SecretStr, _checked(check_token)]
+Digest = Annotated[SecretStr, _checked(check_digest)]  # somebody may have written the token itself
+Certificates = Annotated[SecretStr, _checked(check_certificates)]
 Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_network)], ...], BeforeValidator(_split)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}[A-Z0-9]{0,9}$")]
 Currencies = Annotated[tuple[Currency, ...], BeforeValidator(_split), AfterValidator(_not_empty)]
@@ -80,6 +83,7 @@ Scale = Annotated[Whole, Field(ge=0, le=SCALE_MAX)]
 CipherName = Annotated[str, OneOf(CIPHERS)]
 KeyEncoding = Annotated[str, OneOf(KEY_ENCODINGS)]
 ProviderName = Annotated[str, StringConstraints(pattern=f"^{PROVIDER_NAME.pattern}$")]
+TokenName = ProviderName
 Host = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(check_host)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 Traces = Literal["off", "otlp"]

@@ -31,7 +31,9 @@ DATA_FILES: Final = (
 )
 """What the wallet keeps in its data directory. What else lies there is never read."""
 
-SECRET_BYTES_MAX: Final = 4096
+SECRET_BYTES_MAX: Final = 256 * 1024
+"""The certificates of many authorities may be one file."""
+
 TOKEN_BYTES: Final = 32
 
 

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.settings.explain import explain
@@ -17,6 +17,7 @@ from seamless_wallet.settings.model import Settings
 from seamless_wallet.settings.path_checks import check_name, check_paths
 from seamless_wallet.settings.provider_settings import ProviderSettings
 from seamless_wallet.settings.secret_files import read_secret
+from seamless_wallet.settings.token_settings import TokenSettings
 from seamless_wallet.trusted_paths import UntrustedPath, open_trusted
 
 if TYPE_CHECKING:
@@ -24,12 +25,19 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "WALLET_"
 CONFIG_FILE: Final = "wallet.toml"
-TABLES: Final = frozenset({"currencies", "providers"})
+TABLES: Final = frozenset({"currencies", "providers", "tokens"})
 """Settings that are tables: they can stand in the TOML file only."""
-SECRETS: Final = frozenset({"redis_url", "ledger_url", "admin_token"})
+SECRETS: Final = frozenset(
+    {"redis_url", "ledger_url", "admin_token", "tls_cert", "tls_key", "webhook_tls_client_ca", "admin_tls_client_ca"}
+)
 """Settings that may have a file of their own, which the setting with `_file` at its end names."""
 PROVIDER_SECRETS: Final = frozenset({"api_key", "previous_api_key"})
-PROVIDER_KEYS: Final = frozenset(ProviderSettings.model_fields) | {f"{name}_file" for name in PROVIDER_SECRETS}
+TOKEN_SECRETS: Final = frozenset({"token"})
+NAMED_TABLES: Final[dict[str, tuple[type[BaseModel], frozenset[str]]]] = {
+    "providers": (ProviderSettings, PROVIDER_SECRETS),
+    "tokens": (TokenSettings, TOKEN_SECRETS),
+}
+"""Settings that have a table for each name, what such a table has, and which of it are secrets."""
 KEYS: Final = (frozenset(Settings.model_fields) - {"config"}) | {f"{name}_file" for name in SECRETS}
 SERVICE_LINK: Final = re.compile(r"WALLET_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 """Variables that Kubernetes adds to the environment of every pod beside a service called `wallet…`."""
@@ -48,7 +56,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         settings = Settings.model_validate(merged | {"config": config})
     except ValidationError as error:
-        raise SettingsError(explain(error, {key: PREFIX + key.upper() for key in given}, origin)) from None
+        raise SettingsError(
+            explain(error, {key.removesuffix("_file"): PREFIX + key.upper() for key in given}, origin)
+        ) from None
     if config and "WALLET_CONFIG" not in environ and config.parent != settings.data_dir:
         raise SettingsError(
             f"data_dir{origin}: names another directory than that of this file; set WALLET_DATA_DIR instead"
@@ -102,28 +112,36 @@ def _toml(path: Path) -> dict[str, Any]:
     for key in written:
         if key not in KEYS | TABLES:
             raise SettingsError(f"{key} in {path}: there is no such setting; {_nearest(key, KEYS | TABLES)}")
-    providers = written.get("providers", {})
-    for name, provider in providers.items() if isinstance(providers, dict) else ():
-        for key in provider if isinstance(provider, dict) else ():
-            if key not in PROVIDER_KEYS:
-                place = f"providers.{name}.{key} in {path}"
-                raise SettingsError(f"{place}: there is no such setting; {_nearest(key, PROVIDER_KEYS)}")
+    for setting in NAMED_TABLES:
+        _check_tables(setting, written.get(setting), path)
     if "data_dir" in written:
         written["data_dir"] = path.parent / str(written["data_dir"])
     return written
 
 
+def _check_tables(setting: str, tables: Any, path: Path) -> None:
+    """Whether every name in the tables of this setting is known. Raises SettingsError."""
+    model, secrets = NAMED_TABLES[setting]
+    known = frozenset(model.model_fields) | {f"{name}_file" for name in secrets}
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        for key in table if isinstance(table, dict) else ():
+            if key not in known:
+                place = f"{setting}.{name}.{key} in {path}"
+                raise SettingsError(f"{place}: there is no such setting; {_nearest(key, known)}")
+
+
 def _read_files(source: Mapping[str, Any], base: Path, place: str) -> dict[str, Any]:
     """The source with each `…_file` replaced by the content of that file. Relative paths start at `base`."""
     values = _replace_files(source, SECRETS, base, place)
-    providers = values.get("providers")
-    if isinstance(providers, dict):
-        values["providers"] = {
-            name: _replace_files(table, PROVIDER_SECRETS, base, place.replace("{}", f"providers.{name}.{{}}"))
-            if isinstance(table, dict)
-            else table
-            for name, table in providers.items()
-        }
+    for setting, (_, secrets) in NAMED_TABLES.items():
+        tables = values.get(setting)
+        if isinstance(tables, dict):
+            values[setting] = {
+                name: _replace_files(table, secrets, base, place.replace("{}", f"{setting}.{name}.{{}}"))
+                if isinstance(table, dict)
+                else table
+                for name, table in tables.items()
+            }
     return values
 
 

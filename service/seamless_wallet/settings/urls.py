@@ -91,6 +91,12 @@ def check_token(token: str) -> None:
         )
 
 
+def check_digest(digest: str) -> None:
+    """Raises ValueError unless it is a SHA-256 in hexadecimal digits."""
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise ValueError("should be 64 hexadecimal digits, as `wallet token new` prints them")
+
+
 def _split(url: str) -> SplitResult:
     with suppress(ValueError):  # its text may hold the password
         parts = urlsplit(url)

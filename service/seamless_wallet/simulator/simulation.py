@@ -65,7 +65,11 @@ async def simulate(
     check_target(target)
     async with AsyncExitStack() as stack:
         client = WebhookClient(
-            target.provider, target.url, timeout_s=target.timeout_s, connections_max=simulation.concurrency
+            target.provider,
+            target.url,
+            timeout_s=target.timeout_s,
+            connections_max=simulation.concurrency,
+            tls=target.tls,
         )
         webhook = WebhookCaller(await stack.enter_async_context(client), on_exchange)
         port = await open_back_office(target, stack, patience_s=simulation.retry_s, persistent=True)

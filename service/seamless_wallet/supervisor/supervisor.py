@@ -18,7 +18,7 @@ import structlog
 
 from seamless_wallet.errors import SettingsError
 from seamless_wallet.exit_status import EXIT_FAILURE
-from seamless_wallet.http_server.listener import bind_listener, url_of
+from seamless_wallet.http_server.listener import bind_listener, check_plain_http, url_of
 from seamless_wallet.observability.process_health import ProcessHealth
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.settings.sources import PREFIX
@@ -111,7 +111,7 @@ class Supervisor:
         """Keep the children running until told to stop, and stop them, whatever happens. Raises what is a bug."""
         tasks = [
             self._task(self._family.start()),
-            self._task(self._announce(ServiceUrls(url_of(webhook), url_of(admin)))),
+            self._task(self._announce(self._urls(webhook, admin))),
             self._task(self._watch()),
             self._task(self._reload_for_ever(webhook, admin)),
         ]
@@ -151,6 +151,9 @@ class Supervisor:
             for host, port, setting in ports
         )
         passed.check_all_taken("WALLET_WEBHOOK_PORT, WALLET_ADMIN_PORT")
+        if not settings.may_be_plain:
+            for listener, (_, _, setting) in zip((webhook, admin), ports, strict=True):
+                check_plain_http(listener, setting)
         return webhook, admin
 
     def _roles_of(self, settings: Settings, webhook: socket.socket, admin: socket.socket) -> Sequence[Role]:
@@ -168,6 +171,10 @@ class Supervisor:
         }
         changed = self._family.changed.set
         return Child(role, environ, self._settings.pid_dir, self._on_child_failure, changed, on_trial=on_trial)
+
+    def _urls(self, webhook: socket.socket, admin: socket.socket) -> ServiceUrls:
+        scheme = self._settings.scheme
+        return ServiceUrls(url_of(webhook, scheme), url_of(admin, scheme))
 
     async def _announce(self, urls: ServiceUrls) -> None:
         """Say once that all children are ready. The service manager is told already when all of them run."""

@@ -15,10 +15,11 @@ from seamless_wallet.calls.spool import Spool
 from seamless_wallet.observability.process_counters import ProcessCounters
 from seamless_wallet.processes.call_decoder import RecordedRequests
 from seamless_wallet.providers import build_provider
+from seamless_wallet.stores.sqlite_actions import SqliteActions
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.unit.backoffice.doubles import (
+    HOLDERS,
     SCALES,
-    TOKEN,
     FakeClock,
     FakeHistory,
     FakeLedger,
@@ -35,6 +36,7 @@ async def office(tmp_path):
     wallet = FakeWallet(ledger)
     clock = FakeClock()
     spool = Spool(tmp_path / "calls", "a")
+    actions = SqliteActions(tmp_path / "audit.db")
     calls = SqliteCalls(tmp_path / "calls.db", spool)
     provider = build_provider(
         random_bytes=os.urandom, name="dowinn", api_id="a", api_key="k" * 32, currencies={"KRW": 2}
@@ -53,15 +55,16 @@ async def office(tmp_path):
             clock=clock,
             randomness=FakeRandomness(),
             scales=SCALES,
-            token=TOKEN,
+            holders=HOLDERS,
             readiness=readiness,
             exposition=ProcessCounters("admin").exposition,
             calls=calls,
+            actions=actions,
             call_decoder=RecordedRequests({"dowinn": provider}, clock),
             recorder=SimpleNamespace(record=recorded.append),
         )
 
-    async with calls, TestClient(TestServer(build())) as client:
+    async with calls, actions, TestClient(TestServer(build())) as client:
         served = Office(client, wallet, ledger, {"redis": "ok", "ledger": "ok"}, build, clock)
-        served.calls, served.spool, served.recorded = calls, spool, recorded
+        served.calls, served.spool, served.recorded, served.actions = calls, spool, recorded, actions
         yield served

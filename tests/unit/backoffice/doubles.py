@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from yarl import URL
 
+from seamless_wallet.access_roles import AccessRole, TokenHolder, token_digest
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.commands import BET_KINDS, Answer, Code, Command, Item, Kind, Policy, event_digest, fingerprint
@@ -25,10 +26,14 @@ from seamless_wallet.ledger.records import (
     PlayersQuery,
 )
 from seamless_wallet.ports import Moments
+from seamless_wallet.stores.sqlite_actions import SqliteActions
 from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.entries import entry_of
 
 TOKEN = "correct horse battery"
+TOKENS = {role: f"{role} horse battery" for role in AccessRole} | {AccessRole.ADMIN: TOKEN}
+HOLDERS = [TokenHolder(f"{role}-holder", role, token_digest(token)) for role, token in TOKENS.items()]
+"""One for each role."""
 NOW_MS = 1_767_225_600_123  # 2026-01-01T00:00:00.123Z
 SCALES = {"KRW": 2, "JPY": 0}
 
@@ -212,6 +217,7 @@ class Office:
     calls: SqliteCalls
     spool: Spool
     recorded: list[CallRecord]
+    actions: SqliteActions
 
     def __init__(
         self,

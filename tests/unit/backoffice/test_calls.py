@@ -8,11 +8,12 @@ import json
 
 import pytest
 
+from seamless_wallet.access_roles import AccessRole
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.ledger.ports import StoreError
 from tests.call_history import call_record, encode_batch
-from tests.unit.backoffice.doubles import NOW_MS, SCALES, TOKEN, fields, played, slug
+from tests.unit.backoffice.doubles import NOW_MS, SCALES, TOKEN, TOKENS, fields, played, slug
 
 CANCEL = {
     "transaction_id": "c-1",
@@ -180,6 +181,32 @@ async def test_what_must_not_be_decided_again_is_refused(office, changes, asked,
     answered, _, body = await office.call("POST", f"/v1/calls/{call_id}/replay", asked)
     assert (answered, slug(body)) == (status, kind)
     assert office.wallet.commands == office.recorded == []
+
+
+async def test_a_bet_is_decided_again_only_with_the_money_role(office):
+    """Its game may be over. The support may have a cancel decided again."""
+    bet = CANCEL | {
+        "transaction_id": "b-1",
+        "event_type": "bet",
+        "data": {
+            "currency": "KRW",
+            "game_type": "BAC",
+            "table_no": "1",
+            "game_no": "r1",
+            "total_bet_amount": 4,
+            "bets": [{"bet_index": "1", "bet_type": "banker", "bet_amount": 4}],
+        },
+    }
+    text = json.dumps(bet).encode()
+    await office.create()
+    bet_call = cancel(event="bet", request=text, request_bytes=len(text), received_ms=NOW_MS + 1)
+    found = await keep(office, cancel(), bet_call)
+    least = {"bet": AccessRole.MONEY, "cancel": AccessRole.SUPPORT}
+    for call_id, (kind, needed) in zip(found, least.items(), strict=True):
+        for role, token in TOKENS.items():
+            asked = {"confirm": kind, "reason": "they gave up"}
+            status, _, told = await office.call("POST", f"/v1/calls/{call_id}/replay", asked, token=token)
+            assert status == (200 if role.includes(needed) else 403), (kind, role, told)
 
 
 async def test_a_player_is_erased(office):

@@ -12,6 +12,7 @@ import pytest
 import structlog
 from aiohttp import web
 
+from seamless_wallet.access_roles import AccessRole, TokenHolder, token_digest
 from seamless_wallet.backoffice import backoffice_app, handlers
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.application import BODY_BYTES_MAX
@@ -54,11 +55,12 @@ def test_an_empty_token_is_refused_at_start():
             clock=None,  # type: ignore[arg-type]
             randomness=None,  # type: ignore[arg-type]
             scales={},
-            token="",
+            holders=[TokenHolder("nobody", AccessRole.ADMIN, token_digest(""))],
             readiness=None,  # type: ignore[arg-type]
             exposition=None,  # type: ignore[arg-type]
             calls=None,  # type: ignore[arg-type]
             call_decoder=None,  # type: ignore[arg-type]
+            actions=None,  # type: ignore[arg-type]
         )
 
 

@@ -4,7 +4,8 @@ aiohttp has no public way to do what follows:
 
 - **Count and limit open connections.** aiohttp accepts as many as come, and each one costs a file and memory. The
   server makes its connections in `Server.__call__`, from `Server._kwargs`; the runner makes the server in
-  `AppRunner._make_server`. Both are overridden, so that connections are of a class of ours.
+  `AppRunner._make_server`. Both are overridden, so that connections are of a class of ours. With TLS they are counted
+  even before their handshake (`tls_acceptor`).
 - **Answer what is not HTTP without repeating it.** aiohttp's own 400 quotes the line that it could not read. A proxy
   would log that answer, and the line may hold an Api-Key. `RequestHandler.handle_error` is overridden.
 - **Find a handler by one look-up, and write an answer in one piece.** An application resolves every request anew, and

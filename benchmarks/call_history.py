@@ -20,6 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
+import asyncpg
+
 from benchmarks.processes import cpu_of, used_between
 from seamless_wallet.calls.recorder import Recorder
 from seamless_wallet.calls.spool import Spool
@@ -34,6 +36,9 @@ from tests.postgres_server import Postgres
 
 WORKER_LIMIT_US: Final = 8.0
 ALL_LIMIT_US: Final = 40.0
+
+FOR_EVER_MS: Final = 2**42
+"""After all calls."""
 
 REQUEST: Final = b'{"transaction_id":"2_bench_1771000001000_bet_1","event_type":"bet"' + b"," + b"x" * 530 + b"}"
 REPLY: Final = b'{"code":"R0","event_type":"bet","timestamp":1771000001,"user_id":"player-1","latest_balance":100}'
@@ -61,6 +66,15 @@ def calls_of(count: int) -> list[Call]:
     return made
 
 
+async def size_in(server: Postgres) -> int:
+    """Bytes of all partitions, with their indexes. Empties them."""
+    connection = await asyncpg.connect(server.url())
+    size = await connection.fetchval("SELECT sum(pg_total_relation_size('calls.call_' || first_id)) FROM calls.piece")
+    await connection.execute("TRUNCATE calls.call")
+    await connection.close()
+    return int(size)
+
+
 async def measure(directory: Path, calls: list[Call], server: Postgres | None) -> tuple[float, float, float]:
     """CPU microseconds per call: of the worker, of the collector, and of PostgreSQL."""
     clock = SystemClock()
@@ -86,8 +100,12 @@ async def measure(directory: Path, calls: list[Call], server: Postgres | None) -
         await store.collect()
         collector_s = time.process_time() - began_s
         backend_s = sum(used_between(before, cpu_of(roots)).values())
-    if not server:
-        print(f"{(directory / 'calls.db').stat().st_size / len(calls):.0f} bytes a call in the file; ", end="")
+        size = await size_in(server) if server else (directory / "calls.db").stat().st_size
+        began_s = time.process_time()
+        while await store.prune(FOR_EVER_MS, 2**60):
+            pass
+        deleting_s = time.process_time() - began_s
+    print(f"{size / len(calls):.0f} bytes a call, {deleting_s * 1e6 / len(calls):.1f} µs to delete it; ", end="")
     return worker_s * 1e6 / len(calls), collector_s * 1e6 / len(calls), backend_s * 1e6 / len(calls)
 
 

@@ -75,13 +75,14 @@ async def test_a_store_that_hangs_holds_up_nobody(tmp_path, monkeypatch):
     monkeypatch.setattr(recorder_module, "BATCH_BYTES_MAX", 1_000)
     monkeypatch.setattr(recorder_module, "END_LIMIT_S", 0.01)
     recorder = recorder_of(Hanging(tmp_path / "calls", "a"))
-    before = dropped("queue")
+    before, before_disk = dropped("queue"), dropped("disk")
     try:
         async with recorder.running():
             for _ in range(1000):
                 recorder.record(BET)
             most = 10_000 // len(encode_batch([BET])) + 20
             assert 1000 - most <= dropped("queue") - before < 1000
+        assert dropped("queue") - before + dropped("disk") - before_disk == 1000
     finally:
         hangs.set()
 

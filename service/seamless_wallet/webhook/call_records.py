@@ -92,7 +92,7 @@ class CallRecords:
                 user_id,
                 transaction_id,
                 game_no,
-                answer.code,
+                str(answer.code),  # encoded faster than a member of an enum
                 answer.reason,
                 answer.detail,
                 call.problem,

@@ -20,7 +20,7 @@ from seamless_wallet.stores.postgres import archiving
 from seamless_wallet.stores.postgres.primary import connect
 from seamless_wallet.stores.postgres.sql import ARCHIVE_SQL
 from tests.acceptance.service_process import environment, run
-from tests.store.books import PROVIDER, START_MS, Book
+from tests.store.books import PROVIDER, START_MS, Book, user_of
 
 BACKENDS = ("postgres",)
 JANUARY, FEBRUARY = date(2026, 1, 1), date(2026, 2, 1)
@@ -69,6 +69,7 @@ async def filled(backend, store, book: Book, other: Book) -> None:
     book.result("g1", a=(1_000, 950))
     book.cancel("g1", b=500)
     other.bet("h1", a=700)
+    other.create(user_of(1, 2, nth=1)).void = "unstorable"
     await store.commit([book.take(), other.take()])
     january = len(book.entries), len(other.entries)
     other.result("h1", a=(700, -700))  # a bet of January is settled in February
@@ -152,7 +153,7 @@ def test_the_commands_archive_a_month_and_name_its_file(backend, months, book, t
     assert done.returncode == 0, done.stderr
     file = tmp_path / "var" / "archive-2026-01.jsonl.zst"
     told = json.loads(done.stdout)
-    assert (told["file"], told["entries"], told["dropped"]) == (str(file), 8, False)
+    assert (told["file"], told["entries"], told["dropped"]) == (str(file), 9, False)
     entries = run(["entries", book.user, "--json"], environ)
     assert entries.stderr == f"Entries of 2026-01 are archived: {file}\n"
     assert len(json.loads(entries.stdout)) == len(book.entries) - 5
@@ -184,9 +185,11 @@ async def test_the_file_can_be_read_by_a_person_and_proven_by_a_program(backend,
     with zstandard.open(file, "rt") as text:
         first, *lines, last = [json.loads(line) for line in text]
     assert (first["ledger"], first["month"]) == (months.uuid, "2026-01")
-    assert last["entries"] == len(lines) == 8
+    assert last["entries"] == len(lines) == 9
     bet = next(line for line in lines if line["kind"] == "bet" and line["user_id"] == book.user)
     assert (bet["balance_delta"], bet["balance"], bet["effects"]) == ("-15.00", "85.00", "++")
+    void = next(line for line in lines if line["kind"] == "void")
+    assert (void["effects"], void["event"], void["balance"]) == ("unstorable", None, "0")
     assert [(item["bet_index"], item["amount"]) for item in bet["event"]["items"]] == [("a", "10.00"), ("b", "5.00")]
 
 
@@ -206,7 +209,7 @@ async def test_a_damaged_archive_is_refused(backend, months, tmp_path, harm):
     file.write_bytes(harmed.get(harm, data))
     with pytest.raises(ArchiveRefused, match=r"^the archive .* (is damaged|does not hold together): "):
         await archive(backend, file, drop=True)
-    assert backend.rows("SELECT count(*) FROM entry_2026_01") == [(8,)]
+    assert backend.rows("SELECT count(*) FROM entry_2026_01") == [(9,)]
     file.unlink()
     again = await archive(backend, file, drop=True)  # the table is still there: it is written again
     assert (again.again, again.dropped) == (True, True)
@@ -238,7 +241,7 @@ async def test_months_that_must_stay_are_refused_in_one_line(backend, months, bo
 async def test_a_ledger_with_findings_is_not_archived(backend, months, tmp_path):
     """Else its closing figures would make it right."""
     backend.tamper("UPDATE wallet SET balance = balance + 1")
-    with pytest.raises(ArchiveRefused, match=r"does not hold together, and nothing of it is archived: \d+ findings"):
+    with pytest.raises(ArchiveRefused, match=r"does not hold together, and nothing of it is archived: "):
         await archive(backend, tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
 
@@ -358,7 +361,7 @@ async def test_the_writer_goes_on_while_a_month_is_archived(backend, months, boo
     assert await reader.fetchval("SELECT count(*) FROM ledger.entry WHERE month > ledger.archived()") == entries
     await transaction.rollback()
     await reader.close()
-    assert (await task).entries == 8
+    assert (await task).entries == 9
     assert await findings(months) == []
     after = await months.trial_balance()
     assert after["KRW"]["player"] == before["KRW"]["player"] + commits + 20

@@ -171,11 +171,10 @@ class _Copy:
     # ------------------------------------------------------------------ and proven
 
     async def _verify(self) -> None:
-        findings = [finding async for finding in verify_snapshot(self._connection, self._bars("Checking the copy"))]
-        if findings:
+        async for finding in verify_snapshot(self._connection, self._bars("Checking the copy")):
             raise CopyFailed(
-                f"the copy of {self._path} does not hold together, and nothing of it was kept: "
-                f"{len(findings)} findings, the first is: {findings[0].text}; run `wallet verify`"
+                f"the copy of {self._path} does not hold together, and nothing of it was kept: {finding.text}; "
+                "run `wallet verify`"
             )
 
     async def _compare(self, digests: Mapping[str, str], shards: int) -> None:

@@ -150,11 +150,9 @@ class _Archiving:
     async def _check_ledger(self) -> None:
         """Whether it holds together, and the month has no open bets. Raises ArchiveRefused."""
         await self._check_bets()
-        findings = [finding async for finding in verify_snapshot(self._connection, self._bars("Checking the ledger"))]
-        if findings:
+        async for finding in verify_snapshot(self._connection, self._bars("Checking the ledger")):
             raise ArchiveRefused(
-                "the ledger does not hold together, and nothing of it is archived: "
-                f"{len(findings)} findings, the first is: {findings[0].text}; run `wallet verify`"
+                f"the ledger does not hold together, and nothing of it is archived: {finding.text}; run `wallet verify`"
             )
 
     async def _check_bets(self) -> None:
@@ -205,7 +203,7 @@ class _Archiving:
         return proof, chains.ends
 
     def _check_file(self, target: Path, header: Header) -> None:
-        if target.exists() and read_header(target) != header:
+        if target.exists() and read_header(target).ledger != header.ledger:
             raise ArchiveRefused(f"{target} is the archive of another ledger: choose another name")
 
     async def _keep(self, proof: Proof, ends: Mapping[int, ChainEnd]) -> None:

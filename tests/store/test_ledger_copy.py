@@ -116,7 +116,7 @@ async def test_the_writer_goes_on_from_a_copy_and_its_months_can_be_archived(
             assert await findings(store) == []
 
 
-@pytest.mark.parametrize("step", ["add_month", "set_shard", "analyze", "entries", "script"])
+@pytest.mark.parametrize("step", ["set_shard", "script"])
 async def test_a_copy_that_is_killed_is_not_there(backend, filled, target, monkeypatch, step):
     """The database is as empty as it was, and the same command again ends it."""
     query = IMPORT_SQL[step]

@@ -70,7 +70,7 @@ async def test_a_flood_of_strangers_fills_no_disk_and_hides_nobody(tmp_path):
             await send("/webhook/dowinn", HEADERS, provider.seal(bet_text(), provider.keys[0]), "192.0.2.1")
     kept = [call for path in spool.batches() for call in decode_batch(path.read_bytes())]
     codes = Counter(call.code for call in kept)
-    assert codes == {"R2": MINUTES * ALL_MAX, "R0": MINUTES}
+    assert codes == {"R2": MINUTES * 2 * ALL_MAX, "R0": MINUTES}  # of strangers, and of who has the provider's key
     assert left_out.value - before + codes["R2"] == MINUTES * 2 * FLOOD * len(kinds())
-    assert Counter(call.peer for call in kept if call.code == "R2")["192.0.2.1"] == MINUTES * A_SOURCE_MAX
+    assert Counter(call.peer for call in kept if call.code == "R2")["192.0.2.1"] == MINUTES * 2 * A_SOURCE_MAX
     assert sum(path.stat().st_size for path in spool.batches()) < len(kept) * 1000

@@ -182,6 +182,37 @@ def test_strangers_are_sampled():
     assert strangers.is_kept("192.0.2.1", NOW_MS + 60_000)
 
 
+@pytest.mark.parametrize(
+    ("peers", "most"),
+    [
+        ([f"2001:db8::{number:x}" for number in range(40)], A_SOURCE_MAX),
+        ([f"2001:db8:0:{number:x}::1" for number in range(40)], 40),
+        ([f"::ffff:192.0.2.{number}" for number in range(40)], 40),
+        (["192.0.2.1", "::ffff:192.0.2.1"] * 20, A_SOURCE_MAX),
+        (["not:an:address"] * 40, A_SOURCE_MAX),
+    ],
+)
+def test_addresses_of_one_machine_are_one_source(peers, most):
+    """Whoever has an IPv6 address has the 2^64 addresses of its network."""
+    strangers = Strangers()
+    assert sum(strangers.is_kept(peer, NOW_MS) for peer in peers) == most
+
+
+async def test_strangers_hide_no_provider_whose_bodies_do_not_open(tmp_path):
+    """Whoever has a right key has a quota of his own, and another provider has another one."""
+    spool = Spool(tmp_path / "calls", "a")
+    recorder = recorder_of(spool)
+    async with recorder.running():
+        for number in range(2 * ALL_MAX):
+            peer = f"2001:db8:0:{number:x}::1"
+            recorder.record(call_record(code="R2", reason="api_key", key_slot="", peer=peer))
+            recorder.record(call_record(code="R2", reason="undecryptable", provider="noisy", peer=peer))
+        recorder.record(call_record(code="R2", reason="undecryptable"))
+    reasons = [(call.provider, call.reason) for call in kept(spool)]
+    assert reasons.count(("acme", "api_key")) == reasons.count(("noisy", "undecryptable")) == ALL_MAX
+    assert reasons.count(("acme", "undecryptable")) == 1
+
+
 async def test_strangers_cannot_push_out_others(tmp_path):
     """R2 is sampled before it gets into the queue; nothing else is."""
     spool = Spool(tmp_path / "calls", "a")

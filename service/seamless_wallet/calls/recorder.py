@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from queue import SimpleQueue
@@ -50,7 +51,8 @@ class Recorder:
         self._handed_bytes = 0  # of batches that the thread has,
         self._handed_calls = 0  # and calls
         self._timer: asyncio.TimerHandle | None = None
-        self._strangers = Strangers()
+        # Whoever has a provider's key has the quota of that provider: strangers cannot use it up.
+        self._unauthorized = defaultdict[str, Strangers](Strangers)
         self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=monotonic_s)
         self._written = metrics.CALLS_RECORDED.labels()
         dropped = ("queue", "disk", "strangers")
@@ -58,9 +60,11 @@ class Recorder:
 
     def record(self, call: CallRecord) -> None:
         """Keep a call, or drop and count it. Raises only for a text that nobody could write: a bug of the caller."""
-        if call.code == Code.R2 and not self._strangers.is_kept(call.peer, call.received_ms):
-            self._left_out.inc()
-            return
+        if call.code == Code.R2:
+            of = call.provider if call.key_slot else ""
+            if not self._unauthorized[of].is_kept(call.peer, call.received_ms):
+                self._left_out.inc()
+                return
         batch = self._batch
         size = len(batch.content)
         if self._handed_bytes + size > QUEUE_BYTES_MAX:

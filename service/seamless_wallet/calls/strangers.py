@@ -1,16 +1,19 @@
-"""How many calls without a right key are kept: enough to see them, too few to fill a disk or to hide others."""
+"""How many unauthorized calls are kept: enough to see them, too few to fill a disk or to hide others."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 A_SOURCE_MAX: Final = 10
-"""Calls of one address that are kept in a minute."""
+"""Calls of one source that are kept in a minute."""
 
 ALL_MAX: Final = 100
-"""Calls of all addresses together that a process keeps in a minute."""
+"""Calls of all sources together that a process keeps in a minute."""
 
 _MINUTE_MS: Final = 60_000
+_HOST_BITS: Final = 64
 
 
 class Strangers:
@@ -21,8 +24,9 @@ class Strangers:
         self._all = 0
         self._of: dict[str, int] = {}
 
-    def is_kept(self, source: str, received_ms: int) -> bool:
-        """Whether one more call of this source is kept."""
+    def is_kept(self, peer: str, received_ms: int) -> bool:
+        """Whether one more call from this address is kept."""
+        source = source_of_sample(peer)
         minute = received_ms // _MINUTE_MS
         if minute != self._minute:
             self._minute, self._all, self._of = minute, 0, {}
@@ -32,3 +36,19 @@ class Strangers:
         self._of[source] = of + 1
         self._all += 1
         return True
+
+
+@lru_cache(1024)
+def source_of_sample(peer: str) -> str:
+    """Whose calls count together: an IPv4 address, or a /64 of IPv6, of which one machine has every address."""
+    if ":" not in peer:
+        return peer
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer
+    if not isinstance(address, IPv6Address):
+        return peer
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{int(address) >> _HOST_BITS:x}/{_HOST_BITS}"

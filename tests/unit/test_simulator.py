@@ -430,6 +430,21 @@ class TestTheAdminClient:
             with pytest.raises(AdminError, match=r"is no back office \(HTTP 200\)"):
                 await admin.show("ann")
 
+    async def test_follows_nobody_elsewhere(self):
+        """Neither the token nor a movement of money goes where somebody points to."""
+        asked = []
+
+        async def elsewhere(request: web.Request) -> web.Response:
+            asked.append(request.path)
+            return web.json_response({"detail": "moved"}, status=307, headers={"Location": "/elsewhere"})
+
+        app = web.Application()
+        app.router.add_route("*", "/{any:.*}", elsewhere)
+        async with TestServer(app) as server, AdminClient(str(server.make_url("")), TOKEN, patience_s=0) as admin:
+            with pytest.raises(AdminError, match="moved"):
+                await admin.deposit("ann", "5.00")
+        assert asked == ["/v1/players/ann/deposits"]
+
     async def test_waits_for_a_back_office_only_if_told_to(self, unused_tcp_port, monkeypatch):
         slept = []
 

@@ -9,7 +9,7 @@ from unicodedata import category
 
 from seamless_wallet.backoffice.problems import invalid
 from seamless_wallet.backoffice.queries import LIMIT_MAX, limit_of, natural_number
-from seamless_wallet.calls.ports import CallsQuery
+from seamless_wallet.calls.ports import CallsQuery, call_id_in
 from seamless_wallet.commands import ID_CHARS_MAX
 
 if TYPE_CHECKING:
@@ -57,9 +57,10 @@ def calls_query(request: web.Request, *, limit_max: int = LIMIT_MAX, further: tu
 
 def call_id_of(text: str, field: str = "call_id") -> int:
     """The id of a call, from its decimal digits. Raises ProblemError."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(2**63)) and int(text) < 2**63):
+    call_id = call_id_in(text)
+    if call_id is None:
         raise invalid(field, "must be the id of a call")
-    return int(text)
+    return call_id
 
 
 def _moment_ms(query: Mapping[str, str], name: str) -> int | None:

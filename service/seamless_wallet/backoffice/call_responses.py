@@ -36,7 +36,7 @@ CSV_COLUMNS: Final = (
     "request",
     "reply",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With one of these in front, a spreadsheet would take for a formula what a stranger wrote."""
 
 

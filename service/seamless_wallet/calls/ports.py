@@ -6,11 +6,20 @@ A store in another database has to fulfil `CallStore`, and nothing else changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from seamless_wallet.calls.record import CallRecord
+
+_ID_MAX: Final = 2**63 - 1
+
+
+def call_id_in(text: str) -> int | None:
+    """The id of a call, from its decimal digits; None if the text is none."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_ID_MAX))):
+        return None
+    return int(text) if int(text) <= _ID_MAX else None
 
 
 class CallRecorder(Protocol):

@@ -17,7 +17,7 @@ import typer
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms, show_rows
 from seamless_wallet.cli.option_groups import with_options
-from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.options import AdminUrl, AuditReason, Json, TokenFile
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ def list_calls(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> N
 def show_call(call_id: CallId, json: Json = False) -> None:
     """Show a call with its request and its reply."""
     from seamless_wallet.backoffice.call_responses import call_json
+    from seamless_wallet.calls.ports import call_id_in
 
-    stored = ask_calls(lambda store: store.call(int(call_id) if call_id.isdecimal() else 0))
+    number = call_id_in(call_id)
+    if number is None:
+        raise typer.BadParameter(f"{call_id!r} is not the id of a call", param_hint="CALL_ID")
+    stored = ask_calls(lambda store: store.call(number))
     if stored is None:
         raise NotInLedger(f"there is no call {call_id}; it may have been deleted, as calls are after WALLET_CALLS_DAYS")
     _print_fields(call_json(stored, texts=True), json=json)
@@ -108,10 +112,15 @@ def export(
 ) -> None:
     """Write calls to standard output, newest first, with their requests and replies."""
     from seamless_wallet.backoffice.call_responses import calls_csv, calls_jsonl
+    from seamless_wallet.clients.error_text import printable
 
     query = chosen.query(limit)
     found = ask_calls(lambda store: found_calls(store, query))
-    sys.stdout.buffer.write(calls_csv(found) if form == "csv" else calls_jsonl(found))
+    content = calls_csv(found) if form == "csv" else calls_jsonl(found)
+    if sys.stdout.isatty():
+        typer.echo(printable(content.decode()), nl=False)
+    else:
+        sys.stdout.buffer.write(content)
 
 
 @calls.command("orphans")
@@ -128,12 +137,13 @@ def orphans(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> None
 def acknowledge(
     call_id: CallId,
     note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "",
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
 ) -> None:
     """Note that a call needs nothing more: it is no longer among the unacknowledged ones."""
-    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.acknowledge_call(call_id, note))
+    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.acknowledge_call(call_id, note), reason)
     if json:
         _print_fields(told, json=True)
     else:
@@ -172,6 +182,7 @@ def replay(
 def erase(
     user_id: Annotated[str, typer.Argument(help="Id of the player.", show_default=False)],
     confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -179,7 +190,7 @@ def erase(
     """Erase all calls of a player. The ledger keeps what moved money."""
     if not confirmed:
         typer.confirm(f"Erase all calls of {user_id}? They cannot be brought back", abort=True, err=True)
-    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.erase_calls(user_id))
+    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.erase_calls(user_id), reason)
     if json:
         _print_fields(told, json=True)
     else:
@@ -190,7 +201,11 @@ def erase(
 
 
 def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
-    """Ask the history, with what workers have left up to now. Raises NotInLedger if there is none."""
+    """Ask the history, with what workers have left up to now. Raises NotInLedger if there is none.
+
+    What cannot be collected, since the disk is full or somebody holds a lock, is said on stderr: the rest can be read.
+    """
+    from seamless_wallet.ledger.ports import StoreError
     from seamless_wallet.processes.call_history import open_calls
 
     settings = load_checked_settings()
@@ -200,7 +215,10 @@ def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
 
     async def ask() -> Answered:
         async with open_calls(settings) as store:
-            await store.collect()
+            try:
+                await store.collect()
+            except StoreError as error:
+                typer.echo(f"The newest calls may be missing, as they cannot be collected: {error}", err=True)
             return await question(store)
 
     return asyncio.run(ask())
@@ -240,9 +258,9 @@ async def _found_orphans(store: KeptCalls, query: CallsQuery) -> list[dict[str, 
 
 
 def _ask_back_office(
-    admin_url: str, token_file: Any, call: Callable[[AdminClient], Awaitable[dict[str, Any]]]
+    admin_url: str, token_file: Any, call: Callable[[AdminClient], Awaitable[dict[str, Any]]], reason: str = ""
 ) -> dict[str, Any]:
-    client = admin_client(admin_url, token_file)
+    client = admin_client(admin_url, token_file, reason=reason)
 
     async def ask() -> dict[str, Any]:
         async with client as admin:
@@ -255,8 +273,10 @@ def _print_fields(told: dict[str, Any], *, json: bool) -> None:
     if json:
         show_rows(told, (), json=True)
         return
+    from seamless_wallet.clients.error_text import one_line
+
     for name, value in told.items():
-        typer.echo(f"{name + ':':16}{_line(value)}")
+        typer.echo(f"{name + ':':16}{one_line(_line(value))}")
 
 
 def _line(value: Any) -> str:

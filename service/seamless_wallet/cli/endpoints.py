@@ -19,14 +19,19 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to l
 
 
 def admin_client(
-    admin_url: str, token_file: Path | None, ca_file: Path | None = None, client_cert_file: Path | None = None
+    admin_url: str,
+    token_file: Path | None,
+    ca_file: Path | None = None,
+    client_cert_file: Path | None = None,
+    *,
+    reason: str = "",
 ) -> AdminClient:
-    """A client of the back office. Raises SettingsError."""
+    """A client of the back office, which says why it does what it does. Raises SettingsError."""
     from seamless_wallet.clients.admin_api import AdminClient
 
     settings = None if admin_url and token_file else load_checked_settings()
     tls = client_tls(ca_file, client_cert_file, None if admin_url else settings)
-    return AdminClient(*_address(settings, admin_url, token_file), tls)
+    return AdminClient(*_address(settings, admin_url, token_file), tls, reason=" ".join(reason.split()))
 
 
 def admin_address(admin_url: str, token_file: Path | None) -> tuple[str, str]:

@@ -88,25 +88,26 @@ def explain(
 
         typer.echo(msgspec.json.encode(told))
         return
+    from seamless_wallet.clients.error_text import one_line
+
     for heading, lines in told.items():
         typer.echo(f"{heading}:")
         for line in lines:
-            typer.echo(f"  {line}")
+            typer.echo(f"  {one_line(line)}")
 
 
 async def _calls_about(store: KeptCalls, any_id: str, provider: str, player: str) -> Sequence[StoredCall]:
     """Calls under a transaction_id, else of a round, else with that id, and all others about its event."""
     import msgspec
 
-    from seamless_wallet.calls.ports import CallsQuery
+    from seamless_wallet.calls.ports import CallsQuery, call_id_in
 
     for query in (CallsQuery(transaction_id=any_id), CallsQuery(game_no=any_id)):
         narrowed = msgspec.structs.replace(query, provider=provider, user_id=player, limit=FOUND_MAX)
         if found := await found_calls(store, narrowed):
             return found
-    if not (any_id.isascii() and any_id.isdecimal() and int(any_id) < 2**63):
-        return []
-    stored = await store.call(int(any_id))
+    call_id = call_id_in(any_id)
+    stored = None if call_id is None else await store.call(call_id)
     if stored is None:
         return []
     return await store.tries(stored.call, FOUND_MAX) or [stored]

@@ -236,9 +236,11 @@ def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from seamless_wallet.clients.error_text import one_line
+
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in found:
-        table.add_row(*(Text(str(row.get(column, ""))) for column in columns))
+        table.add_row(*(Text(one_line(str(row.get(column, "")))) for column in columns))
     Console().print(table if found else "nothing found")

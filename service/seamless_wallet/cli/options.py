@@ -29,3 +29,5 @@ TokenFile = Annotated[
     Path | None,
     typer.Option(help="File with the back office's token. Default: from the settings.", show_default=False),
 ]
+
+AuditReason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.", show_default=False)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from seamless_wallet.cli.endpoints import admin_client
-from seamless_wallet.cli.options import AdminUrl, Json, TokenFile
+from seamless_wallet.cli.options import AdminUrl, AuditReason, Json, TokenFile
 from seamless_wallet.exit_status import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def import_players(
         Literal["csv", "jsonl"] | None,
         typer.Option("--format", help="Form of the file. Default: by the end of its name.", show_default=False),
     ] = None,
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -39,7 +40,7 @@ def import_players(
     """
     from seamless_wallet.clients.player_files import PlayerFile
 
-    client = admin_client(admin_url, admin_token_file)
+    client = admin_client(admin_url, admin_token_file, reason=reason)
     with PlayerFile(file, form or "") as players:
         told = asyncio.run(_run(client, players, quiet=json))
     if json:

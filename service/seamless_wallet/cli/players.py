@@ -12,7 +12,7 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import balance, list_players
-from seamless_wallet.cli.options import AdminUrl, CaFile, ClientCertFile, Json, TokenFile
+from seamless_wallet.cli.options import AdminUrl, AuditReason, CaFile, ClientCertFile, Json, TokenFile
 from seamless_wallet.cli.player_import import import_players
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
@@ -37,6 +37,7 @@ def create(
             "--currency", help="Currency of the player, such as KRW; instead of the argument.", show_default=False
         ),
     ] = "",
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -47,7 +48,7 @@ def create(
     if bool(currency) == bool(named):
         raise typer.BadParameter("give the currency once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
     currency = currency or named
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
     _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
 
 
@@ -73,6 +74,7 @@ def deposit(
     user_id: UserId,
     amount: Amount,
     key: Key = "",
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -81,7 +83,7 @@ def deposit(
 ) -> None:
     """Deposit money into a player's wallet."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
     _print_movement(_ask(client, lambda admin: admin.deposit(user_id, amount, key), key), json=json)
 
 
@@ -90,6 +92,7 @@ def withdraw(
     user_id: UserId,
     amount: Amount,
     key: Key = "",
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -98,13 +101,14 @@ def withdraw(
 ) -> None:
     """Withdraw money from a player's wallet: at most balance less debt."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
     _print_movement(_ask(client, lambda admin: admin.withdraw(user_id, amount, key), key), json=json)
 
 
 @player.command("block")
 def block(
     user_id: UserId,
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -112,13 +116,14 @@ def block(
     client_cert_file: ClientCertFile = None,
 ) -> None:
     """Block a player: logins, bets and withdrawals are refused from now on."""
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "blocked")), json=json)
 
 
 @player.command("unblock")
 def unblock(
     user_id: UserId,
+    reason: AuditReason = "",
     json: Json = False,
     admin_url: AdminUrl = "",
     admin_token_file: TokenFile = None,
@@ -126,7 +131,7 @@ def unblock(
     client_cert_file: ClientCertFile = None,
 ) -> None:
     """Activate a blocked player again."""
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
 
 

@@ -90,8 +90,10 @@ class WalletGroup(TyperGroup):
 
 def fail(error: Exception, status: int) -> NoReturn:
     """Print one line on stderr and exit with this status, also if the line cannot be written."""
+    from seamless_wallet.clients.error_text import one_line
+
     with suppress(OSError):
-        typer.echo(f"wallet: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"wallet: {one_line(' '.join(str(error).split()))}", err=True)
     raise typer.Exit(status)
 
 

@@ -38,7 +38,8 @@ NOBODY: Final = "nobody"
 
 _UNAVAILABLE: Final = 503
 _THROTTLED: Final = 429
-_ERRORS_FROM: Final = 400
+_ERRORS_FROM: Final = 300
+"""The admin API never redirects: who does would get a movement of money, or its answer, from elsewhere."""
 
 
 class AdminError(WalletError):
@@ -95,7 +96,7 @@ class AdminClient:
     """A client of one back office; an asynchronous context manager.
 
     `tls`: which servers are trusted; None: those that the system trusts. With `persistent` it also waits for a back
-    office that is not there (yet, or again).
+    office that is not there (yet, or again). `reason` stands in the audit log.
     """
 
     def __init__(
@@ -106,11 +107,12 @@ class AdminClient:
         *,
         patience_s: float = PATIENCE_S,
         persistent: bool = False,
+        reason: str = "",
     ) -> None:
         self._url = url.rstrip("/")
         self._tls = tls
         self._persistent = persistent
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}", **({"Audit-Reason": reason} if reason else {})}
         self._patience_s = patience_s
         self._session: aiohttp.ClientSession | None = None
 
@@ -208,7 +210,8 @@ class AdminClient:
         headers = {"Idempotency-Key": key} if key else {}
         try:
             url = URL(self._url + path, encoded=True)
-            async with self._session.request(method, url, json=body, headers=headers) as response:
+            asked = self._session.request(method, url, json=body, headers=headers, allow_redirects=False)
+            async with asked as response:
                 status, raw = response.status, await response.read()
         except aiohttp.InvalidURL:
             raise AdminError(f"{self._url} is not the http:// URL of a back office") from None

@@ -30,3 +30,8 @@ def excerpt(text: bytes) -> str:
 def printable(text: str) -> str:
     """The text with escapes in place of what XML cannot hold and of what a terminal would obey."""
     return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+def one_line(text: str) -> str:
+    """The same without a line of its own: a stranger's text cannot look like the next line of ours."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

@@ -9,6 +9,8 @@ import json
 import pytest
 
 from seamless_wallet.access_roles import AccessRole
+from seamless_wallet.backoffice.call_responses import calls_csv
+from seamless_wallet.calls.ports import StoredCall
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.ledger.ports import StoreError
@@ -128,6 +130,7 @@ async def test_calls_are_exported_in_both_forms(office):
         (row,) = csv.DictReader(io.StringIO(await reply.text()))
         assert (reply.content_type, reply.headers["Next-Cursor"]) == ("text/csv", row["id"])
     assert row["transaction_id"] == "'=cmd()"
+    assert calls_csv([StoredCall(1, cancel(game_no="\n=cmd()"))]).count(b',"\'\n=cmd()",') == 1
 
 
 async def test_a_failed_call_is_acknowledged_once_and_for_all(office):

@@ -203,6 +203,16 @@ async def test_tries_of_an_event_are_found(calls, spool):
     assert await calls.tries(call_record(transaction_id=""), 10) == []
 
 
+async def test_texts_are_read_only_for_who_wants_them(calls, spool):
+    """They are most of what is kept: a list of calls, and the other calls about an event, do without."""
+    leave(spool, BET)
+    await calls.collect()
+    bare = call_record(request=b"", reply=b"")
+    assert [stored.call for stored in (await calls.find(CallsQuery(texts=False))).calls] == [bare]
+    assert [stored.call for stored in await calls.tries(BET, 10)] == [bare]
+    assert [stored.call for stored in (await calls.find(ALL)).calls] == [BET]
+
+
 async def test_a_failed_call_is_acknowledged(calls, spool):
     """Then it is no longer among those that somebody has to look at."""
     leave(spool, call_record(code="R1", reason="redis"))

@@ -197,6 +197,14 @@ async def test_a_long_request_is_cut(send, kept):
     assert call.request_bytes == len(text)
 
 
+async def test_a_long_reply_is_cut(send, kept):
+    """A wrong request is answered with the user_id that it had, however long that is."""
+    await send(json.dumps({**json.loads(bet_text()), "user_id": "u" * 3 * TEXT_BYTES_MAX}).encode())
+    (call,) = kept
+    assert call.code == "R3"
+    assert len(call.reply) == TEXT_BYTES_MAX
+
+
 async def test_a_recorder_that_fails_changes_no_answer(send, kept):
     """The answer never depends on the history."""
     good = await send(bet_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sqlite3
 
 import pytest
@@ -84,6 +86,17 @@ def test_what_cannot_be_collected_is_said_and_the_rest_is_shown(wallet, history,
         held.close()
     told = wallet("calls", "list")
     assert ("newer" in told.stdout, told.stderr) == (True, "")
+
+
+def test_an_export_is_one_table_however_many_pages_it_has(wallet, history, monkeypatch):  # noqa: F811
+    """What is read is written at once, and forgotten."""
+    monkeypatch.setattr("seamless_wallet.cli.calls.PAGE", 1)
+    leave(history, call_record(transaction_id="newer", received_ms=NOW_MS + 1))
+    told = wallet("calls", "export", "--format", "csv")
+    table = list(csv.DictReader(io.StringIO(told.stdout)))
+    assert [row["transaction_id"] for row in table] == ["newer", HOSTILE]
+    assert len(wallet("calls", "export", "--limit", "1").stdout.splitlines()) == 1
+    assert wallet("calls", "export", "--player", "nobody", "--format", "csv").stdout.startswith("id,time,")
 
 
 def test_whoever_acts_may_say_why(wallet, fake, service, monkeypatch):  # noqa: F811

@@ -81,11 +81,12 @@ def calls_jsonl(calls: Iterable[StoredCall]) -> bytes:
     return b"".join(orjson.dumps(call_json(stored, texts=True)) + b"\n" for stored in calls)
 
 
-def calls_csv(calls: Iterable[StoredCall]) -> bytes:
-    """A table with a head (RFC 4180)."""
+def calls_csv(calls: Iterable[StoredCall], *, head: bool = True) -> bytes:
+    """A table (RFC 4180), with a head or to go on with."""
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(CSV_COLUMNS)
+    if head:
+        table.writerow(CSV_COLUMNS)
     for stored in calls:
         told = call_json(stored, texts=True)
         table.writerow(_cell(told[column]) for column in CSV_COLUMNS)

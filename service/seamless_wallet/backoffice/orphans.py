@@ -76,7 +76,7 @@ async def find_orphans(
 
     Raises OSError if the calls or the ledger cannot be read.
     """
-    page = await calls.find(structs.replace(query, reason=ORPHAN))
+    page = await calls.find(structs.replace(query, reason=ORPHAN, texts=False))
     told = []
     for stored in page.calls:
         tries = [each for each in await calls.tries(stored.call, ORPHAN_TRIES_MAX) if each.call.reason == ORPHAN]

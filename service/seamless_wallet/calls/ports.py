@@ -54,7 +54,10 @@ class StoredCall(msgspec.Struct, frozen=True):
 
 
 class CallsQuery(msgspec.Struct, frozen=True):
-    """Which calls, newest first. Empty texts and None leave a field open. `id` is any id of a call's event."""
+    """Which calls, newest first. Empty texts and None leave a field open.
+
+    Without `texts` they come without requests and replies, which are up to `TEXT_BYTES_MAX` bytes each.
+    """
 
     from_ms: int = 0
     to_ms: int | None = None
@@ -70,6 +73,7 @@ class CallsQuery(msgspec.Struct, frozen=True):
     slow_ms: int = 0
     before_id: int | None = None
     limit: int = 50
+    texts: bool = True
 
 
 class CallsPage(msgspec.Struct, frozen=True):
@@ -92,7 +96,7 @@ class CallStore(Protocol):
         """One call."""
 
     async def tries(self, call: CallRecord, limit: int) -> Sequence[StoredCall]:
-        """The calls about the same event, oldest first."""
+        """The calls about the same event, oldest first, without requests and replies."""
 
     async def acknowledge(self, call_id: int, now_ms: int, note: str) -> StoredCall | None:
         """Note that a call needs nothing more; None if there is no such call."""

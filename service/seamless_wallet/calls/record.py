@@ -43,7 +43,7 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     commit_us: int  # until what it decided was committed, or looked up
     seal_us: int  # encode and encrypt the reply
     request: bytes  # decrypted, of at most TEXT_BYTES_MAX
-    reply: bytes
+    reply: bytes  # before it was sealed, of at most as many
     request_bytes: int  # as it came
     replay_of: int = 0  # the id of the call that the back office had decided again
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
@@ -30,8 +30,8 @@ calls = typer.Typer(no_args_is_help=True, help="Show, export, acknowledge, repea
 
 Answered = TypeVar("Answered")
 
-PAGE: Final = 400
-"""Calls that are read at once."""
+PAGE: Final = 100
+"""Calls that are read at once: with the longest texts they are 13 MiB."""
 
 CallId = Annotated[str, typer.Argument(help="Id of the call, from `wallet calls list`.", show_default=False)]
 
@@ -80,9 +80,11 @@ class CallsOptions:
 @with_options(CallsOptions)
 def list_calls(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> None:
     """List calls, newest first."""
+    import msgspec
+
     from seamless_wallet.backoffice.call_responses import call_json
 
-    query = chosen.query(limit)
+    query = msgspec.structs.replace(chosen.query(limit), texts=False)
     rows = [call_json(stored) for stored in ask_calls(lambda store: found_calls(store, query))]
     columns = ("time", "id", "provider", "event", "user_id", "transaction_id", "code", "reason", "place", "taken_ms")
     show_rows(rows, columns, json=json)
@@ -115,12 +117,18 @@ def export(
     from seamless_wallet.clients.error_text import printable
 
     query = chosen.query(limit)
-    found = ask_calls(lambda store: found_calls(store, query))
-    content = calls_csv(found) if form == "csv" else calls_jsonl(found)
-    if sys.stdout.isatty():
-        typer.echo(printable(content.decode()), nl=False)
-    else:
-        sys.stdout.buffer.write(content)
+
+    async def write(store: KeptCalls) -> None:
+        is_first = True
+        async for calls in _pages(store, query):
+            content = calls_csv(calls, head=is_first) if form == "csv" else calls_jsonl(calls)
+            is_first = False
+            if sys.stdout.isatty():
+                typer.echo(printable(content.decode()), nl=False)
+            else:
+                sys.stdout.buffer.write(content)
+
+    ask_calls(write)
 
 
 @calls.command("orphans")
@@ -226,17 +234,21 @@ def ask_calls(question: Callable[[KeptCalls], Awaitable[Answered]]) -> Answered:
 
 async def found_calls(store: KeptCalls, query: CallsQuery) -> list[StoredCall]:
     """As many calls as the query asks for, through as many pages as that takes."""
+    return [stored async for page in _pages(store, query) for stored in page]
+
+
+async def _pages(store: KeptCalls, query: CallsQuery) -> AsyncIterator[Sequence[StoredCall]]:
+    """The same, page by page; at least one."""
     import msgspec
 
-    found: list[StoredCall] = []
-    before_id = query.before_id
+    found, before_id = 0, query.before_id
     while True:
-        limit = min(PAGE, query.limit - len(found))
+        limit = min(PAGE, query.limit - found)
         page: CallsPage = await store.find(msgspec.structs.replace(query, before_id=before_id, limit=limit))
-        found += page.calls
-        before_id = page.next_id
-        if before_id is None or len(found) >= query.limit:
-            return found
+        yield page.calls
+        found, before_id = found + len(page.calls), page.next_id
+        if before_id is None or found >= query.limit:
+            return
 
 
 async def _found_orphans(store: KeptCalls, query: CallsQuery) -> list[dict[str, Any]]:

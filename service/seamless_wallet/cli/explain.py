@@ -110,7 +110,9 @@ async def _calls_about(store: KeptCalls, any_id: str, provider: str, player: str
     stored = None if call_id is None else await store.call(call_id)
     if stored is None:
         return []
-    return await store.tries(stored.call, FOUND_MAX) or [stored]
+    others = await store.tries(stored.call, FOUND_MAX) or [stored]
+    newest = await store.call(others[-1].id)  # whose texts are shown
+    return [*others[:-1], newest or others[-1]]
 
 
 def _list_events(events: dict[EventKey, list[StoredCall]], *, json: bool) -> None:

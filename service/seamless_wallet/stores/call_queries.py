@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from seamless_wallet.calls.ports import CallsPage, CallsQuery
-from seamless_wallet.stores.call_rows import ID_MAX, ID_SHIFT, stored_call
+from seamless_wallet.calls.record import CallRecord
+from seamless_wallet.stores.call_rows import ID_MAX, ID_SHIFT, STORED_COLUMNS, stored_call
 
 LOOKED_AT_MAX: Final = 50_000
 """Calls that one question looks at."""
@@ -26,6 +27,10 @@ _OTHERS: Final = {
     "reason": "reason = ?",
     "slow_ms": "(open_us + queue_us + redis_us + commit_us + seal_us) >= CAST(? AS bigint) * 1000",
 }
+
+
+_WHOLE: Final = ", ".join(STORED_COLUMNS)
+_WITHOUT_TEXTS: Final = ", ".join("NULL" if name in {"request", "reply"} else name for name in STORED_COLUMNS)
 
 
 class Statement(NamedTuple):
@@ -76,7 +81,8 @@ class Search:
         """Gives the rows for `page`."""
         where = " AND ".join(["id >= ?", "id < ?", *self._where, *self._others])
         return Statement(
-            f"SELECT * FROM {self._table} WHERE {where} ORDER BY id DESC LIMIT ?",  # noqa: S608 - of fixed texts
+            f"SELECT {_WHOLE if self._query.texts else _WITHOUT_TEXTS} "  # noqa: S608 - of fixed texts
+            f"FROM {self._table} WHERE {where} ORDER BY id DESC LIMIT ?",
             (self._first, self._before, *self._values, *self._other_values, self._query.limit + 1),
         )
 
@@ -86,6 +92,15 @@ class Search:
         if len(rows) > self._query.limit:
             return CallsPage(calls, calls[-1].id)
         return CallsPage(calls, self._first if self._is_bounded else None)
+
+
+def tries_of(call: CallRecord, table: str, limit: int) -> Statement:
+    """The calls about the same event, the oldest first, without their texts."""
+    return Statement(
+        f"SELECT {_WITHOUT_TEXTS} FROM {table} "  # noqa: S608 - of fixed texts
+        "WHERE transaction_id = ? AND transaction_id <> '' AND provider = ? AND user_id = ? ORDER BY id LIMIT ?",
+        (call.transaction_id, call.provider, call.user_id, limit),
+    )
 
 
 def _chosen(conditions: dict[str, str], query: CallsQuery) -> tuple[list[str], list[Any]]:

@@ -22,6 +22,9 @@ ID_MAX: Final = 2**63 - 1
 CALL_COLUMNS: Final = ("id", *CallRecord.__struct_fields__[1:], "failed")
 """Of a row that is inserted."""
 
+STORED_COLUMNS: Final = (*CALL_COLUMNS, "acknowledged_ms", "note")
+"""Of a whole row."""
+
 _FAILED: Final = frozenset(FAILED)
 
 
@@ -42,6 +45,7 @@ def span_of(records: Sequence[CallRecord]) -> tuple[int, int]:
 
 
 def stored_call(row: Sequence[Any]) -> StoredCall:
-    """The call of a whole row: `CALL_COLUMNS`, `acknowledged_ms` and `note`."""
+    """The call of a row with `STORED_COLUMNS`. A text that was not read is NULL."""
     call_id, *values, _failed, acknowledged_ms, note = row
-    return StoredCall(call_id, CallRecord(call_id >> ID_SHIFT, *values), acknowledged_ms, note)
+    told: list[Any] = [b"" if value is None else value for value in values]
+    return StoredCall(call_id, CallRecord(call_id >> ID_SHIFT, *told), acknowledged_ms, note)

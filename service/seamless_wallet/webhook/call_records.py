@@ -68,7 +68,7 @@ class CallRecords:
 
     def record(self, call: Call, request: web.Request, answer: Answer, ended_s: float) -> None:
         """Hand over a call that is answered."""
-        command, echo, text = call.command, call.echo, call.request
+        command, echo, text, reply = call.command, call.echo, call.request, call.reply
         event = echo.event_type
         if command is None:
             ids = call.ids
@@ -101,7 +101,7 @@ class CallRecords:
                 *decision_phases_us(opened_s, call.sent_s, call.answered_s, decided_s),
                 int((ended_s - decided_s) * _US),
                 text if len(text) <= TEXT_BYTES_MAX else text[:TEXT_BYTES_MAX],
-                call.reply,
+                reply if len(reply) <= TEXT_BYTES_MAX else reply[:TEXT_BYTES_MAX],  # it repeats what came
                 len(text),
             )
         )

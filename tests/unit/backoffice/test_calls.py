@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 
 import pytest
 
 from seamless_wallet.access_roles import AccessRole
-from seamless_wallet.backoffice.call_responses import calls_csv
+from seamless_wallet.backoffice import call_responses, calls_served
 from seamless_wallet.calls.ports import StoredCall
-from seamless_wallet.calls.record import CallRecord
+from seamless_wallet.calls.record import TEXT_BYTES_MAX, CallRecord
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.ledger.ports import StoreError
 from tests.call_history import call_record, encode_batch
@@ -130,7 +131,32 @@ async def test_calls_are_exported_in_both_forms(office):
         (row,) = csv.DictReader(io.StringIO(await reply.text()))
         assert (reply.content_type, reply.headers["Next-Cursor"]) == ("text/csv", row["id"])
     assert row["transaction_id"] == "'=cmd()"
-    assert calls_csv([StoredCall(1, cancel(game_no="\n=cmd()"))]).count(b',"\'\n=cmd()",') == 1
+    assert call_responses.calls_csv([StoredCall(1, cancel(game_no="\n=cmd()"))]).count(b',"\'\n=cmd()",') == 1
+
+
+async def test_what_is_read_at_once_is_bounded(office, monkeypatch):
+    """A list reads no texts. An export reads some calls at a time, and is put together beside the event loop."""
+    await keep(office, *(cancel(transaction_id=f"c-{number}") for number in range(250)))
+    asked, threads, find = [], [], office.calls.find
+
+    async def noted(query):
+        asked.append(query)
+        return await find(query)
+
+    def written(calls):
+        threads.append(threading.current_thread())
+        return call_responses.calls_jsonl(calls)
+
+    monkeypatch.setattr(office.calls, "find", noted)
+    monkeypatch.setitem(calls_served._FORMS, "jsonl", (written, "application/x-ndjson"))
+    await office.call("GET", "/v1/calls?limit=500")
+    assert [query.texts for query in asked] == [False]
+    asked.clear()
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with office.client.get("/v1/calls/export?limit=10000", headers=headers) as reply:
+        assert len((await reply.text()).splitlines()) == 250
+    assert [query.limit * 2 * TEXT_BYTES_MAX <= 2**24 for query in asked] == [True] * 3
+    assert threads != [threading.main_thread()]
 
 
 async def test_a_failed_call_is_acknowledged_once_and_for_all(office):

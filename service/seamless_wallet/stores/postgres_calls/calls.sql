@@ -38,11 +38,6 @@ SELECT id >> 20, max(id) FROM unnest($1::bigint[], $2::bigint[]) AS span (first,
 -- One call.
 SELECT * FROM calls.call WHERE id = $1;
 
--- name: tries
--- The calls about one event, oldest first.
-SELECT * FROM calls.call
-WHERE transaction_id = $1 AND transaction_id <> '' AND provider = $2 AND user_id = $3 ORDER BY id LIMIT $4;
-
 -- name: acknowledge
 -- Note that a call needs nothing more.
 UPDATE calls.call SET acknowledged_ms = $1, note = $2 WHERE id = $3 RETURNING *;

@@ -14,7 +14,7 @@ from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.call_queries import Search, Statement
+from seamless_wallet.stores.call_queries import Search, Statement, tries_of
 from seamless_wallet.stores.call_rows import stored_call
 from seamless_wallet.stores.kept_calls import COLLECTIONS_MAX
 from seamless_wallet.stores.postgres.connections import Connections
@@ -74,11 +74,10 @@ class PostgresCalls:
             return await self._connections.read(ask)
 
     async def tries(self, call: CallRecord, limit: int) -> Sequence[StoredCall]:
-        """The calls about the same event, oldest first."""
+        """The calls about the same event, oldest first, without requests and replies."""
 
         async def ask(connection: Connection) -> Sequence[StoredCall]:
-            key = call.transaction_id, call.provider, call.user_id, limit
-            return [stored_call(row) for row in await connection.fetch(CALLS_SQL["tries"], *key)]
+            return [stored_call(row) for row in await _fetch(connection, tries_of(call, "calls.call", limit))]
 
         with self._errors():
             return await self._connections.read(ask) if call.transaction_id else []

@@ -27,11 +27,6 @@ SELECT id >> 20, max(id) FROM call WHERE id >= ? AND id < ? GROUP BY 1;
 -- One call.
 SELECT * FROM call WHERE id = ?;
 
--- name: tries
--- The calls about one event, oldest first.
-SELECT * FROM call
-WHERE transaction_id = ? AND transaction_id <> '' AND provider = ? AND user_id = ? ORDER BY id LIMIT ?;
-
 -- name: acknowledge
 -- Note that a call needs nothing more.
 UPDATE call SET acknowledged_ms = ?, note = ? WHERE id = ?;

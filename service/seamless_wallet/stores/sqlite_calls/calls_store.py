@@ -82,7 +82,7 @@ class SqliteCalls:
         return await self._reads.run(lambda connection: questions.call(connection, call_id))
 
     async def tries(self, call: CallRecord, limit: int) -> Sequence[StoredCall]:
-        """The calls about the same event, oldest first."""
+        """The calls about the same event, oldest first, without requests and replies."""
         if not call.transaction_id:
             return []
         return await self._reads.run(lambda connection: questions.tries(connection, call, limit))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from seamless_wallet.calls.ports import CallsPage, CallsQuery, StoredCall
 from seamless_wallet.calls.record import CallRecord
-from seamless_wallet.stores.call_queries import Search
+from seamless_wallet.stores.call_queries import Search, tries_of
 from seamless_wallet.stores.call_rows import stored_call
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
 
@@ -27,6 +27,5 @@ def call(connection: sqlite3.Connection, call_id: int) -> StoredCall | None:
 
 
 def tries(connection: sqlite3.Connection, record: CallRecord, limit: int) -> Sequence[StoredCall]:
-    """The calls about the same event, oldest first."""
-    key = record.transaction_id, record.provider, record.user_id, limit
-    return [stored_call(row) for row in connection.execute(CALLS_SQL["tries"], key)]
+    """The calls about the same event, oldest first, without requests and replies."""
+    return [stored_call(row) for row in connection.execute(*tries_of(record, "call", limit))]

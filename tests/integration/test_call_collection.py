@@ -89,6 +89,25 @@ async def test_a_fault_is_logged_and_tried_again(settings, capsys):
         await until(collected)
 
 
+@pytest.mark.parametrize("calls_days", [0, 1])
+async def test_what_a_killed_worker_left_half_written_goes_while_the_admin_process_runs(settings, calls_days):
+    """Nobody would ever erase it. What a worker is writing just now stays."""
+    clock, spool = SystemClock(), Spool(settings.calls_spool_path, "a")
+    spool.prepare()
+    old, new = (spool.directory / f"{clock.now_ms() + ms:013d}-b-1.part" for ms in (-70_000, 600_000))
+    kept = settings.model_copy(update={"calls_days": calls_days})
+    async with open_calls(kept) as calls, CallCollection(calls, kept, clock).running():
+        await calls.find(CallsQuery())  # it has begun
+        for path in (old, new):
+            path.touch()
+
+        async def gone() -> bool:
+            return not old.exists()
+
+        await until(gone)
+        assert new.exists()
+
+
 async def test_nothing_is_deleted_when_no_history_is_kept(settings):
     """`WALLET_CALLS_DAYS=0` records nothing, and leaves what is there."""
     clock = SystemClock()

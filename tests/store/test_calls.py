@@ -237,6 +237,22 @@ async def test_a_player_is_erased(calls, spool, tmp_path):
         assert b"erase-me" not in path.read_bytes(), path
 
 
+@pytest.mark.parametrize("another", ["sqlite"], indirect=True)
+async def test_what_could_not_be_erased_to_the_last_byte_is_said(calls, spool, tmp_path, monkeypatch):
+    """While somebody reads, the log beside the file keeps what was written before."""
+    monkeypatch.setattr("seamless_wallet.stores.sqlite_calls.calls_file.BUSY_TIMEOUT_MS", 10)
+    leave(spool, call_record(user_id="erase-me"))
+    await calls.collect()
+    path = tmp_path / "ledger.sqlite3.calls.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM call").fetchone()
+        with pytest.raises(StoreError, match="once more"):
+            await calls.erase("erase-me")
+    assert await calls.erase("erase-me") == 0
+    assert not any(b"erase-me" in each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
+
+
 async def test_old_calls_are_deleted(calls, spool):
     """In steps of calls, or by whole days."""
     days = [call_record(received_ms=NOW_MS + day * DAY_MS, transaction_id=f"t-{day}") for day in range(5)]

@@ -25,8 +25,8 @@ COLLECT_CALLS_EVERY_S: Final = 1.0
 PRUNE_STEPS_MAX: Final = 20
 """Steps of deleting after one collection: as many calls may have to go as come."""
 
-UNFINISHED_MS: Final = 3_600_000
-"""What a killed worker has left half written for so long is removed."""
+UNFINISHED_MS: Final = 60_000
+"""What a killed worker has left half written for so long is removed: it may be of a player who is erased."""
 
 LOG_EVERY_S: Final = 60.0
 
@@ -75,7 +75,6 @@ class CallCollection:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _collect_for_ever(self) -> None:
-        self._spool.remove_unfinished(self._clock.now_ms() - UNFINISHED_MS)
         while True:
             try:
                 await self._calls.collect(self._report_broken)
@@ -85,6 +84,7 @@ class CallCollection:
             await asyncio.sleep(COLLECT_CALLS_EVERY_S)
 
     async def _prune(self) -> None:
+        await asyncio.to_thread(self._spool.remove_unfinished, self._clock.now_ms() - UNFINISHED_MS)
         if not self._keep_ms:
             return
         for _ in range(PRUNE_STEPS_MAX):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
+from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.call_rows import ID_MAX, ID_SHIFT
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
+
+CHECKPOINTS_MAX: Final = 3
+"""Attempts to empty the log; each waits as long as for a lock."""
 
 STEP: Final = 400
 """Calls in one transaction: others wait for it."""
@@ -22,12 +26,20 @@ def prune(connection: sqlite3.Connection, before_ms: int, bytes_max: int) -> boo
 
 
 def erase(connection: sqlite3.Connection, user_id: str) -> int:
-    """Delete all calls of a player, and what the log beside the file has of them. Returns how many there were."""
+    """Delete all calls of a player, and what the log beside the file has of them. Returns how many there were.
+
+    Raises StoreError if somebody reads for so long that the log could not be emptied: to erase once more tries again.
+    """
     total = 0
     while deleted := connection.execute(CALLS_SQL["erase"], (user_id, STEP)).rowcount:
         total += deleted
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return total
+    for _ in range(CHECKPOINTS_MAX):
+        is_busy, _pages, _done = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:
+            return total
+    raise StoreError(
+        "the calls are deleted, but still in the log beside the file, as somebody reads it: erase them once more"
+    )
 
 
 def _bytes_used(connection: sqlite3.Connection) -> int:

@@ -8,10 +8,12 @@ import pytest
 
 from seamless_wallet.calls.ports import CallsQuery
 from seamless_wallet.calls.spool import Spool
+from seamless_wallet.observability import metrics
 from seamless_wallet.processes import call_history
 from seamless_wallet.processes.call_history import CallCollection, open_calls
 from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.settings import Settings
+from seamless_wallet.stores.sqlite_calls import SqliteCalls
 from tests.call_history import call_record, encode_batch
 
 DAY_MS = 86_400_000
@@ -87,6 +89,28 @@ async def test_a_fault_is_logged_and_tried_again(settings, capsys):
             return len((await calls.find(CallsQuery())).calls) == 1
 
         await until(collected)
+
+
+async def test_a_bug_is_told_and_the_collection_goes_on(settings, capsys, monkeypatch):
+    """What nobody expected is counted, too."""
+    clock, faults = SystemClock(), metrics.UNEXPECTED_ERRORS.labels("calls")
+    before, collect, bugs = faults.value, SqliteCalls.collect, [RuntimeError("a bug")]
+
+    async def collect_some(*words):
+        if bugs:
+            raise bugs.pop()
+        await collect(*words)
+
+    monkeypatch.setattr(SqliteCalls, "collect", collect_some)
+    Spool(settings.calls_spool_path, "a").write(encode_batch([call_record(received_ms=clock.now_ms())]), 1)
+    async with open_calls(settings) as calls, CallCollection(calls, settings, clock).running():
+
+        async def collected() -> bool:
+            return len((await calls.find(CallsQuery())).calls) == 1
+
+        await until(collected)
+    assert faults.value == before + 1
+    assert "calls_error" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("calls_days", [0, 1])

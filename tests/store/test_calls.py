@@ -161,7 +161,15 @@ async def test_two_collectors_take_each_batch_once(calls, another, spool, monkey
 
 async def test_a_call_is_kept_whatever_its_ids_are(calls, spool):
     """What a wrong request has there may be any text."""
-    odd = call_record(user_id="a\0b", transaction_id="\N{PILE OF POO}'\\", game_no="\0", code="R3", reason="id")
+    odd = call_record(
+        user_id="a\0b",
+        transaction_id="\N{PILE OF POO}'\\",
+        game_no="\0",
+        code="R3",
+        reason="id",
+        place="\0",
+        problem="\0",
+    )
     leave(spool, odd, BET)
     await calls.collect()
     assert await ids(calls) == ["t-1", "\N{PILE OF POO}'\\"]
@@ -186,6 +194,20 @@ async def test_a_broken_file_is_told_and_removed(calls, spool):
     await calls.collect(told.append)
     assert await ids(calls) == ["t-1"]
     assert len(told) == 1
+    assert list(spool.batches()) == []
+
+
+async def test_a_batch_that_no_table_takes_holds_up_nobody(calls, spool):
+    """It is told and removed, alone of all that are taken with it."""
+    leave(spool, BET)
+    leave(spool, call_record(received_ms=2**50), call_record(transaction_id="lost"))
+    leave(spool, call_record(transaction_id="t-2"))
+    told: list[str] = []
+    await calls.collect(told.append)
+    await asyncio.sleep(0)  # what a thread told is heard
+    assert await ids(calls) == ["t-2", "t-1"]
+    assert len(told) == 1
+    assert "cannot be kept" in told[0]
     assert list(spool.batches()) == []
 
 

@@ -28,7 +28,7 @@ COUNT_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 COMPONENTS: Final = (
     *("webhook", "ledger", "script", "load", "heads", "commit_lookup", "writer", "clean_up", "idle_wallets"),
-    *("backoffice", "readiness", "metrics", "gauges"),
+    *("backoffice", "readiness", "metrics", "gauges", "calls"),
 )
 """What an unexpected error may be counted for."""
 
@@ -549,11 +549,12 @@ CALLS_RECORDED: Final = Counter(
 )
 CALLS_DROPPED: Final = Counter(
     "wallet_calls_dropped_total",
-    meaning="Webhook calls that the history of calls lacks, by cause.",
+    meaning="Webhook calls that the history of calls lacks, by cause; of `broken` it counts files.",
     remedy="For `queue` look at the disk and at the workers' CPU; for `disk` see that the disk has room and that the "
     "admin process runs (`calls_dropped` in the log). For `strangers` do nothing: only some calls without a right key "
-    "are kept. Report `broken`.",
+    "are kept. Report `broken`, except after a loss of power.",
     labels=["cause"],
+    start=["queue", "disk", "strangers", "broken"],
 )
 
 ALL: Final[tuple[Metric[Any], ...]] = tuple(value for value in globals().values() if isinstance(value, Metric))

@@ -30,6 +30,7 @@ UNFINISHED_MS: Final = 60_000
 
 LOG_EVERY_S: Final = 60.0
 
+_FAULTS: Final = metrics.UNEXPECTED_ERRORS.labels("calls")
 _DAY_MS: Final = 86_400_000
 
 
@@ -81,6 +82,9 @@ class CallCollection:
                 await self._prune()
             except StoreError as error:
                 self._log.warning("calls_not_collected", error=str(error))
+            except Exception:  # noqa: BLE001 - counted and logged; the next turn tries again
+                _FAULTS.inc()
+                self._log.exception("calls_error", remedy="Report it. Calls wait in files; nothing else is affected.")
             await asyncio.sleep(COLLECT_CALLS_EVERY_S)
 
     async def _prune(self) -> None:

@@ -13,12 +13,20 @@ TAKEN_BYTES_MAX: Final = 2 * 2**20
 """Of files in one transaction, so that nobody waits long for it: some thousands of calls. One file may have more."""
 
 
+NOT_STORABLE: Final = (ValueError, TypeError, OverflowError)
+"""What calls raise that no table takes, beside the errors of the database: it is no use to try them again."""
+
+
 class WaitingBatch(NamedTuple):
-    """A file, the calls in it, and what is wrong with it if it is no batch."""
+    """A file, the calls in it, and what is wrong with it if it is no batch, or none that can be kept."""
 
     path: Path
     calls: Sequence[CallRecord]
     problem: str = ""
+
+    def not_storable(self, error: Exception) -> WaitingBatch:
+        """The same, which must not hold up those after it for ever: it is removed, and told."""
+        return self._replace(problem=f"{self.path.name}: cannot be kept: {error}")
 
 
 def waiting_batches(spool: Spool) -> Iterator[WaitingBatch]:

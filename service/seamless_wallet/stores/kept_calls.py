@@ -16,7 +16,7 @@ class KeptCalls(CallStore, Protocol):
     """The calls that are kept, and the batches of this machine that wait for it. An asynchronous context manager."""
 
     async def collect(self, on_broken: Callable[[str], None] = ...) -> None:
-        """Take the batches that are there. `on_broken` is told, in the loop, of a file that is no batch."""
+        """Take the batches that are there. `on_broken` is told, in the loop, of each file that cannot be kept."""
 
     async def prune(self, before_ms: int, bytes_max: int) -> bool:
         """One step of deleting what is too old or too much. Returns whether there may be more to delete."""

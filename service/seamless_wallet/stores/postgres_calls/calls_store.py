@@ -108,7 +108,7 @@ class PostgresCalls:
         return total
 
     async def collect(self, on_broken: Callable[[str], None] = lambda _: None) -> None:
-        """Take the batches that are there. `on_broken` is told of a file that is no batch."""
+        """Take the batches that are there. `on_broken` is told of each file that cannot be kept."""
         for _ in range(COLLECTIONS_MAX):
             if not await self._write(lambda connection: self._collector.collect(connection, on_broken)):
                 return

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any, Final
 
+import asyncpg
+
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.call_batches import WaitingBatch, remove_taken, waiting_batches
+from seamless_wallet.stores.call_batches import NOT_STORABLE, WaitingBatch, remove_taken, waiting_batches
 from seamless_wallet.stores.call_rows import CALL_COLUMNS, call_rows_of, span_of
 from seamless_wallet.stores.postgres.primary import Connection
 from seamless_wallet.stores.postgres_calls.calls_tables import CALLS_SQL
@@ -25,7 +27,9 @@ DAY_MS: Final = 86_400_000
 NO_NUL: Final = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 """PostgreSQL's texts have no NUL. An id with one was refused, so nobody looks for it."""
 
-_IDS: Final = tuple(CALL_COLUMNS.index(name) for name in ("user_id", "transaction_id", "game_no"))
+_OF_CALLERS: Final = tuple(
+    CALL_COLUMNS.index(name) for name in ("user_id", "transaction_id", "game_no", "place", "problem")
+)
 
 
 class BatchCollector:
@@ -48,7 +52,7 @@ class BatchCollector:
                 await connection.execute(CALLS_SQL["delete_batches"], self._removed)
             with self._file_errors():
                 batches = await asyncio.to_thread(lambda: list(waiting_batches(self._spool)))
-            await _insert_new(connection, batches)
+            batches = await _insert_new(connection, batches)
         with self._file_errors():
             remove_taken(batches, on_broken)
         self._removed = [batch.path.name for batch in batches]
@@ -68,13 +72,29 @@ async def begin_writing(connection: Connection) -> None:
     await connection.execute(CALLS_SQL["begin_writing"], COLLECT_LOCK)
 
 
-async def _insert_new(connection: Connection, batches: Sequence[WaitingBatch]) -> None:
-    """Insert the calls of those batches that nobody has taken."""
+async def _insert_new(connection: Connection, batches: Sequence[WaitingBatch]) -> list[WaitingBatch]:
+    """Insert the calls of those batches that nobody has taken. Returns all, with what is wrong with each."""
     names = [batch.path.name for batch in batches]
     new = {name for (name,) in await connection.fetch(CALLS_SQL["insert_batches"], names)} if names else set()
-    taken = [batch.calls for batch in batches if batch.path.name in new and batch.calls]
-    if taken:
-        await insert(connection, taken)
+    waiting = [batch for batch in batches if batch.path.name in new and batch.calls]
+    if not waiting or await _refusal_of(connection, waiting) is None:
+        return list(batches)
+    # Each alone: only those that can never be inserted are given up.
+    refusals = {batch.path.name: await _refusal_of(connection, [batch]) for batch in waiting}
+    return [
+        batch if (refusal := refusals.get(batch.path.name)) is None else batch.not_storable(refusal)
+        for batch in batches
+    ]
+
+
+async def _refusal_of(connection: Connection, batches: Sequence[WaitingBatch]) -> Exception | None:
+    """Insert the calls of batches, all or none; what is wrong with them if it is no use to try that again."""
+    try:
+        async with connection.transaction():
+            await insert(connection, [batch.calls for batch in batches])
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, *NOT_STORABLE) as error:
+        return error
+    return None
 
 
 async def insert(connection: Connection, batches: Sequence[Sequence[CallRecord]]) -> None:
@@ -98,7 +118,7 @@ def _ends_of_days(calls: Iterable[CallRecord]) -> list[int]:
 def _as_texts(rows: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
     """The same rows, as PostgreSQL can keep them."""
     for row in rows:
-        if any("\0" in row[place] for place in _IDS):
+        if any("\0" in row[place] for place in _OF_CALLERS):
             yield [value.translate(NO_NUL) if isinstance(value, str) else value for value in row]
         else:
             yield row

@@ -102,7 +102,7 @@ class SqliteCalls:
         return await self._writes.run(lambda connection: retention.erase(connection, user_id))
 
     async def collect(self, on_broken: Callable[[str], None] = lambda _: None) -> None:
-        """Take the batches that are there. `on_broken` is told, in the loop, of a file that is no batch."""
+        """Take the batches that are there. `on_broken` is told, in the loop, of each file that cannot be kept."""
         loop = asyncio.get_running_loop()
 
         def tell(what: str) -> None:

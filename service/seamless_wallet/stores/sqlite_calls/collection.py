@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from seamless_wallet.calls.record import CallRecord
 from seamless_wallet.calls.spool import Spool
-from seamless_wallet.stores.call_batches import remove_taken, waiting_batches
+from seamless_wallet.stores.call_batches import NOT_STORABLE, WaitingBatch, remove_taken, waiting_batches
 from seamless_wallet.stores.call_rows import call_rows_of, span_of
 from seamless_wallet.stores.sqlite.database import transaction
 from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
@@ -16,20 +16,29 @@ from seamless_wallet.stores.sqlite_calls.calls_file import CALLS_SQL
 def collect(connection: sqlite3.Connection, spool: Spool, on_broken: Callable[[str], None]) -> int:
     """Take some of the batches that are there; returns how many there were. 0: all are taken.
 
-    `on_broken` is told about a file that is no batch; it is removed. Raises sqlite3.Error and OSError, and then nothing
-    is lost.
+    `on_broken` is told about a file that is no batch, or none that can be kept; it is removed. Raises sqlite3.Error and
+    OSError, and then nothing is lost.
     """
     if next(spool.batches(), None) is None:
         _forget_removed(connection, spool)
         return 0
-    taken = []
     with transaction(connection, "IMMEDIATE"):
-        for batch in waiting_batches(spool):
-            taken.append(batch)
-            if connection.execute(CALLS_SQL["insert_batch"], (batch.path.name,)).rowcount:
-                insert(connection, batch.calls)
+        taken = [_inserted(connection, batch) for batch in waiting_batches(spool)]
     remove_taken(taken, on_broken)
     return len(taken)
+
+
+def _inserted(connection: sqlite3.Connection, batch: WaitingBatch) -> WaitingBatch:
+    """Insert a batch, unless somebody has. Returns it, with what is wrong if it can never be inserted."""
+    connection.execute("SAVEPOINT batch")
+    try:
+        if connection.execute(CALLS_SQL["insert_batch"], (batch.path.name,)).rowcount:
+            insert(connection, batch.calls)
+    except (sqlite3.DataError, sqlite3.IntegrityError, *NOT_STORABLE) as error:
+        connection.execute("ROLLBACK TO batch")
+        batch = batch.not_storable(error)
+    connection.execute("RELEASE batch")
+    return batch
 
 
 def insert(connection: sqlite3.Connection, records: Sequence[CallRecord]) -> None:

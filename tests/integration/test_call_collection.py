@@ -113,6 +113,43 @@ async def test_a_bug_is_told_and_the_collection_goes_on(settings, capsys, monkey
     assert "calls_error" in capsys.readouterr().out
 
 
+async def test_nothing_is_collected_while_the_disk_is_short(settings, capsys):
+    """Calls wait in their files; what is too old goes all the same."""
+    clock, free, looks = SystemClock(), [1.0], [0]
+    spool = Spool(settings.calls_spool_path, "a")
+
+    def leave(**changes) -> None:
+        spool.write(encode_batch([call_record(received_ms=clock.now_ms(), **changes)]), clock.now_ms())
+
+    def share(_) -> float:
+        looks[0] += 1
+        return free[0]
+
+    async with open_calls(settings) as calls, CallCollection(calls, settings, clock, share).running():
+
+        async def found(count: int) -> bool:
+            return len((await calls.find(CallsQuery())).calls) == count
+
+        leave(transaction_id="t-1")
+        await until(lambda: found(1))
+        free[0] = 0.04
+
+        async def told() -> bool:
+            return "5% of the disk" in capsys.readouterr().out
+
+        await until(told)
+        leave(transaction_id="t-2")
+        before = looks[0]
+
+        async def looked() -> bool:
+            return looks[0] > before + 3
+
+        await until(looked)
+        assert await found(1)
+        free[0] = 0.06
+        await until(lambda: found(2))
+
+
 @pytest.mark.parametrize("calls_days", [0, 1])
 async def test_what_a_killed_worker_left_half_written_goes_while_the_admin_process_runs(settings, calls_days):
     """Nobody would ever erase it. What a worker is writing just now stays."""

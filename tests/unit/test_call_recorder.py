@@ -9,9 +9,10 @@ import threading
 import pytest
 
 from seamless_wallet.calls import recorder as recorder_module
+from seamless_wallet.calls.disk_room import free_share
 from seamless_wallet.calls.record import CallRecord, decode_batch
 from seamless_wallet.calls.recorder import Recorder
-from seamless_wallet.calls.spool import Spool, SpoolFull
+from seamless_wallet.calls.spool import FULL_S, DiskShort, Spool, SpoolFull
 from seamless_wallet.calls.strangers import A_SOURCE_MAX, ALL_MAX, Strangers
 from seamless_wallet.observability import metrics
 from seamless_wallet.trusted_paths import UntrustedPath
@@ -100,7 +101,9 @@ async def test_large_requests_fill_the_queue_by_their_bytes(tmp_path, monkeypatc
     assert len(kept(spool)) == 2
 
 
-@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), SpoolFull("full"), RuntimeError("a bug")])
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device"), SpoolFull("full"), DiskShort("short"), RuntimeError("a bug")]
+)
 async def test_a_full_disk_costs_the_history_and_nothing_else(tmp_path, fault):
     """What could not be written is counted. When there is room again, the next calls are written."""
     faults = [fault]
@@ -142,7 +145,48 @@ def test_what_nobody_collects_is_bounded(tmp_path):
     with pytest.raises(SpoolFull):
         spool.write(b"x", NOW_MS)
     next(spool.batches()).unlink()
-    spool.write(b"x" * 100, NOW_MS)
+    spool.write(b"x" * 100, NOW_MS + 1000 * FULL_S)
+
+
+def test_files_that_nobody_collects_are_counted(tmp_path):
+    """A worker with few calls leaves a small one a second: thousands of them, long before there are many bytes."""
+    spool = Spool(tmp_path / "calls", "a", files_max=40)
+    for _ in range(40):
+        spool.write(b"x", NOW_MS)
+    with pytest.raises(SpoolFull, match="40 files"):
+        spool.write(b"x", NOW_MS)
+
+
+def test_a_full_spool_is_looked_at_now_and_then(tmp_path, monkeypatch):
+    """Each look costs the workers as much time as there are files."""
+    looks, scandir = [], os.scandir
+
+    def noted(directory):
+        looks.append(directory)
+        return scandir(directory)
+
+    spool = Spool(tmp_path / "calls", "a", bytes_max=1)
+    monkeypatch.setattr(os, "scandir", noted)
+    for passed_ms in range(0, 2000 * FULL_S, 100):
+        with pytest.raises(SpoolFull):
+            spool.write(b"xx", NOW_MS + passed_ms)
+    assert len(looks) == 2
+    with pytest.raises(SpoolFull):
+        spool.write(b"xx", NOW_MS - 60_000)  # the clock was set back
+    assert len(looks) == 3
+
+
+def test_the_last_of_the_disk_is_the_ledgers(tmp_path):
+    """Nothing is recorded until there is room again."""
+    free = [0.04]
+    spool = Spool(tmp_path / "calls", "a", disk=lambda _: free[0])
+    with pytest.raises(DiskShort, match="5%"):
+        spool.write(b"x", NOW_MS)
+    assert list(spool.batches()) == []
+    free[0] = 0.06
+    spool.write(b"x", NOW_MS + 1000 * FULL_S)
+    assert len(list(spool.batches())) == 1
+    assert 0 < free_share(tmp_path) < 1
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):

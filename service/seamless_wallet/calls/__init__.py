@@ -4,6 +4,6 @@ Money never depends on it. A worker hands over what it knows of a call (`record`
 writes batches as files beside the ledger (`recorder`, `spool`), also while Redis, the ledger or the admin process is
 away. The admin process collects the files into a store, behind the port in `ports`. The room knows no HTTP, no Redis,
 no SQL, no settings and no wire format. Modules: `record` (one call), `recorder` (from the worker to its thread),
-`strangers` (how many calls without a right key are kept), `spool` (the files), `ports`, `reasons` (each reason in
-words).
+`strangers` (how many unauthorized calls are kept), `spool` (the files), `disk_room` (what is left to the ledger),
+`ports`, `reasons` (each reason in words).
 """

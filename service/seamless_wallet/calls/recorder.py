@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from seamless_wallet.calls.record import CallBatch, CallRecord
-from seamless_wallet.calls.spool import Spool, SpoolFull
+from seamless_wallet.calls.spool import DiskShort, Spool, SpoolFull
 from seamless_wallet.calls.strangers import Strangers
 from seamless_wallet.commands import Code
 from seamless_wallet.observability import metrics
@@ -129,5 +129,5 @@ class Recorder:
             self._written.inc(batch.calls)
             return
         self._disk.inc(batch.calls)
-        remedy = "See that the admin process runs." if isinstance(error, SpoolFull) else "See that the disk has room."
+        remedy = error.remedy if isinstance(error, SpoolFull) else DiskShort.remedy
         self._log.warning("calls_dropped", error=str(error), remedy=remedy)

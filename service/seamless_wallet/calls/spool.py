@@ -13,14 +13,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from seamless_wallet.calls.disk_room import FREE_SHARE_MIN, FreeShare, free_share
 from seamless_wallet.errors import WalletError
 from seamless_wallet.trusted_paths import check_directory
 
 SPOOL_BYTES_MAX: Final = 128 * 2**20
 """Of all files together. What does not fit is dropped: then nobody has collected anything for a while."""
 
+SPOOL_FILES_MAX: Final = 10_000
+"""A worker with few calls leaves a small file a second: so many are looked through in some hundredths of a second."""
+
 MEASURE_EVERY: Final = 16
 """Batches between two looks at how much is there."""
+
+FULL_S: Final = 5
+"""For so long after it was full nobody looks again: a look at a full one costs more than what is dropped."""
 
 _END: Final = ".batch"
 _UNFINISHED: Final = ".part"
@@ -29,28 +36,50 @@ _UNFINISHED: Final = ".part"
 class SpoolFull(WalletError, OSError):
     """So much waits to be collected that no more is taken."""
 
+    remedy = "See that the admin process runs."
+
+
+class DiskShort(SpoolFull):
+    """The rest of the disk is the ledger's."""
+
+    remedy = "See that the disk has room."
+
 
 class Spool:
-    """The directory. `name` makes the files of this process its own: no other process may ever have the same."""
+    """The directory. `name` makes the files of this process its own: no other process may ever have the same.
 
-    def __init__(self, directory: Path, name: str = "", *, bytes_max: int = SPOOL_BYTES_MAX) -> None:
+    `disk` tells how much of its disk is free.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str = "",
+        *,
+        bytes_max: int = SPOOL_BYTES_MAX,
+        files_max: int = SPOOL_FILES_MAX,
+        disk: FreeShare = free_share,
+    ) -> None:
         self.directory = directory
         self._name = name
         self._bytes_max = bytes_max
+        self._files_max = files_max
+        self._free_share = disk
         self._number = 0
         self._is_prepared = False
-        self._bytes = 0  # that were there, at least, when last looked
+        self._bytes = 0  # that were there, at least, when last looked,
+        self._files = 0  # and files
+        self._full: SpoolFull | None = None  # why nothing was taken when last looked,
+        self._full_ms = 0  # and when that was
 
     def write(self, content: bytes | bytearray, now_ms: int) -> None:
         """Leave a batch. Raises OSError, and then nothing of it stays."""
         if not self._is_prepared:
             self.prepare()
-        if self._number % MEASURE_EVERY == 0 or self._bytes + len(content) > self._bytes_max:
-            self._bytes = self._measured()
-        if self._bytes + len(content) > self._bytes_max:
-            raise SpoolFull(f"{self.directory} has {self._bytes} bytes that nobody collects")
+        self._make_sure_of_room(len(content), now_ms)
         self._number += 1
         self._bytes += len(content)
+        self._files += 1
         name = f"{now_ms:013d}-{self._name}-{self._number:08d}"
         unfinished = self.directory / f"{name}{_UNFINISHED}"
         try:
@@ -90,10 +119,30 @@ class Spool:
         except FileNotFoundError:
             return
 
-    def _measured(self) -> int:
-        total = 0
+    def _make_sure_of_room(self, size: int, now_ms: int) -> None:
+        """Raises SpoolFull if there is none, or was none just now."""
+        if self._full is not None and 0 <= now_ms - self._full_ms < FULL_S * 1000:
+            raise type(self._full)(str(self._full))
+        if self._number % MEASURE_EVERY and not self._is_full(size):
+            return
+        self._full = self._measured(size)
+        if self._full is not None:
+            self._full_ms = now_ms
+            raise self._full
+
+    def _measured(self, size: int) -> SpoolFull | None:
+        """Look how much is there; why `size` bytes more are not taken."""
+        self._bytes = self._files = 0
         with os.scandir(self.directory) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):
-                    total += entry.stat(follow_symlinks=False).st_size
-        return total
+                    self._bytes += entry.stat(follow_symlinks=False).st_size
+                    self._files += 1
+        if self._is_full(size):
+            return SpoolFull(f"{self.directory} has {self._files} files, {self._bytes} bytes, that nobody collects")
+        if self._free_share(self.directory) < FREE_SHARE_MIN:
+            return DiskShort(f"less than {FREE_SHARE_MIN:.0%} of the disk of {self.directory} is free")
+        return None
+
+    def _is_full(self, size: int) -> bool:
+        return self._bytes + size > self._bytes_max or self._files >= self._files_max

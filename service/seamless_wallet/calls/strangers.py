@@ -13,7 +13,7 @@ ALL_MAX: Final = 100
 """Calls of all sources together that a process keeps in a minute."""
 
 _MINUTE_MS: Final = 60_000
-_HOST_BITS: Final = 64
+_NETWORK_CHARACTERS: Final = len("2001:0db8:0000:0000")
 
 
 class Strangers:
@@ -51,4 +51,4 @@ def source_of_sample(peer: str) -> str:
         return peer
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    return f"{int(address) >> _HOST_BITS:x}/{_HOST_BITS}"
+    return f"{address.exploded[:_NETWORK_CHARACTERS]}::/64"

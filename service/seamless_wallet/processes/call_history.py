@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from seamless_wallet.calls.disk_room import FREE_SHARE_MIN, FreeShare, free_share
 from seamless_wallet.calls.recorder import Recorder
 from seamless_wallet.calls.spool import Spool
 from seamless_wallet.ledger.ports import StoreError
@@ -57,11 +58,13 @@ def open_calls(settings: Settings) -> KeptCalls:
 class CallCollection:
     """Collects the batches of all processes, and deletes what the settings do not keep."""
 
-    def __init__(self, calls: KeptCalls, settings: Settings, clock: Clock) -> None:
+    def __init__(self, calls: KeptCalls, settings: Settings, clock: Clock, disk: FreeShare = free_share) -> None:
         self._calls = calls
         self._keep_ms = settings.calls_days * _DAY_MS
         self._bytes_max = settings.calls_mib * 2**20
         self._clock = clock
+        self._directory = settings.ledger_path.parent if settings.ledger_server is None else None
+        self._free_share = disk
         self._spool = Spool(settings.calls_spool_path)
         self._log = RateLimitedLog(LOG_EVERY_S, monotonic_s=clock.monotonic_s)
 
@@ -78,7 +81,8 @@ class CallCollection:
     async def _collect_for_ever(self) -> None:
         while True:
             try:
-                await self._calls.collect(self._report_broken)
+                if await self._has_room():
+                    await self._calls.collect(self._report_broken)
                 await self._prune()
             except StoreError as error:
                 self._log.warning("calls_not_collected", error=str(error))
@@ -86,6 +90,14 @@ class CallCollection:
                 _FAULTS.inc()
                 self._log.exception("calls_error", remedy="Report it. Calls wait in files; nothing else is affected.")
             await asyncio.sleep(COLLECT_CALLS_EVERY_S)
+
+    async def _has_room(self) -> bool:
+        """Whether the disk has room for more than the ledger. In PostgreSQL that is not ours to say."""
+        if self._directory is None or await asyncio.to_thread(self._free_share, self._directory) >= FREE_SHARE_MIN:
+            return True
+        short = f"less than {FREE_SHARE_MIN:.0%} of the disk of {self._directory} is free"
+        self._log.warning("calls_not_collected", error=short)
+        return False
 
     async def _prune(self) -> None:
         await asyncio.to_thread(self._spool.remove_unfinished, self._clock.now_ms() - UNFINISHED_MS)

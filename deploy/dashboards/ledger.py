@@ -173,7 +173,7 @@ PAGE: Final = Page(
             ],
             unit="short",
             signed=True,
-            alerts=["WalletTrialBalanceBroken"],
+            alerts=["WalletTrialBalanceBroken", "WalletTrialBalanceOld"],
             text="The trial balance, in major units. They add up to zero.",
         ),
         Panel(

@@ -174,10 +174,12 @@ PAGE: Final = Page(
                 (f"sum by (component) (increase(wallet_unexpected_errors_total{RATE}))", "error: {{component}}"),
                 (f"sum by (server) (increase(wallet_http_malformed_requests_total{RATE}))", "not HTTP: {{server}}"),
                 (f"sum by (reason) (increase(wallet_backoffice_unauthorized_total{RATE}))", "token: {{reason}}"),
+                (f"sum by (step) (increase(wallet_audit_records_failed_total{RATE}))", "not recorded: {{step}}"),
             ],
             unit="short",
-            alerts=["WalletUnexpectedErrors", "WalletAdminTokenGuessed"],
-            text="Errors by component, requests that were none, and calls of the back office that were not let in.",
+            alerts=["WalletUnexpectedErrors", "WalletAdminTokenGuessed", "WalletActionsNotRecorded"],
+            text="Errors by component, requests that were none, and calls of the back office that were not let in, or "
+            "could not be recorded.",
         ),
         Panel(
             title="Certificate",
@@ -192,6 +194,16 @@ PAGE: Final = Page(
             falling=True,
             alerts=["WalletCertificateExpires", "WalletCertificateExpiresSoon"],
             text="For how long the certificate that is served is valid. Empty without HTTPS.",
+        ),
+        Panel(
+            title="History of calls",
+            queries=[
+                (f"sum(rate(wallet_calls_recorded_total{RATE}))", "recorded"),
+                (f"sum by (cause) (rate(wallet_calls_dropped_total{RATE}))", "dropped: {{cause}}"),
+            ],
+            unit="ops",
+            alerts=["WalletCallsDropped"],
+            text="A second. Of strangers' calls only some are kept; of broken files the number is shown.",
         ),
     ],
 )

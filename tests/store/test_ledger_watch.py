@@ -6,7 +6,12 @@ import asyncio
 
 import structlog
 
-from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED
+from seamless_wallet.observability.metrics import (
+    LEDGER_FINDINGS,
+    LEDGER_VERIFIED,
+    LEDGER_VERIFY_INTERVAL,
+    UNEXPECTED_ERRORS,
+)
 from seamless_wallet.processes import ledger_watch
 from seamless_wallet.processes.ledger_watch import LedgerWatch
 from seamless_wallet.processes.system_ports import SystemClock
@@ -57,3 +62,24 @@ async def test_a_checkpoint_that_does_not_fit_makes_it_begin_anew(store, story):
                     break
     assert [line["event"] for line in lines] == ["ledger_verified_anew"]
     assert file.read().last_id > 0
+    assert value(LEDGER_VERIFY_INTERVAL) == 0.01
+
+
+async def test_a_bug_is_counted_and_the_watch_goes_on(store, story, monkeypatch):  # noqa: F811
+    """The next turn verifies"""
+    bugs, verify_since = [RuntimeError("a bug")], store.verify_since
+
+    async def verify_some(*words):
+        if bugs:
+            raise bugs.pop()
+        return await verify_since(*words)
+
+    monkeypatch.setattr(store, "verify_since", verify_some)
+    faults, file = UNEXPECTED_ERRORS.labels("verify"), CheckpointFile(store.path, store.uuid)
+    before = faults.value
+    with structlog.testing.capture_logs() as lines:
+        async with LedgerWatch(store, store.path, SystemClock()).running(0.01), asyncio.timeout(20):
+            while not file.path.exists() or file.read().last_id == 0:  # noqa: ASYNC110 - of another task
+                await asyncio.sleep(0.01)
+    assert [line["event"] for line in lines] == ["ledger_watch_error"]
+    assert faults.value == before + 1

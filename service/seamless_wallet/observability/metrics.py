@@ -28,7 +28,7 @@ COUNT_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 
 COMPONENTS: Final = (
     *("webhook", "ledger", "script", "load", "heads", "commit_lookup", "writer", "clean_up", "idle_wallets"),
-    *("backoffice", "readiness", "metrics", "gauges", "calls"),
+    *("backoffice", "readiness", "metrics", "gauges", "calls", "verify"),
 )
 """What an unexpected error may be counted for."""
 
@@ -317,6 +317,12 @@ LEDGER_VERIFIED: Final = Gauge(
     meaning="When the admin process last got to the end of the ledger with WALLET_VERIFY_EVERY_S, Unix time; 0 if it "
     "has not yet.",
     remedy="If it stands still, read the log of the admin process.",
+    merge="max",
+)
+LEDGER_VERIFY_INTERVAL: Final = Gauge(
+    "wallet_ledger_verify_interval_seconds",
+    meaning="WALLET_VERIFY_EVERY_S of the admin process; 0 if it does not verify.",
+    remedy="None; it tells how old wallet_ledger_verified_timestamp_seconds may be.",
     merge="max",
 )
 LEDGER_FINDINGS: Final = Counter(

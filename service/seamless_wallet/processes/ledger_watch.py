@@ -14,7 +14,13 @@ from typing import Final
 import structlog
 
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.observability.metrics import LEDGER_FINDINGS, LEDGER_VERIFIED, LEDGER_VERIFIED_ENTRIES
+from seamless_wallet.observability.metrics import (
+    LEDGER_FINDINGS,
+    LEDGER_VERIFIED,
+    LEDGER_VERIFIED_ENTRIES,
+    LEDGER_VERIFY_INTERVAL,
+    UNEXPECTED_ERRORS,
+)
 from seamless_wallet.ports import Clock
 from seamless_wallet.stores.increment_audit import Checkpoint, CheckpointRefused, Increment
 from seamless_wallet.stores.ledger import Ledger
@@ -26,6 +32,8 @@ REST_TIMES: Final = 3
 
 LOGGED_MAX: Final = 20
 """Findings of one part that are logged, one line each."""
+
+_FAULTS: Final = UNEXPECTED_ERRORS.labels("verify")
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +51,7 @@ class LedgerWatch:
     @asynccontextmanager
     async def running(self, every_s: float) -> AsyncIterator[None]:
         """Verify what is new, again and again, within the context."""
+        LEDGER_VERIFY_INTERVAL.set(every_s)
         task = asyncio.create_task(self._run(every_s))
         try:
             yield
@@ -56,6 +65,9 @@ class LedgerWatch:
                 await self.verify_new()
             except StoreError as error:
                 log.warning("ledger_not_verified", reason=str(error), remedy="check the disk and its permissions")
+            except Exception:
+                _FAULTS.inc()
+                log.exception("ledger_watch_error", remedy="Report it. Nothing else is affected.")
             await asyncio.sleep(every_s)
 
     async def verify_new(self) -> None:

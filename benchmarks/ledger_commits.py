@@ -143,7 +143,6 @@ def measure(version: First | Now, entries: Iterator[Any], commits: int, size: in
 
     CPU is that of a writer at work, whose commits move the log into the file now and then. For its bytes the log grows.
     """
-    version.connection.execute("PRAGMA wal_autocheckpoint = 1000")  # SQLite's own, which the writer keeps
     cpu_s = 0.0
     for _ in range(commits):
         batches = batches_of(entries, size)
@@ -151,11 +150,13 @@ def measure(version: First | Now, entries: Iterator[Any], commits: int, size: in
         version.commit(batches)
         cpu_s += time.process_time() - began
     version.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    (own,) = version.connection.execute("PRAGMA wal_autocheckpoint").fetchone()
     version.connection.execute("PRAGMA wal_autocheckpoint = 0")
     for _ in range(commits):
         version.commit(batches_of(entries, size))
     log_bytes = path.with_name(f"{path.name}-wal").stat().st_size
     version.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    version.connection.execute(f"PRAGMA wal_autocheckpoint = {own}")
     return {"cpu_us": cpu_s / commits / size * 1e6, "log_bytes": log_bytes / commits / size}
 
 

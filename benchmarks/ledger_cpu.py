@@ -33,8 +33,8 @@ class Version:
         self.name = name
         self.measured: dict[int, list[dict[str, float]]] = {size: [] for size in BATCHES}
         environment = os.environ | {"PYTHONPATH": f"{checkout / 'service'}{os.pathsep}{checkout}"}
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "benchmarks" / "ledger_commits.py"), str(ledger)],
+        self._process = subprocess.Popen(  # -P: the first version's package `service` is not the module beside us
+            [sys.executable, "-P", str(HERE / "benchmarks" / "ledger_commits.py"), str(ledger)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

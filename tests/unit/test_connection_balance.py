@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seamless_wallet.supervisor.family import surpluses
+from seamless_wallet.supervisor.connection_balance import REST_BEATS, ConnectionBalance, surpluses
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,18 @@ def test_somebody_always_accepts(seed):
     given = surpluses(connections)
     assert given[connections.index(min(connections))] == 0
     assert sum(given) <= sum(connections)
+
+
+def test_what_was_given_away_has_time_to_arrive():
+    """Counts are half a second old or more. Who acts on them again would give back what it has just been given."""
+    balance = ConnectionBalance()
+    assert balance.at_beat([8, 0]) == [4, 0]
+    assert [balance.at_beat([0, 8]) for _ in range(REST_BEATS)] == [[0, 0]] * REST_BEATS
+    assert balance.at_beat([3, 5]) == [0, 1]
+
+
+def test_a_balanced_service_is_looked_at_in_each_beat():
+    """Whoever has just connected to the wrong one does not wait."""
+    balance = ConnectionBalance()
+    assert balance.at_beat([4, 4]) == [0, 0]
+    assert balance.at_beat([6, 2]) == [2, 0]

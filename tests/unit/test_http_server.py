@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import inspect
 import re
 import tomllib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import structlog
 from aiohttp import web
 
 from seamless_wallet.http_server import aiohttp_internals, serving
@@ -355,3 +357,23 @@ async def test_a_server_that_finishes_while_others_accept_ends_as_ever():
         assert "Connection: close" in (await one_answer(reader))[0]
         await finishing
         assert not stack.server.accepts
+
+
+async def test_a_server_accepts_again_when_the_system_lets_it(monkeypatch):
+    """It may have no file descriptor left just then. Others would be asked for all that it does not take."""
+    async with directly_served() as (_, writer, _, stack):
+        server, failures = stack.server, iter([OSError(errno.EMFILE, "too many open files")] * 2)
+        resume = server._resume
+
+        async def resume_later() -> None:
+            for failure in failures:
+                raise failure
+            await resume()
+
+        monkeypatch.setattr(server, "_resume", resume_later)
+        with structlog.testing.capture_logs() as lines:
+            server.give_away(1)
+            await until(lambda: not server.accepts, "others accept")
+            await until(lambda: server.accepts, "it accepts again")
+        assert [line["event"] for line in lines] == ["accept_failed"]
+        writer.close()

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
@@ -48,11 +49,16 @@ LAST_CONNECTION_S: Final = 0.01
 GIVE_AWAY_S: Final = 1.2
 """How long a process with many connections leaves new ones to others: a little more than two reports to the parent."""
 
+ACCEPT_AGAIN_S: Final = 0.2
+"""When to try again if the system did not let us accept."""
+
 UNREAD_MS: Final = 20_000
 """A client has this long to take what was sent to it."""
 
 FINISH_S: Final = 5.0
 """Calls under way have this long to end after SIGTERM."""
+
+log = structlog.get_logger()
 
 SERVER_NAME: Final = web.AppKey("SERVER_NAME", str)
 """The label of an application in metrics: `webhook` or `backoffice`."""
@@ -119,7 +125,15 @@ class HttpServer:
         await self._stop_accepting()
         await asyncio.sleep(GIVE_AWAY_S)
         self._runner.end_connections(0)
-        await self._resume()
+        told = False
+        while not self.accepts and not self._finishing:
+            try:
+                await self._resume()
+            except OSError as error:  # no file descriptor is free, for instance
+                if not told:
+                    log.error("accept_failed", error=str(error))
+                told = True
+                await asyncio.sleep(ACCEPT_AGAIN_S)
 
     async def _resume(self) -> None:
         if self._site is None and not self._finishing:

@@ -6,20 +6,15 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
+from seamless_wallet.supervisor.connection_balance import ConnectionBalance
 from seamless_wallet.supervisor.kinds import ADMIN, VALKEY, WORKER
 from seamless_wallet.supervisor.parent_socket import SURPLUS
 from seamless_wallet.supervisor.roles import STOP_ORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from seamless_wallet.supervisor.child import Child
-
-
-def surpluses(connections: Sequence[int]) -> list[int]:
-    """How many of its connections each worker should give to others. A worker with the fewest never has to."""
-    share = -(-sum(connections) // max(1, len(connections)))
-    return [max(0, count - share) for count in connections]
 
 
 class Family:
@@ -29,6 +24,7 @@ class Family:
         self.changed = asyncio.Event()
         self._children: dict[str, Child] = {}
         self._others: set[Child] = set()  # being tried, or being replaced
+        self._balance = ConnectionBalance()
 
     def __iter__(self) -> Iterator[Child]:
         return iter(list(self._children.values()))
@@ -125,9 +121,10 @@ class Family:
                 child.send(message)
 
     def _balance_connections(self) -> None:
-        """Have workers with many connections give some to those with few. Providers keep theirs for long."""
+        """Have workers with many connections give some to those with few."""
         workers = [child for child in self if child.role.kind == WORKER and child.is_ready]
-        for worker, surplus in zip(workers, surpluses([worker.connections for worker in workers]), strict=True):
+        given = self._balance.at_beat([worker.connections for worker in workers])
+        for worker, surplus in zip(workers, given, strict=True):
             if surplus:
                 worker.send(b"%s%d" % (SURPLUS, surplus))
 

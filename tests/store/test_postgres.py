@@ -10,7 +10,7 @@ import pytest
 
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.postgres import PostgresLedger
+from seamless_wallet.stores.postgres import PostgresLedger, connections, primary
 from seamless_wallet.stores.postgres.sql import READ_SQL, VERIFY_SQL, WRITE_SQL
 from tests.integration.waiting import until
 from tests.store.books import Book
@@ -131,6 +131,42 @@ async def test_a_connection_that_was_ended_is_replaced(backend, store, book):
             await store.commit([book.entries])
         except StoreError:
             await store.commit([book.entries])
+
+
+@pytest.mark.parametrize("read", ["lookup", "heads", "registered_scripts"])
+async def test_a_connection_that_is_dead_stops_nobody(backend, store, book, monkeypatch, read):
+    """A firewall has forgotten it: what is sent is never answered. Another one is used soon, also by who comes next"""
+    monkeypatch.setattr(connections, "READ_LIMIT_S", 0.2)
+    await store.commit([book.take()])
+    entry = book.entries[-1]
+    async with PostgresProxy(backend.server.socket_directory) as proxy:
+        reader = PostgresLedger.open(backend.url)
+        reader._connections._url = proxy.url(backend.url)
+        calls = {
+            "lookup": lambda: reader.lookup(0, entry.command, entry.event_digest),
+            "heads": reader.heads,
+            "registered_scripts": reader.registered_scripts,
+        }
+        await calls[read]()
+        proxy.answers = False
+        waiting = [asyncio.ensure_future(calls[read]())]
+        await proxy.stopped.wait()
+        proxy.answers = True
+        waiting.append(asyncio.ensure_future(calls[read]()))
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+        await reader.close()
+
+
+async def test_a_server_that_falls_silent_while_it_is_connected_to(backend, monkeypatch):
+    """Whatever it was asked last: connecting ends"""
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(primary, "CONNECT_LIMIT_S", 0.2)
+    monkeypatch.setattr(primary, "_check_server", never)
+    with pytest.raises(StoreError, match="failed: TimeoutError"):
+        await asyncio.wait_for(primary.connect(backend.url), 20)
 
 
 async def test_the_months_of_a_shard_never_go_back(backend, store, book):

@@ -44,8 +44,8 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
         token = admin_token(settings)
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
-            account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
-            probed = await stack.enter_async_context(open_ledger(settings, readers=1))
+            account_sums = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
+            probed = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             collector = Collector(settings.run_dir, counters)
             await stack.enter_async_context(collector.running())
@@ -72,7 +72,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             )
             await stack.enter_async_context(_gauges(settings, assembled))
             if settings.verify_every_s:
-                verified = await stack.enter_async_context(open_ledger(settings, readers=1))
+                verified = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
                 watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
                 balances = TrialBalanceGauges(verified, assembled.clock)
@@ -96,7 +96,7 @@ async def _gauges(settings: Settings, assembled: AssembledWallet) -> AsyncIterat
     begin_anomaly_counts([BACK_OFFICE])
     pipeline, clock = assembled.pipeline, assembled.clock
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(settings, readers=1))
+        ledger = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
         for measure, every_s in (
             (LagMonitor(pipeline, ledger, clock).measure, BACKLOG_EVERY_S),
             (RedisGauges(pipeline, ledger, clock).measure, GAUGES_EVERY_S),

@@ -42,14 +42,14 @@ class PostgresLedger(LedgerReads):
     should change. Every method raises StoreError when the database is away.
     """
 
-    def __init__(self, url: str, info: ServerLedgerInfo, readers: int) -> None:
+    def __init__(self, url: str, info: ServerLedgerInfo, readers: int, *, replicated: bool) -> None:
         self._url = url
         self.place = place_of(url)
         self.uuid = info.uuid
         self.scales: Mapping[str, int] = info.scales
         self.warnings: Sequence[str] = info.warnings
         self._writer = WriterState()
-        super().__init__(Connections(url, readers), info.shards)
+        super().__init__(Connections(url, readers, replicated=replicated), info.shards)
 
     @classmethod
     def open(
@@ -59,12 +59,16 @@ class PostgresLedger(LedgerReads):
         currencies: Mapping[str, int] | None = None,
         *,
         readers: int = READERS,
+        replicated: bool = True,
     ) -> Self:
         """Open a ledger that `init` made; blocks for a few ms. Give the settings to have them compared with it.
 
+        `replicated`: a new connection is used once standbys have all that it can see. Who tells players needs that; who
+        reports to people has to work while a standby is away.
+
         Raises StoreError if there is none, it is of another schema, or contradicts the settings.
         """
-        return cls(url, read_checked(url, shards, currencies), readers)
+        return cls(url, read_checked(url, shards, currencies), readers, replicated=replicated)
 
     async def sizes(self) -> Mapping[str, int]:
         """Bytes of the `database`, with whatever else is in it."""

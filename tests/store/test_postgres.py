@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
@@ -180,18 +181,67 @@ async def test_the_months_of_a_shard_never_go_back(backend, store, book):
     assert months == [(0, True), (1, False)]
 
 
-async def test_a_missing_month_is_a_fault_of_the_store(backend, store, book):
-    """And no entry's: nothing is refused, nothing is void. With its table all goes on"""
-    tables = [name for (name,) in backend.rows("SELECT inhrelid::regclass::text FROM pg_inherits "
-                                               "WHERE inhparent = 'ledger.entry'::regclass")]  # fmt: skip
-    assert len(tables) == 3
-    for table in tables:
+def drop_months(backend):
+    """As if nobody had made them."""
+    for table in months(backend):
         backend.alter(f"DROP TABLE {table}")
+
+
+async def test_a_missing_month_is_made_by_who_misses_it(backend, store, book):
+    """It is no entry's fault: nothing is refused, nothing is void, and the next attempt succeeds"""
+    drop_months(backend)
     with pytest.raises(StoreError, match="no table for this month"):
         await store.commit([book.entries])
-    backend.rows("SELECT ledger.add_months()")
     await store.commit([book.entries])
     assert [finding async for finding in store.verify()] == []
+
+
+async def test_the_next_months_cannot_be_made(backend, store, book):
+    """What was committed is committed; it is tried again later"""
+    backend.alter("ALTER FUNCTION ledger.add_months RENAME TO gone")
+    with capture_logs() as logs:
+        await store.commit([book.take()])
+        book.deposit(1)
+        await store.commit([book.take()])
+    assert [line["event"] for line in logs] == ["months_not_prepared"]
+    backend.alter("ALTER FUNCTION ledger.gone RENAME TO add_months")
+    drop_months_after_this_one(backend)
+    store._writer.prepare_after_s = 0.0
+    book.deposit(1)
+    await store.commit([book.take()])
+    assert len(months(backend)) == 3
+
+
+def months(backend):
+    """The tables there are."""
+    return [
+        name
+        for (name,) in backend.rows(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ledger.entry'::regclass ORDER BY 1"
+        )
+    ]
+
+
+def drop_months_after_this_one(backend):
+    """They are still empty."""
+    for table in months(backend)[1:]:
+        backend.alter(f"DROP TABLE {table}")
+
+
+async def test_a_clock_that_is_far_ahead_makes_no_month(backend, store, book):
+    """Its months would be those of all entries to come. After a rest that was so long the owner says so"""
+    await store.commit([book.take()])
+    backend.tamper("UPDATE shard SET month = date_trunc('month', now()) - interval '3 months'")
+    backend.tamper("DELETE FROM entry")
+    drop_months(backend)
+    deposit = book.deposit(5)
+    for _ in range(2):
+        with pytest.raises(
+            StoreError, match=r"the server's clock says .*: set the clock; .*`wallet init` as the owner"
+        ):
+            await store.commit([[deposit]])
+    backend.init()
+    await store.commit([[deposit]])
 
 
 async def test_what_a_role_may_not_is_a_fault_of_the_store(backend, store, book):

@@ -42,6 +42,10 @@ NO_PARTITION: Final = "23514"
 REFUSED: Final = frozenset({STATE_CHANGED, UNKNOWN_CURRENCY, UNIQUE})
 
 
+class MonthMissing(StoreError):
+    """No table takes the entries of this month."""
+
+
 class StateChanged(WalletError, ValueError):
     """What was swapped is not what was read, or an identity is there already."""
 
@@ -62,6 +66,10 @@ class WriterState(msgspec.Struct):
     known: KnownState = msgspec.field(default_factory=KnownState)
     month: date | None = None
     """Of the newest entries."""
+    prepared: date | None = None
+    """The month that it was when the tables of the next ones were made."""
+    prepare_after_s: float = 0.0
+    """When that may be tried again, by the clock of the event loop."""
 
     def forget(self) -> None:
         """SQL may have gone on without us."""
@@ -218,5 +226,5 @@ async def _call(connection: Connection, state: WriterState, swaps: Sequence[Head
         if error.sqlstate == OTHER_SERVER:
             raise WriterOutdated("the database was restarted, or failed over: another nonce is needed") from error
         if error.sqlstate == NO_PARTITION:
-            raise StoreError(f"no table for this month: {error}; run `wallet init` as the tables' owner") from error
+            raise MonthMissing(f"no table for this month: {error}") from error
         raise

@@ -171,15 +171,25 @@ BEGIN
   END IF;
 END $$;
 
--- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights.
-CREATE FUNCTION ledger.add_months() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights. The months of
+-- a shard never go back: a clock that is far ahead would name them for ever. So it is believed only if the newest entries
+-- are not much older, or if the owner says so, after a long rest.
+CREATE FUNCTION ledger.add_months(rested boolean) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
+  this_month date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
+  newest date;
   first date;
   name text;
 BEGIN
+  SELECT max(month) INTO newest FROM ledger.shard WHERE isfinite(month);
+  IF this_month > newest + interval '2 months' AND NOT rested THEN
+    RAISE EXCEPTION 'the newest entries are of %, and the server''s clock says %: set the clock; or, if nothing was '
+      'committed for so long, run `wallet init` as the owner of the tables', to_char(newest, 'YYYY-MM'),
+      to_char(this_month, 'YYYY-MM') USING ERRCODE = 'WL006';
+  END IF;
   FOR ahead IN 0..2 LOOP
-    first := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead);
+    first := this_month + make_interval(months => ahead);
     name := 'entry_' || to_char(first, 'YYYY_MM');
     IF to_regclass('ledger.' || name) IS NULL THEN
       PERFORM pg_advisory_xact_lock(hashtext('ledger.add_months'));
@@ -372,7 +382,7 @@ BEGIN
   RETURN month_;
 END $$;
 
-SELECT ledger.add_months();
+SELECT ledger.add_months(rested => true);
 
 -- ------------------------------------------------------------------ for people
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from seamless_wallet.commands import shard_of
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.postgres import PostgresLedger, connections, primary
 from seamless_wallet.stores.postgres.sql import READ_SQL, VERIFY_SQL, WRITE_SQL
+from tests.entries import forged
 from tests.integration.waiting import until
 from tests.store.books import Book
 from tests.store.postgres_proxy import PostgresProxy
@@ -300,6 +303,29 @@ async def test_a_text_with_a_nul_is_refused_and_kept_as_void(backend, store, boo
     odd.void = refused.cause
     await store.commit([[odd]])
     assert [finding async for finding in store.verify()] == []
+
+
+LONG = "".join(sha256(str(n).encode()).hexdigest() for n in range(100))
+"""It cannot be packed."""
+
+
+@pytest.mark.parametrize("name", ["a\0b", LONG], ids=["NUL", "too long"])
+@pytest.mark.parametrize("of", ["a bet", "a player"])
+async def test_a_name_that_no_index_holds_is_refused_and_kept_as_void(backend, store, book, name, of):
+    """Only who writes to Redis can make it. Its shard goes on"""
+    await store.commit([book.take()])
+    before = book.copy()
+    player = next(text for text in (f"{name}{n}" for n in range(100)) if shard_of(text, 2) == 0)
+    odd = book.bet("g", **{name: 5}) if of == "a bet" else book.create(player)
+    (refused,) = await refusals(store, [odd])
+    assert (refused.seq, refused.cause) == (odd.seq, "unstorable")
+    odd.void = refused.cause
+    if of == "a player":  # as the writer reads its name
+        odd = forged(odd, user_id=odd.user_id.replace("\0", "\\x00"))
+        odd.void = refused.cause
+    await store.commit([[odd]])
+    assert [finding async for finding in store.verify()] == []
+    assert (await store.wallet(before.user)) == before.wallets[before.user]
 
 
 async def refusals(store, *batches):

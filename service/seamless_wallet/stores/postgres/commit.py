@@ -37,9 +37,12 @@ OTHER_SERVER: Final = "WL003"
 
 UNIQUE: Final = "23505"
 NO_PARTITION: Final = "23514"
-"""Those of PostgreSQL. No table has a condition, so the latter says that no partition takes the row."""
+TOO_LONG: Final = "54000"
+"""Those of PostgreSQL. No table has a condition, so the second says that no partition takes the row. The last is of a
+text that no index holds.
+"""
 
-REFUSED: Final = frozenset({STATE_CHANGED, UNKNOWN_CURRENCY, UNIQUE})
+REFUSED: Final = frozenset({STATE_CHANGED, UNKNOWN_CURRENCY, UNIQUE, TOO_LONG})
 
 
 class MonthMissing(StoreError):

@@ -212,7 +212,7 @@ BEGIN
   SELECT * INTO here FROM ledger.server();
   INSERT INTO ledger.writer VALUES (nonce_, named_ms_, here.system_identifier, here.timeline, here.started);
   PERFORM FROM ledger.lease ORDER BY shard FOR UPDATE;
-  PERFORM FROM ledger.shard ORDER BY shard FOR UPDATE;
+  PERFORM FROM ledger.shard WHERE shard = ANY (shards) ORDER BY shard FOR UPDATE;
   IF EXISTS (
     SELECT FROM ledger.lease
     WHERE shard = ANY (shards) AND nonce NOT IN ('', before) AND expires > clock_timestamp()
@@ -229,13 +229,15 @@ BEGIN
 END $$;
 
 -- Renew, release and take leases in one step; then who holds each shard (by shard), and who lives. The clock is the
--- server's. A lease that ends further ahead than its length was given by a clock that was wrong.
+-- server's. A lease that ends further ahead than its length was given by a clock that was wrong. A shard whose head a
+-- commit has locked stays as it is: everybody's leases would wait for that commit, and it may wait for a standby.
 CREATE FUNCTION ledger.renew_leases(
   nonce_ text, started timestamptz, length interval, take integer[], release integer[],
   OUT holders text[], OUT writers text[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   now_ timestamptz;
+  idle integer[];
 BEGIN
   IF pg_postmaster_start_time() <> started THEN
     RAISE EXCEPTION 'the server was restarted, or is another one' USING ERRCODE = 'WL003';
@@ -244,13 +246,17 @@ BEGIN
   now_ := clock_timestamp();
   IF cardinality(take) + cardinality(release) > 0 THEN
     PERFORM ledger.commit_durably();
-    PERFORM FROM ledger.shard WHERE shard = ANY (take || release) ORDER BY shard FOR UPDATE;
-    UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (release) AND nonce = nonce_;
-    UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE shard = ANY (release) AND nonce = nonce_;
+    SELECT array_agg(shard) INTO idle FROM (
+      SELECT shard FROM ledger.shard WHERE shard = ANY (take || release) ORDER BY shard FOR UPDATE SKIP LOCKED
+    ) AS locked;
+    UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (release) AND shard = ANY (idle) AND nonce = nonce_;
+    UPDATE ledger.lease SET nonce = '', expires = '-infinity'
+    WHERE shard = ANY (release) AND shard = ANY (idle) AND nonce = nonce_;
     UPDATE ledger.lease SET nonce = nonce_
-    WHERE shard = ANY (take) AND (nonce = '' OR expires <= now_ OR expires > now_ + length);
+    WHERE shard = ANY (take) AND shard = ANY (idle) AND (nonce = '' OR expires <= now_ OR expires > now_ + length);
     UPDATE ledger.shard SET nonce = nonce_
-    WHERE shard IN (SELECT shard FROM ledger.lease WHERE nonce = nonce_ AND shard = ANY (take)) AND nonce <> nonce_;
+    WHERE shard IN (SELECT shard FROM ledger.lease WHERE nonce = nonce_ AND shard = ANY (take) AND shard = ANY (idle))
+      AND nonce <> nonce_;
   END IF;
   UPDATE ledger.lease SET expires = now_ + length WHERE nonce = nonce_;
   INSERT INTO ledger.presence VALUES (nonce_, now_ + length)
@@ -262,14 +268,20 @@ BEGIN
   FROM ledger.presence WHERE expires > now_ AND expires <= now_ + length;
 END $$;
 
--- A writer ends: what it holds is free, and it lives no more.
+-- A writer ends: what it holds is free, and it lives no more. The lease of a shard that a commit has locked expires.
 CREATE FUNCTION ledger.retire(nonce_ text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  idle integer[];
 BEGIN
   PERFORM ledger.commit_durably();
   PERFORM FROM ledger.lease ORDER BY shard FOR UPDATE;
-  PERFORM FROM ledger.shard WHERE nonce = nonce_ ORDER BY shard FOR UPDATE;
-  UPDATE ledger.shard SET nonce = '' WHERE nonce = nonce_;
-  UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE nonce = nonce_;
+  SELECT array_agg(shard) INTO idle FROM (
+    SELECT shard FROM ledger.shard WHERE nonce = nonce_ ORDER BY shard FOR UPDATE SKIP LOCKED
+  ) AS locked;
+  UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (idle) AND nonce = nonce_;
+  UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE nonce = nonce_ AND shard IN (
+    SELECT shard FROM ledger.shard WHERE nonce <> nonce_
+  );
   DELETE FROM ledger.presence WHERE nonce = nonce_;
 END $$;
 

@@ -67,9 +67,7 @@ class HeadOwners:
         self._named: dict[str, None] = {}  # of other writers of this ledger
         self._read_on_from: dict[int, int] = {}  # shard → SQL's seq when its foreign head was met last
         self._beating: dict[int, _Beating] = {}  # shard → of the writer before us
-        self._foreign: dict[
-            int, tuple[bytes, float]
-        ] = {}  # shard → nonce of its foreign head, and when it was met first
+        self._foreign: dict[int, tuple[bytes, float]] = {}  # shard → its foreign nonce, and when that was met first
         self._met_s: deque[float] = deque(maxlen=FOREIGN_MAX)
 
     async def take_heads(self) -> bool:

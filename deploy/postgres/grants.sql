@@ -1,4 +1,6 @@
--- What the role `wallet` may do with the tables of the ledger. Run it after `wallet init`, as the owner or a superuser.
+-- What the role `wallet` may do with the tables of the ledger. Run it after `wallet init`, as the owner or a superuser. It
+-- is one transaction: the service may run meanwhile, and never has fewer rights than it needs.
+BEGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM wallet;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO wallet;
@@ -17,3 +19,4 @@ GRANT UPDATE (state) ON ledger.mark TO wallet;
 GRANT UPDATE (epoch, seq, month, chain, run_id, replid, token, nonce) ON ledger.shard TO wallet;
 GRANT UPDATE (nonce, expires) ON ledger.lease TO wallet;
 GRANT INSERT, UPDATE, DELETE ON ledger.presence TO wallet;
+COMMIT;

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -16,11 +16,19 @@ from seamless_wallet.processes.ledger_connection import init_ledger, open_ledger
 from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.settings import Settings, load_settings
 from seamless_wallet.stores.ledger import Ledger
+from seamless_wallet.stores.postgres.setup import apart
 from seamless_wallet.stores.sqlite import SqliteLedger
 from tests.chosen_ledger import ON_POSTGRES, drop_database, new_database, postgres_server
 from tests.integration.faults import FaultyStore, Proxy, ShiftedClock
 from tests.integration.waiting import WAIT_S
 from tests.valkey_server import Valkey, start_valkey
+
+END_LEASES: Final = """
+SET synchronous_commit = local;
+UPDATE ledger.lease SET expires = '-infinity';
+DELETE FROM ledger.presence
+"""
+"""Where there is but one writer. It waits for no standby."""
 
 
 class Processes:
@@ -90,7 +98,12 @@ class Processes:
                 writing.result()
 
     async def stop_writer(self) -> None:
-        """As if it was killed: cancelled at whatever it awaits."""
+        """As if it was killed some time ago: cancelled at whatever it awaits, and its leases have ended."""
+        await self._cancel_writer()
+        if self.settings.ledger_server:
+            await asyncio.to_thread(apart, self.settings.ledger_server, lambda it: it.execute(END_LEASES))
+
+    async def _cancel_writer(self) -> None:
         if self.writing:
             self.writing.cancel()
             await asyncio.gather(self.writing, return_exceptions=True)
@@ -140,7 +153,7 @@ class Processes:
 
     async def close(self) -> None:
         await self.close_workers()
-        await self.stop_writer()
+        await self._cancel_writer()
         await self.stack.aclose()
         if self.server:
             self.server.close()

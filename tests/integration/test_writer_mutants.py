@@ -40,6 +40,7 @@ def run(copy: Path, *tests: str) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": str(copy / "service"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "TEST_WAIT_S": str(WAIT_S),
+        "TEST_LEDGER": "sqlite",  # some of these tests copy a file
     }
     environ.pop("PYTEST_XDIST_WORKER", None)
     return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=150, check=False)

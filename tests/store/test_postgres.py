@@ -140,7 +140,7 @@ async def test_a_connection_that_was_ended_is_replaced(backend, store, book):
 @pytest.mark.parametrize("read", ["lookup", "heads", "registered_scripts"])
 async def test_a_connection_that_is_dead_stops_nobody(backend, store, book, monkeypatch, read):
     """A firewall has forgotten it: what is sent is never answered. Another one is used soon, also by who comes next"""
-    monkeypatch.setattr(connections, "READ_LIMIT_S", 0.2)
+    monkeypatch.setattr(connections, "STATEMENT_LIMIT_S", 0.2)
     await store.commit([book.take()])
     entry = book.entries[-1]
     async with PostgresProxy(backend.server.socket_directory) as proxy:

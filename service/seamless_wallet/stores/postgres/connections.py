@@ -24,7 +24,7 @@ T = TypeVar("T")
 PENDING_MAX: Final = 1_024
 """Reads that may wait; one more is refused."""
 
-READ_LIMIT_S: Final = 2.0
+STATEMENT_LIMIT_S: Final = 2.0
 """How long a statement that reads may take before its connection counts as lost, and another one is tried."""
 
 PROBE_AFTER_S: Final = 2.0
@@ -53,7 +53,7 @@ class Connections:
         self, function: Callable[Concatenate[Connection, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run a function of one statement, which is one snapshot. Raises StoreError, also if too many wait."""
-        return await self._take_turn(lambda connection: function(connection, *args, **kwargs), READ_LIMIT_S)
+        return await self._take_turn(lambda connection: function(connection, *args, **kwargs), STATEMENT_LIMIT_S)
 
     async def _take_turn(self, function: Callable[[Connection], Awaitable[T]], limit_s: float | None) -> T:
         self._check_open()

@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from seamless_wallet.errors import WalletError
+
 T = TypeVar("T")
 
 STAGGER_S: Final = 0.25
 """How long a host is waited for before the next one is asked, too. Most answer within, and then no other is asked."""
 
 
-class NobodyAnswered(Exception):
+class NobodyAnswered(WalletError):
     """No host could be used; `errors` says why, one of each at least."""
 
     def __init__(self, errors: Sequence[Exception]) -> None:

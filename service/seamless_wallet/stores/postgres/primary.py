@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
@@ -73,7 +73,7 @@ POOLED: Final = (
 )
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+class PrimaryConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """One whose `uuid` columns are 16 bytes."""
 
     __slots__ = ("started",)
@@ -81,6 +81,8 @@ class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no typ
     started: str
     """Since when its server runs: no two servers have that in common."""
 
+
+Connection: TypeAlias = PrimaryConnection
 
 _CHECKED: Final = ("fsync", "full_page_writes")
 
@@ -146,7 +148,7 @@ async def _reach(url: str) -> Connection:
         timeout=CONNECT_LIMIT_S,
         target_session_attrs="read-write",
         server_settings=SETTINGS,
-        connection_class=Connection,
+        connection_class=PrimaryConnection,
     )
     return connection
 

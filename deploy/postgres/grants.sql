@@ -1,5 +1,7 @@
 -- What the role `wallet` may do with the tables of the ledger and of the history of calls. Run it after `wallet init`, as
--- the owner or a superuser.
+-- the owner or a superuser. It is one transaction: the service may run meanwhile, and never has fewer rights than it
+-- needs.
+BEGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM wallet;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO wallet;
@@ -27,3 +29,4 @@ GRANT EXECUTE ON FUNCTION calls.add_days(bigint[]), calls.prune(bigint, bigint) 
 GRANT SELECT, INSERT, DELETE ON calls.call, calls.batch TO wallet;
 GRANT UPDATE (acknowledged_ms, note) ON calls.call TO wallet;
 GRANT SELECT ON calls.version TO wallet;
+COMMIT;

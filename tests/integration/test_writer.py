@@ -148,6 +148,7 @@ GARBAGE: dict[str, dict[str, Any]] = {
     "not JSON": {"e": "{", "d": "1 0 0 0 0 ", "t": "a.1"},
     "not a decision": {"e": '{"kind":"login"}', "d": "a b c", "t": "a.1"},
     "not UTF-8": {"e": b"\xff", "d": b"\xff", "t": b"\xff"},
+    "NUL": {"u": "a\0b", "p": "x\0y", "e": "{", "d": "1 0 0 0 0 ", "t": "a\0.1"},
     "another shard's player": {
         "e": '{"kind":"login","provider":"x","user_id":"nobody","transaction_id":"1","timestamp_ms":1,"received_ms":1}',
         "d": "1 0 0 0 0 ",

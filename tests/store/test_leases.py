@@ -8,6 +8,7 @@ import pytest
 
 from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
+from seamless_wallet.stores.postgres.primary import connect
 from tests.integration.waiting import until
 from tests.store.conftest import NONCE
 
@@ -57,6 +58,26 @@ async def test_a_lease_ends_unless_it_is_renewed(store, second, backend, book):
     table = await second.renew_leases(LONG_MS, [1], [])
     assert list(table.holders) == ["", "second"]
     assert list((await store.renew_leases(LONG_MS, [], [])).holders) == [NONCE, "second"]
+
+
+async def test_a_commit_that_is_stuck_holds_up_its_shard_alone(store, second, backend, book, other):
+    """Nobody waits for it: neither who wants its shard nor who renews, begins or ends"""
+    await store.renew_leases(LONG_MS, [], [])
+    backend.tamper(EXPIRED)
+    await store.commit([book.take()])
+    stuck = await connect(backend.url)
+    async with stuck.transaction(), asyncio.timeout(20), backend.open() as third:
+        await stuck.execute("SELECT FROM ledger.shard WHERE shard = 0 FOR UPDATE")
+        assert list((await second.renew_leases(LONG_MS, [0, 1], [])).holders) == ["", "second"]
+        assert list((await store.renew_leases(LONG_MS, [], [0])).holders) == [NONCE, "second"]
+        await third.take_over("third", (), 0)
+        await third.renew_leases(LONG_MS, [], [])
+        await second.commit([other.take()])
+        await store.retire()
+        assert list((await second.renew_leases(LONG_MS, [], [])).holders) == [NONCE, "second"], "it expires by itself"
+    await stuck.close()
+    backend.tamper(EXPIRED)
+    assert list((await second.renew_leases(LONG_MS, [0], [])).holders) == ["second", "second"]
 
 
 async def test_the_clock_is_the_servers(store, second):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
+from seamless_wallet.commands import shard_of
 from seamless_wallet.ledger.conflicts import Displaced, EpochMoved
 from seamless_wallet.ledger.ports import StoreError
-from seamless_wallet.stores.postgres import PostgresLedger
+from seamless_wallet.stores.postgres import PostgresLedger, connections, primary
 from seamless_wallet.stores.postgres.sql import READ_SQL, VERIFY_SQL, WRITE_SQL
+from tests.entries import forged
 from tests.integration.waiting import until
 from tests.store.books import Book
 from tests.store.postgres_proxy import PostgresProxy
@@ -133,6 +137,42 @@ async def test_a_connection_that_was_ended_is_replaced(backend, store, book):
             await store.commit([book.entries])
 
 
+@pytest.mark.parametrize("read", ["lookup", "heads", "registered_scripts"])
+async def test_a_connection_that_is_dead_stops_nobody(backend, store, book, monkeypatch, read):
+    """A firewall has forgotten it: what is sent is never answered. Another one is used soon, also by who comes next"""
+    monkeypatch.setattr(connections, "STATEMENT_LIMIT_S", 0.2)
+    await store.commit([book.take()])
+    entry = book.entries[-1]
+    async with PostgresProxy(backend.server.socket_directory) as proxy:
+        reader = PostgresLedger.open(backend.url)
+        reader._connections._url = proxy.url(backend.url)
+        calls = {
+            "lookup": lambda: reader.lookup(0, entry.command, entry.event_digest),
+            "heads": reader.heads,
+            "registered_scripts": reader.registered_scripts,
+        }
+        await calls[read]()
+        proxy.answers = False
+        waiting = [asyncio.ensure_future(calls[read]())]
+        await proxy.stopped.wait()
+        proxy.answers = True
+        waiting.append(asyncio.ensure_future(calls[read]()))
+        await asyncio.wait_for(asyncio.gather(*waiting), 20)
+        await reader.close()
+
+
+async def test_a_server_that_falls_silent_while_it_is_connected_to(backend, monkeypatch):
+    """Whatever it was asked last: connecting ends"""
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(primary, "CONNECT_LIMIT_S", 0.2)
+    monkeypatch.setattr(primary, "_check_server", never)
+    with pytest.raises(StoreError, match="failed: TimeoutError"):
+        await asyncio.wait_for(primary.connect(backend.url), 20)
+
+
 async def test_the_months_of_a_shard_never_go_back(backend, store, book):
     """A clock that is set back leaves entries in the month of the one before; other shards are not touched"""
     backend.tamper("UPDATE shard SET month = date_trunc('month', now()) + interval '1 month' WHERE shard = 0")
@@ -144,18 +184,67 @@ async def test_the_months_of_a_shard_never_go_back(backend, store, book):
     assert months == [(0, True), (1, False)]
 
 
-async def test_a_missing_month_is_a_fault_of_the_store(backend, store, book):
-    """And no entry's: nothing is refused, nothing is void. With its table all goes on"""
-    tables = [name for (name,) in backend.rows("SELECT inhrelid::regclass::text FROM pg_inherits "
-                                               "WHERE inhparent = 'ledger.entry'::regclass")]  # fmt: skip
-    assert len(tables) == 3
-    for table in tables:
+def drop_months(backend):
+    """As if nobody had made them."""
+    for table in months(backend):
         backend.alter(f"DROP TABLE {table}")
+
+
+async def test_a_missing_month_is_made_by_who_misses_it(backend, store, book):
+    """It is no entry's fault: nothing is refused, nothing is void, and the next attempt succeeds"""
+    drop_months(backend)
     with pytest.raises(StoreError, match="no table for this month"):
         await store.commit([book.entries])
-    backend.rows("SELECT ledger.add_months()")
     await store.commit([book.entries])
     assert [finding async for finding in store.verify()] == []
+
+
+async def test_the_next_months_cannot_be_made(backend, store, book):
+    """What was committed is committed; it is tried again later"""
+    backend.alter("ALTER FUNCTION ledger.add_months RENAME TO gone")
+    with capture_logs() as logs:
+        await store.commit([book.take()])
+        book.deposit(1)
+        await store.commit([book.take()])
+    assert [line["event"] for line in logs] == ["months_not_prepared"]
+    backend.alter("ALTER FUNCTION ledger.gone RENAME TO add_months")
+    drop_months_after_this_one(backend)
+    store._writer.prepare_after_s = 0.0
+    book.deposit(1)
+    await store.commit([book.take()])
+    assert len(months(backend)) == 3
+
+
+def months(backend):
+    """The tables there are."""
+    return [
+        name
+        for (name,) in backend.rows(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'ledger.entry'::regclass ORDER BY 1"
+        )
+    ]
+
+
+def drop_months_after_this_one(backend):
+    """They are still empty."""
+    for table in months(backend)[1:]:
+        backend.alter(f"DROP TABLE {table}")
+
+
+async def test_a_clock_that_is_far_ahead_makes_no_month(backend, store, book):
+    """Its months would be those of all entries to come. After a rest that was so long the owner says so"""
+    await store.commit([book.take()])
+    backend.tamper("UPDATE shard SET month = date_trunc('month', now()) - interval '3 months'")
+    backend.tamper("DELETE FROM entry")
+    drop_months(backend)
+    deposit = book.deposit(5)
+    for _ in range(2):
+        with pytest.raises(
+            StoreError, match=r"the server's clock says .*: set the clock; .*`wallet init` as the owner"
+        ):
+            await store.commit([[deposit]])
+    backend.init()
+    await store.commit([[deposit]])
 
 
 async def test_what_a_role_may_not_is_a_fault_of_the_store(backend, store, book):
@@ -214,6 +303,29 @@ async def test_a_text_with_a_nul_is_refused_and_kept_as_void(backend, store, boo
     odd.void = refused.cause
     await store.commit([[odd]])
     assert [finding async for finding in store.verify()] == []
+
+
+LONG = "".join(sha256(str(n).encode()).hexdigest() for n in range(100))
+"""It cannot be packed."""
+
+
+@pytest.mark.parametrize("name", ["a\0b", LONG], ids=["NUL", "too long"])
+@pytest.mark.parametrize("of", ["a bet", "a player"])
+async def test_a_name_that_no_index_holds_is_refused_and_kept_as_void(backend, store, book, name, of):
+    """Only who writes to Redis can make it. Its shard goes on"""
+    await store.commit([book.take()])
+    before = book.copy()
+    player = next(text for text in (f"{name}{n}" for n in range(100)) if shard_of(text, 2) == 0)
+    odd = book.bet("g", **{name: 5}) if of == "a bet" else book.create(player)
+    (refused,) = await refusals(store, [odd])
+    assert (refused.seq, refused.cause) == (odd.seq, "unstorable")
+    odd.void = refused.cause
+    if of == "a player":  # as the writer reads its name
+        odd = forged(odd, user_id=odd.user_id.replace("\0", "\\x00"))
+        odd.void = refused.cause
+    await store.commit([[odd]])
+    assert [finding async for finding in store.verify()] == []
+    assert (await store.wallet(before.user)) == before.wallets[before.user]
 
 
 async def refusals(store, *batches):

@@ -86,7 +86,7 @@ MODULE_ALLOWS = {
     },
     "http_server/tls_acceptor.py": {"<loop>.connect_accepted_socket", "asyncio.Protocol"},
     "stores/archive_file.py": {"datetime", "zstandard"},  # the bounds of a month; the form of the file
-    "stores/ledger_copy.py": {"datetime"},  # the month of an entry
+    "stores/ledger_copy.py": {"datetime", "sqlite3"},  # from one database to the other
     "stores/postgres/archiving.py": {"datetime"},
     "stores/postgres/commit.py": {"datetime.date", "datetime.datetime"},  # of the server's clock
     "stores/postgres/connections.py": {"asyncio.Semaphore", "asyncio.ensure_future"},
@@ -99,7 +99,7 @@ MODULE_ALLOWS = {
     "stores/postgres/store.py": {"datetime.timedelta"},
     "stores/postgres_calls/collection.py": {"asyncio.to_thread"},  # reads files
     "stores/sql_files.py": {"sqlite3.complete_statement"},
-    "stores/sqlite/database.py": {"os.path.lexists"},
+    "stores/sqlite/database.py": {*FILES, "os.O_EXCL", "os.path.lexists", "threading.Lock"},
     "stores/sqlite/checkpoint_file.py": {*FILES, "os.fdopen"},
     "stores/sqlite/lease.py": {*FILES, "fcntl", "os.getpid"},
     "stores/sqlite/new_file.py": {
@@ -126,12 +126,10 @@ MODULE_ALLOWS = {
         "concurrent.futures.ThreadPoolExecutor",
         "threading.Event",
     },  # unless one is given
-    "stores/sqlite_actions/actions_file.py": FILES,
     "stores/sqlite_actions/actions_store.py": {
         "<loop>.run_in_executor",
         "concurrent.futures.ThreadPoolExecutor",
     },
-    "stores/sqlite_calls/calls_file.py": {*FILES, "os.O_EXCL", "threading.Lock"},
     "stores/sqlite_calls/calls_store.py": {"<loop>.run_in_executor", "concurrent.futures.ThreadPoolExecutor"},
     "stores/sqlite/threads.py": {
         "asyncio.wrap_future",

@@ -9,11 +9,14 @@ import pytest
 from redis.exceptions import NoScriptError, ResponseError
 
 from seamless_wallet.engine.pipeline import OutcomeUnknown
-from seamless_wallet.ledger.conflicts import EpochCause
+from seamless_wallet.engine.replies import ReplyStatus
+from seamless_wallet.ledger.conflicts import EntriesRefused, EpochCause, Refusal, RefusalCause
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.writer.checks_due import ChecksDue
+from seamless_wallet.writer.commit_stage import CommitStage
 from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
+from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import READ_AHEAD_AFTER_S, Batch, StreamReader
 from seamless_wallet.writer.shard_states import ShardStates
@@ -139,6 +142,37 @@ async def test_what_was_read_ahead_is_decoded_already():
     (entry,) = (await asking)[0].entries
     with pytest.raises(ValueError, match="unpack"):
         _ = entry.decision
+
+
+async def test_no_text_of_an_entry_has_a_nul():
+    """PostgreSQL keeps none, and a void entry has these texts, too."""
+    reading = Reading(0, 0)
+    fields = [part for name in (b"u", b"p", b"t", b"b") for part in (name, b"a\0b")]
+    asking = asyncio.create_task(reading.reader.next())
+    await reading.pipeline.reply_soon([(f"{{0}}:l:{EPOCH}".encode(), [(f"{EPOCH}-1".encode(), fields)])])
+    (entry,) = (await asking)[0].entries
+    assert {entry.user_id, entry.provider, entry.token, entry.before} == {"a\\x00b"}
+
+
+class Unforgiving:
+    """A ledger that refuses an entry, void or not."""
+
+    async def commit(self, batches: Any) -> None:
+        entry = batches[0][0]
+        raise EntriesRefused([Refusal(entry.shard, entry.seq, entry.user_id, "p", RefusalCause.UNSTORABLE, "never")])
+
+
+async def test_an_entry_that_is_refused_although_it_is_void_is_a_fault():
+    """It would be refused for ever, and the writer would do nothing else."""
+    states, pipeline, checks = states_at(0), ManualPipeline(), ChecksDue()
+    evictions = Evictions(pipeline, states, checks, Clock())  # type: ignore[arg-type]
+    stage = CommitStage(Unforgiving(), states, checks, evictions, Clock())  # type: ignore[arg-type]
+    committing = asyncio.create_task(stage.commit([Batch([Entry(0, EPOCH, 1, "user", "p", b"", b"")])]))
+    for _ in range(2):
+        await pipeline.reply_soon([ReplyStatus.OK.encode(), b"1"])
+        await turns()
+    with pytest.raises(AssertionError, match="void already"):
+        await asyncio.wait_for(committing, 5)
 
 
 async def test_what_was_read_ahead_is_dropped_unless_the_commit_returned():

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import typer
 
-from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms, show_rows
 from seamless_wallet.cli.option_groups import with_options
-from seamless_wallet.cli.options import AdminUrl, AuditReason, Json, TokenFile
+from seamless_wallet.cli.options import AuditReason, BackOfficeOptions, Json
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
@@ -142,16 +141,16 @@ def orphans(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> None
 
 
 @calls.command("acknowledge")
+@with_options(BackOfficeOptions)
 def acknowledge(
+    back_office: BackOfficeOptions,
     call_id: CallId,
     note: Annotated[str, typer.Option("--note", help="What was done about it.")] = "",
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
 ) -> None:
     """Note that a call needs nothing more: it is no longer among the unacknowledged ones."""
-    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.acknowledge_call(call_id, note), reason)
+    told = _ask_back_office(back_office, lambda admin: admin.acknowledge_call(call_id, note), reason)
     if json:
         _print_fields(told, json=True)
     else:
@@ -159,7 +158,9 @@ def acknowledge(
 
 
 @calls.command("replay")
+@with_options(BackOfficeOptions)
 def replay(
+    back_office: BackOfficeOptions,
     call_id: CallId,
     reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.", show_default=False)],
     confirm: Annotated[
@@ -169,8 +170,6 @@ def replay(
         ),
     ] = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
 ) -> None:
     """Have the event of a call decided again, by the same way. One that is in the ledger already moves nothing.
 
@@ -179,7 +178,7 @@ def replay(
     if not confirm:
         question = "What did the call ask? Type bet, cancel, result or change to have it decided again"
         confirm = typer.prompt(question, err=True)
-    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.replay_call(call_id, confirm, reason))
+    told = _ask_back_office(back_office, lambda admin: admin.replay_call(call_id, confirm, reason))
     if json:
         _print_fields(told, json=True)
     else:
@@ -187,18 +186,18 @@ def replay(
 
 
 @calls.command("erase")
+@with_options(BackOfficeOptions)
 def erase(
+    back_office: BackOfficeOptions,
     user_id: Annotated[str, typer.Argument(help="Id of the player.", show_default=False)],
     confirmed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
 ) -> None:
     """Erase all calls of a player. The ledger keeps what moved money."""
     if not confirmed:
         typer.confirm(f"Erase all calls of {user_id}? They cannot be brought back", abort=True, err=True)
-    told = _ask_back_office(admin_url, admin_token_file, lambda admin: admin.erase_calls(user_id), reason)
+    told = _ask_back_office(back_office, lambda admin: admin.erase_calls(user_id), reason)
     if json:
         _print_fields(told, json=True)
     else:
@@ -270,9 +269,9 @@ async def _found_orphans(store: KeptCalls, query: CallsQuery) -> list[dict[str, 
 
 
 def _ask_back_office(
-    admin_url: str, token_file: Any, call: Callable[[AdminClient], Awaitable[dict[str, Any]]], reason: str = ""
+    back_office: BackOfficeOptions, call: Callable[[AdminClient], Awaitable[dict[str, Any]]], reason: str = ""
 ) -> dict[str, Any]:
-    client = admin_client(admin_url, token_file, reason=reason)
+    client = back_office.client(reason)
 
     async def ask() -> dict[str, Any]:
         async with client as admin:

@@ -182,7 +182,7 @@ def _ask(question: Callable[[Ledger], Awaitable[Answered]]) -> Answered:
     settings = load_checked_settings()
 
     async def ask() -> Answered:
-        async with open_ledger(settings) as ledger:
+        async with open_ledger(settings, for_people=True) as ledger:
             return await question(ledger)
 
     return asyncio.run(ask())

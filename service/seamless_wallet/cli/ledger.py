@@ -87,7 +87,7 @@ def verify(
 async def _verify(settings: Settings, *, progress: bool, with_redis: bool) -> dict[str, Any]:
     from seamless_wallet.processes.ledger_connection import open_ledger
 
-    async with open_ledger(settings) as ledger:
+    async with open_ledger(settings, for_people=True) as ledger:
         in_ledger = await _verify_ledger(ledger, progress=progress)
         in_redis = await _compare_redis(settings, ledger) if with_redis else NOT_COMPARED
     ok = not (in_ledger["finding_count"] or in_redis["difference_count"])

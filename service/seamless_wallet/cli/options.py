@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from seamless_wallet.clients.admin_api import AdminClient
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -31,3 +35,19 @@ TokenFile = Annotated[
 ]
 
 AuditReason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackOfficeOptions:
+    """Where the back office is, and how it is called."""
+
+    admin_url: AdminUrl = ""
+    admin_token_file: TokenFile = None
+    ca_file: CaFile = None
+    client_cert_file: ClientCertFile = None
+
+    def client(self, reason: str = "") -> AdminClient:
+        """A client of it, which says why it does what it does. Raises SettingsError."""
+        from seamless_wallet.cli.endpoints import admin_client
+
+        return admin_client(self.admin_url, self.admin_token_file, self.ca_file, self.client_cert_file, reason=reason)

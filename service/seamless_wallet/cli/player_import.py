@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from seamless_wallet.cli.endpoints import admin_client
-from seamless_wallet.cli.options import AdminUrl, AuditReason, Json, TokenFile
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.options import AuditReason, BackOfficeOptions, Json
 from seamless_wallet.exit_status import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 OUTCOMES: Final = ("taken", "known", "refused")
 
 
+@with_options(BackOfficeOptions)
 def import_players(
+    back_office: BackOfficeOptions,
     file: Annotated[Path, typer.Argument(help="CSV file with a head, or one JSON object a line.", show_default=False)],
     form: Annotated[
         Literal["csv", "jsonl"] | None,
@@ -28,8 +30,6 @@ def import_players(
     ] = None,
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
 ) -> None:
     """Import players with their opening balances: user_id, currency and, if there is one, balance.
 
@@ -40,7 +40,7 @@ def import_players(
     """
     from seamless_wallet.clients.player_files import PlayerFile
 
-    client = admin_client(admin_url, admin_token_file, reason=reason)
+    client = back_office.client(reason)
     with PlayerFile(file, form or "") as players:
         told = asyncio.run(_run(client, players, quiet=json))
     if json:

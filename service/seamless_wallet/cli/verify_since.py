@@ -20,7 +20,7 @@ async def verify_since_last(settings: Settings) -> dict[str, Any]:
 
     findings: list[dict[str, Any]] = []
     entries = count = 0
-    async with open_ledger(settings) as ledger:
+    async with open_ledger(settings, for_people=True) as ledger:
         file = CheckpointFile(settings.ledger_path, ledger.uuid)
         checkpoint, at_end = file.read(), False
         while not at_end:

@@ -149,9 +149,9 @@ class LedgerStore(LedgerReader, Protocol):
         What it holds of `release` becomes free: its head names no writer. What is free of `take` becomes its own: its
         head names this writer. A shard is free if it was released, or never taken, or if its lease has expired by the
         clock of the ledger's server. A lease that ends further ahead than `length_ms` has expired, too: that clock was
-        set back. A shard that nobody has taken meanwhile stays its holder's, however late it comes. All this is one
-        step; returns what holds after it. Raises LeaseHeld as `take_over`, Displaced if the only writer that there can
-        be is another one by now, or StoreError.
+        set back. A shard that nobody has taken meanwhile stays its holder's, however late it comes. One that is being
+        committed at this moment may stay as it is. All this is one step; returns what holds after it. Raises LeaseHeld
+        as `take_over`, Displaced if the only writer that there can be is another one by now, or StoreError.
         """
 
     async def retire(self) -> None:

@@ -47,8 +47,8 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
         holders = [_admin(settings), *(token.holder(name) for name, token in settings.tokens.items())]
         async with AsyncExitStack() as stack:
             ledger = await stack.enter_async_context(open_ledger(settings))
-            account_sums = await stack.enter_async_context(open_ledger(settings, readers=1))
-            probed = await stack.enter_async_context(open_ledger(settings, readers=1))
+            account_sums = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
+            probed = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
             assembled = await stack.enter_async_context(assembled_wallet(settings, ledger))
             collector = Collector(settings.run_dir, counters)
             await stack.enter_async_context(collector.running())
@@ -76,7 +76,7 @@ def run_admin(settings: Settings, *, fd: int | None = None, standby: bool = Fals
             )
             await stack.enter_async_context(_gauges(settings, assembled))
             if settings.verify_every_s:
-                verified = await stack.enter_async_context(open_ledger(settings, readers=1))
+                verified = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
                 watch = LedgerWatch(verified, settings.ledger_path, assembled.clock)
                 await stack.enter_async_context(watch.running(settings.verify_every_s))
                 balances = TrialBalanceGauges(verified, assembled.clock)
@@ -107,8 +107,8 @@ async def _gauges(settings: Settings, assembled: AssembledWallet) -> AsyncIterat
     begin_anomaly_counts([BACK_OFFICE])
     pipeline, clock = assembled.pipeline, assembled.clock
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(settings, readers=1))
-        wallets = await stack.enter_async_context(open_ledger(settings, readers=1))
+        ledger = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
+        wallets = await stack.enter_async_context(open_ledger(settings, readers=1, for_people=True))
         play = PlayGauges(wallets, clock, settings.session_s * 1000, settings.providers)
         for measure, every_s in (
             (LagMonitor(pipeline, ledger, clock).measure, BACKLOG_EVERY_S),

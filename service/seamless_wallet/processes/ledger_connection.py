@@ -13,9 +13,10 @@ from seamless_wallet.stores.postgres.setup import is_made
 from seamless_wallet.stores.sqlite import store as sqlite_store
 
 
-def open_ledger(settings: Settings, readers: int | None = None) -> Ledger:
+def open_ledger(settings: Settings, readers: int | None = None, *, for_people: bool = False) -> Ledger:
     """The ledger of these settings, read over so many threads or connections: enter it.
 
+    `for_people`: it may show what no standby has yet, and so works while that is away. No player may be told of it.
     Raises StoreError if there is none, or if it contradicts the settings.
     """
     shards, currencies = settings.shards, settings.currencies
@@ -23,7 +24,9 @@ def open_ledger(settings: Settings, readers: int | None = None) -> Ledger:
         threads = readers or sqlite_store.READERS
         return sqlite.SqliteLedger.open(settings.ledger_path, shards, currencies, readers=threads)
     connections = readers or postgres_store.READERS
-    return postgres.PostgresLedger.open(settings.ledger_server, shards, currencies, readers=connections)
+    return postgres.PostgresLedger.open(
+        settings.ledger_server, shards, currencies, readers=connections, replicated=not for_people
+    )
 
 
 def ledger_place(settings: Settings) -> str:

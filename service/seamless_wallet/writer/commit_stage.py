@@ -70,10 +70,12 @@ class CommitStage:
             try:
                 await self._ledger.commit([batch.entries for batch in batches])
             except EntriesRefused as refused:
+                void = _void_places(batches)
                 self._evictions.refuse(refused.refusals, batches)
                 await self._evictions.suspend()
-                if not _are_void(refused, batches):
-                    raise AssertionError("a refused entry was not of these batches") from refused
+                newly_void = _void_places(batches) - void
+                if not all((refusal.shard, refusal.seq) in newly_void for refusal in refused.refusals):
+                    raise AssertionError("a refused entry was not of these batches, or is void already") from refused
             else:
                 return
 
@@ -158,7 +160,6 @@ def _is_readable(entry: Entry) -> bool:
     return True
 
 
-def _are_void(refused: EntriesRefused, batches: Collection[Batch]) -> bool:
-    """Whether each entry that was refused is marked now: else it would be refused for ever."""
-    void = {(entry.shard, entry.seq) for batch in batches for entry in batch.entries if entry.void}
-    return all((refusal.shard, refusal.seq) in void for refusal in refused.refusals)
+def _void_places(batches: Collection[Batch]) -> set[tuple[int, int]]:
+    """Shard and seq of each entry that is void. One that is refused all the same would be refused for ever."""
+    return {(entry.shard, entry.seq) for batch in batches for entry in batch.entries if entry.void}

@@ -160,11 +160,15 @@ class StreamReader:
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
-    """An entry of the stream, decoded. Fields that are not ours become an entry that the ledger refuses."""
+    """An entry of the stream, decoded. Fields that are not ours become an entry that the ledger refuses.
+
+    Even a void entry has these texts, and a database may keep no NUL.
+    """
     epoch, seq = entry_id.split(b"-")
     values = dict(zip(fields[::2], fields[1::2], strict=True))
     user_id, provider, token, before = (
-        values.get(name, b"").decode(errors="backslashreplace") for name in (b"u", b"p", b"t", b"b")
+        values.get(name, b"").decode(errors="backslashreplace").replace("\0", "\\x00")
+        for name in (b"u", b"p", b"t", b"b")
     )
     payload, decided = values.get(b"e", b""), values.get(b"d", b"")
     entry = Entry(shard, int(epoch), int(seq), user_id, provider, payload, decided, token, before)

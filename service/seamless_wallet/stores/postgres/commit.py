@@ -37,9 +37,16 @@ OTHER_SERVER: Final = "WL003"
 
 UNIQUE: Final = "23505"
 NO_PARTITION: Final = "23514"
-"""Those of PostgreSQL. No table has a condition, so the latter says that no partition takes the row."""
+TOO_LONG: Final = "54000"
+"""Those of PostgreSQL. No table has a condition, so the second says that no partition takes the row. The last is of a
+text that no index holds.
+"""
 
-REFUSED: Final = frozenset({STATE_CHANGED, UNKNOWN_CURRENCY, UNIQUE})
+REFUSED: Final = frozenset({STATE_CHANGED, UNKNOWN_CURRENCY, UNIQUE, TOO_LONG})
+
+
+class MonthMissing(StoreError):
+    """No table takes the entries of this month."""
 
 
 class StateChanged(WalletError, ValueError):
@@ -62,6 +69,10 @@ class WriterState(msgspec.Struct):
     known: KnownState = msgspec.field(default_factory=KnownState)
     month: date | None = None
     """Of the newest entries."""
+    prepared: date | None = None
+    """The month that it was when the tables of the next ones were made."""
+    prepare_after_s: float = 0.0
+    """When that may be tried again, by the clock of the event loop."""
 
     def forget(self) -> None:
         """SQL may have gone on without us."""
@@ -218,5 +229,5 @@ async def _call(connection: Connection, state: WriterState, swaps: Sequence[Head
         if error.sqlstate == OTHER_SERVER:
             raise WriterOutdated("the database was restarted, or failed over: another nonce is needed") from error
         if error.sqlstate == NO_PARTITION:
-            raise StoreError(f"no table for this month: {error}; run `wallet init` as the tables' owner") from error
+            raise MonthMissing(f"no table for this month: {error}") from error
         raise

@@ -109,7 +109,7 @@ class LedgerReads:
 
     async def open_sessions(self, since_ms: int) -> Mapping[str, int]:
         """Provider → sessions that are not closed, and were renewed since then. Looks at every wallet."""
-        return await self._connections.read(left_open.open_sessions, since_ms)
+        return await self._connections.read_snapshot(left_open.open_sessions, since_ms)
 
     async def clock_ms(self) -> int | None:
         """What the clock of the server says, epoch milliseconds."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.ledger.ports import StoreAway, StoreError
 from seamless_wallet.stores.postgres.hosts import NobodyAnswered, first_line, first_of
 
 CONNECT_LIMIT_S: Final = 5.0
@@ -26,6 +26,15 @@ UNACKNOWLEDGED_LIMIT_MS: Final = 11_000
 """The same for a host that goes while a statement is on its way to it: the kernel sends that again for a quarter of an
 hour, and does not look whether the host is alive meanwhile.
 """
+
+BARRIER: Final = "SELECT ledger.commit_durably(), pg_catalog.pg_logical_emit_message(true, 'wallet', '')"
+"""Commits nothing but itself. When it returns, the standbys that commits wait for have all that was there before it."""
+
+BARRIER_LIMIT_S: Final = 2.0
+"""How long a new connection waits for them."""
+
+CANCEL_LIMIT_S: Final = 1.0
+"""How long to tell a server that nobody waits any more."""
 
 VERSION_MIN: Final = 15
 LOST: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError, OSError)
@@ -50,6 +59,10 @@ SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # A role or a database may have others. Time-outs abort commits that take long, and wait for no standby.
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "default_transaction_isolation": "read committed",
 }
 WHOLE_TABLES: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on"
 """For a transaction that reads everything there is."""
@@ -63,7 +76,7 @@ POOLED: Final = (
 )
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
+class PrimaryConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """One whose `uuid` columns are 16 bytes."""
 
     __slots__ = ("started",)
@@ -71,6 +84,8 @@ class Connection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no typ
     started: str
     """Since when its server runs: no two servers have that in common."""
 
+
+Connection: TypeAlias = PrimaryConnection
 
 _CHECKED: Final = ("fsync", "full_page_writes")
 
@@ -98,8 +113,12 @@ def store_errors(place: str) -> Iterator[None]:
         raise StoreError(f"the ledger {place} failed: {first_line(error)}") from error
 
 
-async def connect(url: str) -> Connection:
-    """A connection to the primary, once its server is fit. Raises StoreError."""
+async def connect(url: str, *, replicated: bool = False) -> Connection:
+    """A connection to the primary, once its server is fit. Raises StoreError.
+
+    A crash shows what had waited for a standby, and cuts every connection. `replicated`: first wait until the standbys
+    have all that this one can see. Raises StoreAway if none of them comes.
+    """
     place = place_of(url)
     try:
         connection: Connection = await first_of(url, _reach, _abandon, UNREACHED)
@@ -111,10 +130,15 @@ async def connect(url: str) -> Connection:
             f"cannot connect to the ledger {place}: {error}; check WALLET_LEDGER_URL and the server"
         ) from (cause)
     try:
-        with store_errors(place):
-            await _check_server(connection, place)
-            await connection.set_type_codec("uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
         _keep_alive(connection)
+        with store_errors(place):
+            async with asyncio.timeout(CONNECT_LIMIT_S):
+                await _check_server(connection, place)
+                await connection.set_type_codec(
+                    "uuid", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary"
+                )
+            if replicated:
+                await _wait_for_standbys(connection, place)
     except BaseException:
         connection.terminate()
         raise
@@ -127,7 +151,7 @@ async def _reach(url: str) -> Connection:
         timeout=CONNECT_LIMIT_S,
         target_session_attrs="read-write",
         server_settings=SETTINGS,
-        connection_class=Connection,
+        connection_class=PrimaryConnection,
     )
     return connection
 
@@ -150,6 +174,8 @@ async def _check_server(connection: Connection, place: str) -> None:
     rows = await connection.fetch(
         "SELECT name, setting FROM pg_catalog.pg_settings WHERE name = ANY ($1) UNION ALL "
         "SELECT 'backend', pg_catalog.pg_backend_pid()::text UNION ALL "
+        "SELECT name, pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings "
+        "WHERE name = 'transaction_timeout' UNION ALL "
         "SELECT 'started', pg_catalog.pg_postmaster_start_time()::text UNION ALL "
         "SELECT 'recovery', pg_catalog.pg_is_in_recovery()::text",
         [*_CHECKED, "server_version_num", "server_encoding"],
@@ -170,6 +196,41 @@ async def _check_server(connection: Connection, place: str) -> None:
             )
     if found["server_encoding"] != "UTF8":
         raise StoreError(f"the ledger {place} has the encoding {found['server_encoding']}; make the database with UTF8")
+
+
+async def _wait_for_standbys(connection: Connection, place: str) -> None:
+    """Who gives up has the server give up, too: what waits there holds one of its connections until a standby comes."""
+    try:
+        await connection.execute(BARRIER, timeout=BARRIER_LIMIT_S)
+    except (TimeoutError, asyncio.CancelledError) as error:
+        with suppress(*UNREACHED):
+            await connection.close(timeout=CANCEL_LIMIT_S)  # it sends what cancels the statement first
+        if isinstance(error, asyncio.CancelledError):
+            raise
+        raise StoreAway(
+            f"no standby has what the ledger {place} holds: start one of synchronous_standby_names, or do without it"
+        ) from error
+
+
+@contextmanager
+def no_warnings(connection: Connection) -> Iterator[None]:
+    """Raises StoreError if the server warns of what it has done: its outcome is unknown.
+
+    A commit whose wait for a standby was cancelled returns as if all was well, and says the truth in a warning.
+    """
+    heard: list[str] = []
+
+    def hear(_: object, message: Any) -> None:
+        if message.severity_en == "WARNING":
+            heard.append(f"{message.message} ({message.sqlstate})")
+
+    connection.add_log_listener(hear)
+    try:
+        yield
+    finally:
+        connection.remove_log_listener(hear)
+    if heard:
+        raise StoreError(f"the server warns of what it has written, and nobody knows who has it: {heard[0]}")
 
 
 async def close_all(connections: list[Connection]) -> None:

@@ -13,7 +13,7 @@ from seamless_wallet.ledger.payload import UnknownPayloadVersion
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.planning import plan_commit
 from seamless_wallet.stores.postgres.primary import Connection
-from seamless_wallet.stores.postgres.row_forms import can_be_kept, wallet_of
+from seamless_wallet.stores.postgres.row_forms import can_be_indexed, can_be_kept, wallet_of
 from seamless_wallet.stores.postgres.sql import READ_SQL, WRITE_SQL
 from seamless_wallet.stores.rows import InvalidEntry, StoredWallet
 
@@ -98,6 +98,8 @@ class _Trial:
         for row in plan.entries:
             if any(isinstance(value, str) and not can_be_kept(value) for value in row):
                 raise InvalidEntry("a text that the database does not keep")
+        if not all(map(can_be_indexed, [*plan.wallets, *(bet_index for _, _, bet_index in plan.bets)])):
+            raise InvalidEntry("a name that the database does not keep, or that is too long for its indexes")
         self._wallets.update(plan.wallets)
         self._bets.update(plan.bets)
         self._events.update(((player, digest), place) for player, digest, place, _ in plan.events)

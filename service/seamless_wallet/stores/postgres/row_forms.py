@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, WalletRow, entry_of, stored_wallet
+
+INDEXED_BYTES_MAX: Final = 2_600
+"""Of a text that stands in an index: with the rest of its row it must fit into a third of a page."""
 
 Record = Any
 """A row as asyncpg gives it: by position and by name."""
@@ -49,3 +52,8 @@ def can_be_kept(text: str) -> bool:
         return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
+
+
+def can_be_indexed(text: str) -> bool:
+    """Whether an index holds it, too. PostgreSQL takes some that are longer, if they can be packed."""
+    return can_be_kept(text) and len(text.encode()) <= INDEXED_BYTES_MAX

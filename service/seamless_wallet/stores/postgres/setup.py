@@ -95,7 +95,7 @@ async def init_within(
         await connection.execute(WRITE_SQL["insert_leases"])
     elif version < SCHEMA_VERSION:
         await connection.execute(WRITE_SQL["set_schema_version"], SCHEMA_VERSION)
-    await connection.execute(WRITE_SQL["add_months"])
+    await connection.execute(WRITE_SQL["add_months"], True)
     info = await read_info(connection)
     _check_payloads(info, place)
     check_shards(info, place, shards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 import asyncpg
+import structlog
 
 from seamless_wallet.ledger.conflicts import Displaced
 from seamless_wallet.ledger.entry import Entry
@@ -17,18 +19,27 @@ from seamless_wallet.ledger.ports import LeaseHeld, StoreError, WriterOutdated
 from seamless_wallet.ledger.records import LeaseTable
 from seamless_wallet.stores.audit import Finding
 from seamless_wallet.stores.increment_audit import Checkpoint, Increment
-from seamless_wallet.stores.postgres.commit import OTHER_SERVER, WriterState, commit_batches
+from seamless_wallet.stores.postgres.commit import OTHER_SERVER, MonthMissing, WriterState, commit_batches
 from seamless_wallet.stores.postgres.connections import Connections
+from seamless_wallet.stores.postgres.hosts import first_line
 from seamless_wallet.stores.postgres.increments import verify_increment
 from seamless_wallet.stores.postgres.ledger_reads import LedgerReads
-from seamless_wallet.stores.postgres.primary import Connection, connect, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import LOST, Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.reads import database_size
 from seamless_wallet.stores.postgres.setup import ServerLedgerInfo, read_checked
 from seamless_wallet.stores.postgres.sql import WRITE_SQL
 from seamless_wallet.stores.postgres.verification import Progress, verify
 
+log = structlog.get_logger(__name__)
+
 READERS: Final = 4
 """Connections of a process that read."""
+
+RESTED: Final = False
+"""A writer that has not written for months asks the owner of the tables."""
+
+PREPARE_EVERY_S: Final = 60.0
+"""How often to try, if the tables of the next months cannot be made."""
 
 HELD: Final = "WL004"
 DISPLACED: Final = "WL005"
@@ -42,14 +53,14 @@ class PostgresLedger(LedgerReads):
     should change. Every method raises StoreError when the database is away.
     """
 
-    def __init__(self, url: str, info: ServerLedgerInfo, readers: int) -> None:
+    def __init__(self, url: str, info: ServerLedgerInfo, readers: int, *, replicated: bool) -> None:
         self._url = url
         self.place = place_of(url)
         self.uuid = info.uuid
         self.scales: Mapping[str, int] = info.scales
         self.warnings: Sequence[str] = info.warnings
         self._writer = WriterState()
-        super().__init__(Connections(url, readers), info.shards)
+        super().__init__(Connections(url, readers, replicated=replicated), info.shards)
 
     @classmethod
     def open(
@@ -59,12 +70,16 @@ class PostgresLedger(LedgerReads):
         currencies: Mapping[str, int] | None = None,
         *,
         readers: int = READERS,
+        replicated: bool = True,
     ) -> Self:
         """Open a ledger that `init` made; blocks for a few ms. Give the settings to have them compared with it.
 
+        `replicated`: a new connection is used once standbys have all that it can see. Who tells players needs that; who
+        reports to people has to work while a standby is away.
+
         Raises StoreError if there is none, it is of another schema, or contradicts the settings.
         """
-        return cls(url, read_checked(url, shards, currencies), readers)
+        return cls(url, read_checked(url, shards, currencies), readers, replicated=replicated)
 
     async def sizes(self) -> Mapping[str, int]:
         """Bytes of the `database`, with whatever else is in it."""
@@ -116,7 +131,7 @@ class PostgresLedger(LedgerReads):
     async def _take_over(self, connection: Connection, nonce: str, shards: Sequence[int], now_ms: int) -> None:
         before = self._writer
         self._writer = WriterState()  # whatever comes of it, the one before is no more to be used
-        await connection.execute(WRITE_SQL["add_months"])
+        await connection.execute(WRITE_SQL["add_months"], RESTED)
         try:
             started = await connection.fetchval(WRITE_SQL["take_over"], nonce, before.nonce, shards, now_ms)
         except asyncpg.PostgresError as error:
@@ -165,10 +180,12 @@ class PostgresLedger(LedgerReads):
 
     async def _commit(self, connection: Connection, batches: Sequence[Sequence[Entry]]) -> None:
         writer = self._writer
-        month = writer.month
-        await commit_batches(connection, self.shards, batches, writer)
-        if writer.month != month:
-            await connection.execute(WRITE_SQL["add_months"])
+        try:
+            await commit_batches(connection, self.shards, batches, writer)
+        except MonthMissing:
+            await connection.execute(WRITE_SQL["add_months"], RESTED)
+            raise  # the next attempt finds it
+        await _prepare_months(connection, writer)
 
     async def open_epoch(
         self, shard: int, expected: int, epoch: int, run_id: str, replid: str, token: str
@@ -210,6 +227,21 @@ class PostgresLedger(LedgerReads):
     def _check_taken_over(self) -> None:
         if not self._writer.nonce:
             raise StoreError("a writer has to take its shards over before it writes entries and epochs")
+
+
+async def _prepare_months(connection: Connection, writer: WriterState) -> None:
+    """Have the tables of the months to come. This one is there: if that fails, it is no fault of what was committed."""
+    now_s = asyncio.get_running_loop().time()
+    if writer.month == writer.prepared or now_s < writer.prepare_after_s:
+        return
+    try:
+        await connection.execute(WRITE_SQL["add_months"], RESTED)
+    except (asyncpg.PostgresError, *LOST) as error:
+        writer.prepare_after_s = now_s + PREPARE_EVERY_S
+        remedy = "run `wallet init` as the owner of the tables before the month ends"
+        log.warning("months_not_prepared", error=first_line(error), remedy=remedy)
+    else:
+        writer.prepared = writer.month
 
 
 @contextmanager

@@ -34,8 +34,8 @@ INSERT INTO ledger.script (sha, text, registered_ms) SELECT sha, text, $3 FROM u
 ON CONFLICT (sha) DO NOTHING;
 
 -- name: add_months
--- Partitions for this month and the two after it.
-SELECT ledger.add_months();
+-- Partitions for this month and the two after it; after a rest of any length, or not.
+SELECT ledger.add_months($1);
 
 -- name: take_over
 -- Name a writer, and make it that of some shards; returns since when the server runs.

@@ -39,7 +39,7 @@ class PostgresCalls:
 
     def __init__(self, url: str, spool: Spool) -> None:
         self._place = place_of(url)
-        self._connections = Connections(url, readers=1)
+        self._connections = Connections(url, readers=1, replicated=False)
         self._collector = BatchCollector(spool)
 
     async def __aenter__(self) -> Self:

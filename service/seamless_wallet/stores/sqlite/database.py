@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,8 @@ SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables."""
 
 
+_making: Final = threading.Lock()
+
 PASSING: Final = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -53,6 +56,16 @@ def store_error(text: str, error: sqlite3.Error) -> StoreError:
     """What SQLite has raised, as an error of the store: a StoreAway if it passes by itself."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)  # it is missing from those of the module itself
     return StoreAway(text) if code & 0xFF in PASSING else StoreError(text)
+
+
+def make_file(path: Path, mode: int) -> None:
+    """Make a file of SQLite's with a mode, unless it is there. One that may be open in this process is not closed.
+
+    A process loses the locks of a file, all of its connections', when it closes any descriptor of it: another process
+    would take itself for the last one, and remove the log under those who write. Raises OSError.
+    """
+    with _making, suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
 
 
 def check_files(path: Path, *, restoring: bool = False) -> None:

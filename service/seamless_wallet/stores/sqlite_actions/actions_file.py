@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Final
 
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
-from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, transaction
+from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, make_file, transaction
 from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries
 
 ACTIONS_SQL_PACKAGE: Final = "seamless_wallet.stores.sqlite_actions"
@@ -26,7 +25,7 @@ def connect_actions(path: Path) -> sqlite3.Connection:
     try:
         check_directory(path.parent)
         check_entries(path.parent, tuple(f"{path.name}{end}" for end in ("", "-wal", "-shm")))
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, ACTIONS_FILE_MODE))
+        make_file(path, ACTIONS_FILE_MODE)
     except UntrustedPath as error:
         raise StoreError(f"the audit log {path} is not safe: {error}") from None
     except OSError as error:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
-from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, transaction
+from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, make_file, transaction
 from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries
 
 CALLS_SQL_PACKAGE: Final = "seamless_wallet.stores.sqlite_calls"
@@ -25,15 +22,12 @@ LOG_BYTES_MAX: Final = 16 * 2**20
 """What the `-wal` beside the file keeps of the disk after a checkpoint."""
 
 
-_touching: Final = threading.Lock()
-
-
 def connect_calls(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode. Raises StoreError."""
     try:
         check_directory(path.parent)
         check_entries(path.parent, tuple(f"{path.name}{end}" for end in ("", "-wal", "-shm")))
-        _touch(path)
+        make_file(path, CALLS_FILE_MODE)
     except UntrustedPath as error:
         raise StoreError(f"the history of calls {path} is not safe: {error}") from None
     except OSError as error:
@@ -57,16 +51,6 @@ def connect_calls(path: Path) -> sqlite3.Connection:
             raise
         raise StoreError(f"cannot open the history of calls {path}: {error}; move it away to begin anew") from error
     return connection
-
-
-def _touch(path: Path) -> None:
-    """Make the file with our mode, unless it is there. One that may be open in this process is never closed here.
-
-    A process loses the locks of a file, all of its connections', when it closes any descriptor of it: another process
-    would take itself for the last one, and remove the log under those who write.
-    """
-    with _touching, suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, CALLS_FILE_MODE))
 
 
 def _make(connection: sqlite3.Connection, path: Path) -> None:

@@ -171,15 +171,25 @@ BEGIN
   END IF;
 END $$;
 
--- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights.
-CREATE FUNCTION ledger.add_months() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights. The months of
+-- a shard never go back: a clock that is far ahead would name them for ever. So it is believed only if the newest entries
+-- are not much older, or if the owner says so, after a long rest.
+CREATE FUNCTION ledger.add_months(rested boolean) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
+  this_month date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
+  newest date;
   first date;
   name text;
 BEGIN
+  SELECT max(month) INTO newest FROM ledger.shard WHERE isfinite(month);
+  IF this_month > newest + interval '2 months' AND NOT rested THEN
+    RAISE EXCEPTION 'the newest entries are of %, and the server''s clock says %: set the clock; or, if nothing was '
+      'committed for so long, run `wallet init` as the owner of the tables', to_char(newest, 'YYYY-MM'),
+      to_char(this_month, 'YYYY-MM') USING ERRCODE = 'WL006';
+  END IF;
   FOR ahead IN 0..2 LOOP
-    first := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead);
+    first := this_month + make_interval(months => ahead);
     name := 'entry_' || to_char(first, 'YYYY_MM');
     IF to_regclass('ledger.' || name) IS NULL THEN
       PERFORM pg_advisory_xact_lock(hashtext('ledger.add_months'));
@@ -202,7 +212,7 @@ BEGIN
   SELECT * INTO here FROM ledger.server();
   INSERT INTO ledger.writer VALUES (nonce_, named_ms_, here.system_identifier, here.timeline, here.started);
   PERFORM FROM ledger.lease ORDER BY shard FOR UPDATE;
-  PERFORM FROM ledger.shard ORDER BY shard FOR UPDATE;
+  PERFORM FROM ledger.shard WHERE shard = ANY (shards) ORDER BY shard FOR UPDATE;
   IF EXISTS (
     SELECT FROM ledger.lease
     WHERE shard = ANY (shards) AND nonce NOT IN ('', before) AND expires > clock_timestamp()
@@ -219,13 +229,15 @@ BEGIN
 END $$;
 
 -- Renew, release and take leases in one step; then who holds each shard (by shard), and who lives. The clock is the
--- server's. A lease that ends further ahead than its length was given by a clock that was wrong.
+-- server's. A lease that ends further ahead than its length was given by a clock that was wrong. A shard whose head a
+-- commit has locked stays as it is: everybody's leases would wait for that commit, and it may wait for a standby.
 CREATE FUNCTION ledger.renew_leases(
   nonce_ text, started timestamptz, length interval, take integer[], release integer[],
   OUT holders text[], OUT writers text[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
   now_ timestamptz;
+  idle integer[];
 BEGIN
   IF pg_postmaster_start_time() <> started THEN
     RAISE EXCEPTION 'the server was restarted, or is another one' USING ERRCODE = 'WL003';
@@ -234,13 +246,17 @@ BEGIN
   now_ := clock_timestamp();
   IF cardinality(take) + cardinality(release) > 0 THEN
     PERFORM ledger.commit_durably();
-    PERFORM FROM ledger.shard WHERE shard = ANY (take || release) ORDER BY shard FOR UPDATE;
-    UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (release) AND nonce = nonce_;
-    UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE shard = ANY (release) AND nonce = nonce_;
+    SELECT array_agg(shard) INTO idle FROM (
+      SELECT shard FROM ledger.shard WHERE shard = ANY (take || release) ORDER BY shard FOR UPDATE SKIP LOCKED
+    ) AS locked;
+    UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (release) AND shard = ANY (idle) AND nonce = nonce_;
+    UPDATE ledger.lease SET nonce = '', expires = '-infinity'
+    WHERE shard = ANY (release) AND shard = ANY (idle) AND nonce = nonce_;
     UPDATE ledger.lease SET nonce = nonce_
-    WHERE shard = ANY (take) AND (nonce = '' OR expires <= now_ OR expires > now_ + length);
+    WHERE shard = ANY (take) AND shard = ANY (idle) AND (nonce = '' OR expires <= now_ OR expires > now_ + length);
     UPDATE ledger.shard SET nonce = nonce_
-    WHERE shard IN (SELECT shard FROM ledger.lease WHERE nonce = nonce_ AND shard = ANY (take)) AND nonce <> nonce_;
+    WHERE shard IN (SELECT shard FROM ledger.lease WHERE nonce = nonce_ AND shard = ANY (take) AND shard = ANY (idle))
+      AND nonce <> nonce_;
   END IF;
   UPDATE ledger.lease SET expires = now_ + length WHERE nonce = nonce_;
   INSERT INTO ledger.presence VALUES (nonce_, now_ + length)
@@ -252,14 +268,20 @@ BEGIN
   FROM ledger.presence WHERE expires > now_ AND expires <= now_ + length;
 END $$;
 
--- A writer ends: what it holds is free, and it lives no more.
+-- A writer ends: what it holds is free, and it lives no more. The lease of a shard that a commit has locked expires.
 CREATE FUNCTION ledger.retire(nonce_ text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  idle integer[];
 BEGIN
   PERFORM ledger.commit_durably();
   PERFORM FROM ledger.lease ORDER BY shard FOR UPDATE;
-  PERFORM FROM ledger.shard WHERE nonce = nonce_ ORDER BY shard FOR UPDATE;
-  UPDATE ledger.shard SET nonce = '' WHERE nonce = nonce_;
-  UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE nonce = nonce_;
+  SELECT array_agg(shard) INTO idle FROM (
+    SELECT shard FROM ledger.shard WHERE nonce = nonce_ ORDER BY shard FOR UPDATE SKIP LOCKED
+  ) AS locked;
+  UPDATE ledger.shard SET nonce = '' WHERE shard = ANY (idle) AND nonce = nonce_;
+  UPDATE ledger.lease SET nonce = '', expires = '-infinity' WHERE nonce = nonce_ AND shard IN (
+    SELECT shard FROM ledger.shard WHERE nonce <> nonce_
+  );
   DELETE FROM ledger.presence WHERE nonce = nonce_;
 END $$;
 
@@ -372,7 +394,7 @@ BEGIN
   RETURN month_;
 END $$;
 
-SELECT ledger.add_months();
+SELECT ledger.add_months(rested => true);
 
 -- ------------------------------------------------------------------ for people
 

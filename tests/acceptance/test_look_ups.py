@@ -87,5 +87,11 @@ def test_what_is_missing_is_found_and_dealt_with(service):
     assert "must be result" in service.wallet(*replay, "bet").stderr
     assert told(service, *replay, "result")["code"] == "R0"
     assert asked(service, "/v1/orphans")["orphans"] == []
+    # What has not been written yet would appear after the others are erased.
+    wait_until(
+        lambda: any(each["replay_of"] for each in told(service, "calls", "list", "--transaction", "W-2")),
+        20.0,
+        "the replay",
+    )
     assert told(service, "calls", "erase", "ann", "--yes")["erased"] > 0
     assert told(service, "calls", "list", "--player", "ann") == []

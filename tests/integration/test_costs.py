@@ -42,7 +42,7 @@ SENT_BYTES: Final = {"bet": 625, "cancel": 604, "result": 601}
 STATEMENTS: Final = {1: 10, 25: 106}
 """That SQLite executes for a commit of so many one-bet events of one player, BEGIN and COMMIT included: 4 an event."""
 
-FILE_BYTES: Final = 351
+FILE_BYTES: Final = 351 + 30  # in the index of open bets, for as long as the bet is open
 """By which the ledger's file grows for each one-bet event, among some thousand."""
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from seamless_wallet.calls.ports import CallsQuery
 from seamless_wallet.calls.spool import Spool
-from seamless_wallet.ledger.ports import StoreError, WriterOutdated
+from seamless_wallet.ledger.ports import StoreAway, StoreError, WriterOutdated
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.stores.postgres import PostgresLedger, init, primary
 from seamless_wallet.stores.postgres_calls import PostgresCalls, init_calls
@@ -76,12 +76,13 @@ def test_an_operator_is_warned(server):
 
 def test_nobody_there(server):
     """Neither a server nor a database nor a ledger: one line each, without the password"""
-    with pytest.raises(StoreError, match="cannot connect"):
+    with pytest.raises(StoreAway, match="cannot connect"):
         PostgresLedger.open(server.url().replace("postgres@", "postgres:secret@"))
     server.start()
     with pytest.raises(StoreError, match='database "nowhere" does not exist') as caught:
         PostgresLedger.open(server.url("nowhere").replace("postgres@", "postgres:secret@"))
     assert "secret" not in str(caught.value)
+    assert not isinstance(caught.value, StoreAway), "nobody makes that database by waiting"
     with pytest.raises(StoreError, match=r"there is no ledger .*wallet init"):
         PostgresLedger.open(server.url())
 

@@ -49,6 +49,9 @@ UNREACHED: Final = (
 )
 """What an attempt to connect raises. OSError has the time-out, too."""
 
+NEVER_LET_IN: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError, ValueError)
+"""Those that no other attempt will change: a wrong user, password or database. The rest passes, as a fail-over does."""
+
 ENDED: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
 """The server ends, starts, or takes no writes any more: another one may be asked."""
 
@@ -126,9 +129,10 @@ async def connect(url: str, *, replicated: bool = False) -> Connection:
         cause = error.errors[-1]
         if "unsupported startup parameter" in str(error):
             raise StoreError(f"the ledger {place} {POOLED}") from cause
-        raise StoreError(
+        passes = not any(isinstance(each, NEVER_LET_IN) for each in error.errors)
+        raise (StoreAway if passes else StoreError)(
             f"cannot connect to the ledger {place}: {error}; check WALLET_LEDGER_URL and the server"
-        ) from (cause)
+        ) from cause
     try:
         _keep_alive(connection)
         with store_errors(place):

@@ -1,6 +1,6 @@
 """The base of every error that this package raises on purpose, and the one that any room may raise.
 
-Whatever else is raised is a bug.
+Whatever else is raised is a bug. Also how a text that anybody may have written is shown to people.
 """
 
 from __future__ import annotations
@@ -24,3 +24,13 @@ class SettingsError(WalletError):
     """
 
     exit_status = EXIT_CONFIG
+
+
+def printable(text: str) -> str:
+    """The text with escapes in place of what XML cannot hold and of what a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
+def one_line(text: str) -> str:
+    """The same without a line of its own: a stranger's text cannot look like the next line of ours."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from seamless_wallet.clients.error_text import excerpt, printable
+from seamless_wallet.clients.error_text import excerpt
 from seamless_wallet.clients.provider_events import TransactionIds, new_event
 from seamless_wallet.clients.webhook import (
     AnswerLost,
@@ -20,6 +20,7 @@ from seamless_wallet.clients.webhook import (
     is_http_url,
 )
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
+from seamless_wallet.errors import printable
 from seamless_wallet.providers import Echo
 from tests.unit.fake_wallet import fake_provider
 

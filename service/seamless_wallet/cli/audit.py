@@ -11,6 +11,7 @@ import typer
 
 from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms
 from seamless_wallet.cli.options import Json
+from seamless_wallet.errors import printable
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def _ask(query: ActionsQuery) -> Sequence[StoredAction]:
 
 def _line(told: dict[str, Any]) -> str:
     """An action as one line, whatever is in it."""
-    from seamless_wallet.clients.error_text import printable
-
     outcome = told["outcome"]
     said = "unknown" if outcome is None else f"{outcome['status']} {outcome['problem']}".strip()
     words = [

@@ -17,6 +17,7 @@ import typer
 from seamless_wallet.cli.history import Limit, NotInLedger, Time, moment_ms, show_rows
 from seamless_wallet.cli.option_groups import with_options
 from seamless_wallet.cli.options import AuditReason, BackOfficeOptions, Json
+from seamless_wallet.errors import one_line, printable
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
@@ -113,7 +114,6 @@ def export(
 ) -> None:
     """Write calls to standard output, newest first, with their requests and replies."""
     from seamless_wallet.backoffice.call_responses import calls_csv, calls_jsonl
-    from seamless_wallet.clients.error_text import printable
 
     query = chosen.query(limit)
 
@@ -284,7 +284,6 @@ def _print_fields(told: dict[str, Any], *, json: bool) -> None:
     if json:
         show_rows(told, (), json=True)
         return
-    from seamless_wallet.clients.error_text import one_line
 
     for name, value in told.items():
         typer.echo(f"{name + ':':16}{one_line(_line(value))}")

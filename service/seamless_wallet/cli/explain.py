@@ -11,6 +11,7 @@ import typer
 from seamless_wallet.cli.calls import ask_calls, found_calls
 from seamless_wallet.cli.history import NotInLedger
 from seamless_wallet.cli.options import Json
+from seamless_wallet.errors import one_line
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
 if TYPE_CHECKING:
@@ -88,7 +89,6 @@ def explain(
 
         typer.echo(msgspec.json.encode(told))
         return
-    from seamless_wallet.clients.error_text import one_line
 
     for heading, lines in told.items():
         typer.echo(f"{heading}:")

@@ -11,7 +11,7 @@ import typer
 
 from seamless_wallet.cli.options import Json
 from seamless_wallet.commands import PlayerStatus
-from seamless_wallet.errors import WalletError
+from seamless_wallet.errors import WalletError, one_line
 from seamless_wallet.exit_status import EXIT_FAILURE
 from seamless_wallet.processes.provider_accounts import load_checked_settings
 
@@ -235,8 +235,6 @@ def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
-
-    from seamless_wallet.clients.error_text import one_line
 
     table = Table(box=None, pad_edge=False)
     for column in columns:

@@ -10,6 +10,7 @@ import typer
 
 from seamless_wallet.cli.option_groups import with_options
 from seamless_wallet.cli.options import AuditReason, BackOfficeOptions, Json
+from seamless_wallet.errors import printable
 from seamless_wallet.exit_status import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ async def _run(client: AdminClient, players: PlayerFile, *, quiet: bool) -> dict
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from seamless_wallet.clients.error_text import printable
     from seamless_wallet.clients.player_import import PlayerImport
 
     not_taken: list[NotTaken] = []

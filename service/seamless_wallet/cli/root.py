@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from seamless_wallet import __version__
-from seamless_wallet.errors import WalletError
+from seamless_wallet.errors import WalletError, one_line
 
 COMMANDS: Final = {
     "up": "processes:up",
@@ -90,8 +90,6 @@ class WalletGroup(TyperGroup):
 
 def fail(error: Exception, status: int) -> NoReturn:
     """Print one line on stderr and exit with this status, also if the line cannot be written."""
-    from seamless_wallet.clients.error_text import one_line
-
     with suppress(OSError):
         typer.echo(f"wallet: {one_line(' '.join(str(error).split()))}", err=True)
     raise typer.Exit(status)

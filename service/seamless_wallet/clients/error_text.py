@@ -6,6 +6,8 @@ import os
 import ssl
 from typing import Final
 
+from seamless_wallet.errors import printable
+
 EXCERPT_BYTES: Final = 120
 
 
@@ -25,13 +27,3 @@ def connection_fault(error: Exception) -> str:
 def excerpt(text: bytes) -> str:
     """The first 120 bytes, printable."""
     return printable(text[:EXCERPT_BYTES].decode(errors="replace"))
-
-
-def printable(text: str) -> str:
-    """The text with escapes in place of what XML cannot hold and of what a terminal would obey."""
-    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
-
-
-def one_line(text: str) -> str:
-    """The same without a line of its own: a stranger's text cannot look like the next line of ours."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")

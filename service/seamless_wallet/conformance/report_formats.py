@@ -8,9 +8,9 @@ from itertools import groupby
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from seamless_wallet.clients.error_text import printable
 from seamless_wallet.conformance.case_registry import Level
 from seamless_wallet.conformance.case_result import CaseResult, CaseStatus, RunResult
+from seamless_wallet.errors import printable
 
 
 def summary(results: Iterable[CaseResult]) -> dict[str, int]:

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seamless_wallet.clients.error_text import printable
 from seamless_wallet.conformance.case_registry import Case
 from seamless_wallet.conformance.case_result import CaseResult, CaseStatus, RunResult
 from seamless_wallet.conformance.report_formats import by_level, by_phase, summary
+from seamless_wallet.errors import printable
 
 _ALIKE_SHOWN = 4
 _PASS, _SKIP = "[green]pass[/]", "[yellow]skip[/]"

@@ -17,7 +17,6 @@ SAMPLE = {
     "any head is taken over",
     "a displaced writer commits",
     "SQL is asked as often as anybody tells",
-    "the heads are taken from a writer that lives",
 }
 """One of the scripts, of SQL, of the workers and of the writer. `make test-long` tries them all."""
 

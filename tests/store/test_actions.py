@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from seamless_wallet.processes.action_log import kept_actions
 from seamless_wallet.processes.system_ports import SystemClock
 from seamless_wallet.settings import load_settings
 from seamless_wallet.stores.sqlite_actions import SqliteActions
+from seamless_wallet.stores.sqlite_actions.actions_file import connect_actions
 from tests.integration.waiting import until
 
 DONE = ActionOutcome(2_000, 201, "", "{}")
@@ -55,6 +57,19 @@ async def test_two_processes_may_record_at_once(tmp_path: Path):
         ids = await asyncio.gather(*(log.begin(action()) for _ in range(50) for log in (one, other)))
         assert len(set(ids)) == 100
         assert len(await one.find(ActionsQuery(limit=500))) == 100
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path):
+    """SQLite itself does not wait while another one turns the log on."""
+
+    def opened(directory: Path) -> None:
+        connect_actions(directory / "audit.db").close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(30):
+            directory = tmp_path / str(number)
+            directory.mkdir(mode=0o700)
+            list(threads.map(opened, [directory] * 4))
 
 
 async def test_nothing_that_is_recorded_can_be_changed(tmp_path: Path):

@@ -36,6 +36,9 @@ SIDE_FILES: Final = ("-wal", "-shm", "-journal", ".writer.lock")
 RESTORING: Final = ".restoring"
 """End of the name of a restored ledger, complete and verified, that is about to take the place of the ledger."""
 
+KEEP_LOG_TRIES: Final = 20
+"""Each waits for BUSY_TIMEOUT_MS at most."""
+
 SQLITE_MIN: Final = (3, 37, 0)
 """STRICT tables."""
 
@@ -66,6 +69,23 @@ def make_file(path: Path, mode: int) -> None:
     """
     with _making, suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
+
+
+def keep_log(connection: sqlite3.Connection) -> None:
+    """Have the file of this connection keep a log (WAL), for ever. Raises sqlite3.Error.
+
+    For this SQLite does not wait while others use the file, as two that make it at once do. A transaction waits.
+    """
+    for tries_left in reversed(range(KEEP_LOG_TRIES)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or not tries_left:
+                raise
+            with transaction(connection, "IMMEDIATE"):
+                pass
+        else:
+            return
 
 
 def check_files(path: Path, *, restoring: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
-from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, make_file, transaction
+from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, keep_log, make_file, transaction
 from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries
 
 ACTIONS_SQL_PACKAGE: Final = "seamless_wallet.stores.sqlite_actions"
@@ -37,7 +37,7 @@ def connect_actions(path: Path) -> sqlite3.Connection:
             uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA journal_mode = WAL")
+        keep_log(connection)
         connection.execute("PRAGMA synchronous = FULL")  # what is done must not be on disk before its record
         _make(connection, path)
     except (sqlite3.Error, StoreError) as error:

@@ -9,7 +9,7 @@ from typing import Final
 
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
-from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, make_file, transaction
+from seamless_wallet.stores.sqlite.database import BUSY_TIMEOUT_MS, keep_log, make_file, transaction
 from seamless_wallet.trusted_paths import UntrustedPath, check_directory, check_entries
 
 CALLS_SQL_PACKAGE: Final = "seamless_wallet.stores.sqlite_calls"
@@ -39,7 +39,7 @@ def connect_calls(path: Path) -> sqlite3.Connection:
             uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA journal_mode = WAL")
+        keep_log(connection)
         connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_MAX}")
         connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power may cost the last calls, and no money
         connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten

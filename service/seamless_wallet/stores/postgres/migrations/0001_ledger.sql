@@ -171,34 +171,41 @@ BEGIN
   END IF;
 END $$;
 
--- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights. The months of
--- a shard never go back: a clock that is far ahead would name them for ever. So it is believed only if the newest entries
--- are not much older, or if the owner says so, after a long rest.
-CREATE FUNCTION ledger.add_months(rested boolean) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+-- The partition of the month that begins then, unless it is there. It belongs to who calls.
+CREATE FUNCTION ledger.add_month(first date) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+  name text := 'entry_' || to_char(first, 'YYYY_MM');
+BEGIN
+  IF to_regclass('ledger.' || name) IS NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtext('ledger.add_month'));
+    IF to_regclass('ledger.' || name) IS NULL THEN
+      EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.entry)', name);
+      EXECUTE format('ALTER TABLE ledger.entry ATTACH PARTITION ledger.%I FOR VALUES FROM (%L) TO (%L)',
+        name, first, (first + interval '1 month')::date);
+    END IF;
+  END IF;
+END $$;
+
+-- Partitions for this month and the two after it. Any process may call it; it runs with the owner's rights. The months of
+-- a shard never go back: a clock that is far ahead would name them for ever. So it is believed only if its months are
+-- there, if the newest entries are not much older, or if the owner says so, after a long rest.
+CREATE FUNCTION ledger.add_months(rested boolean) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   this_month date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
   newest date;
-  first date;
-  name text;
 BEGIN
   SELECT max(month) INTO newest FROM ledger.shard WHERE isfinite(month);
-  IF this_month > newest + interval '2 months' AND NOT rested THEN
+  IF to_regclass('ledger.entry_' || to_char(this_month, 'YYYY_MM')) IS NULL
+    AND this_month > newest + interval '2 months' AND NOT rested
+  THEN
     RAISE EXCEPTION 'the newest entries are of %, and the server''s clock says %: set the clock; or, if nothing was '
       'committed for so long, run `wallet init` as the owner of the tables', to_char(newest, 'YYYY-MM'),
       to_char(this_month, 'YYYY-MM') USING ERRCODE = 'WL006';
   END IF;
   FOR ahead IN 0..2 LOOP
-    first := this_month + make_interval(months => ahead);
-    name := 'entry_' || to_char(first, 'YYYY_MM');
-    IF to_regclass('ledger.' || name) IS NULL THEN
-      PERFORM pg_advisory_xact_lock(hashtext('ledger.add_months'));
-      IF to_regclass('ledger.' || name) IS NULL THEN
-        EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.entry)', name);
-        EXECUTE format('ALTER TABLE ledger.entry ATTACH PARTITION ledger.%I FOR VALUES FROM (%L) TO (%L)',
-          name, first, (first + interval '1 month')::date);
-      END IF;
-    END IF;
+    PERFORM ledger.add_month((this_month + make_interval(months => ahead))::date);
   END LOOP;
 END $$;
 

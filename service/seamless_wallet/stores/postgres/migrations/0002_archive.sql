@@ -45,31 +45,6 @@ CREATE FUNCTION ledger.archived() RETURNS date STABLE LANGUAGE sql AS $$
   SELECT coalesce(max(month), '-infinity') FROM ledger.archive
 $$;
 
--- The partition of the month that begins then, unless it is there. It belongs to the owner of this function.
-CREATE FUNCTION ledger.add_month(first date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
-DECLARE
-  name text := 'entry_' || to_char(first, 'YYYY_MM');
-BEGIN
-  IF to_regclass('ledger.' || name) IS NULL THEN
-    PERFORM pg_advisory_xact_lock(hashtext('ledger.add_months'));
-    IF to_regclass('ledger.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE ledger.%I (LIKE ledger.entry)', name);
-      EXECUTE format('ALTER TABLE ledger.entry ATTACH PARTITION ledger.%I FOR VALUES FROM (%L) TO (%L)',
-        name, first, (first + interval '1 month')::date);
-    END IF;
-  END IF;
-END $$;
-
-CREATE OR REPLACE FUNCTION ledger.add_months() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  FOR ahead IN 0..2 LOOP
-    PERFORM ledger.add_month(
-      (date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC') + make_interval(months => ahead))::date
-    );
-  END LOOP;
-END $$;
-
 -- From now on no entry of any shard gets an earlier month, whatever the clock says.
 CREATE FUNCTION ledger.close_month(next date) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

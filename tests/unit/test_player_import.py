@@ -134,3 +134,12 @@ async def test_what_is_unknown_is_sent_again(tmp_path, monkeypatch):
 def test_the_json_of_a_player_is_what_the_admin_api_takes():
     """Names and order."""
     assert json.loads(json.dumps(NewPlayer("a", "KRW").__struct_fields__)) == ["user_id", "currency", "balance"]
+
+
+async def test_a_line_that_no_request_can_hold_is_refused_alone(tmp_path):
+    """It is told with its number, and those behind it are taken."""
+    path, admin = tmp_path / "a.csv", FakeAdmin()
+    path.write_text(f"user_id,currency\nann,KRW\n{'x' * 70_000},KRW\nbob,KRW\n")
+    _, told = await run(path, admin)
+    assert sorted(admin.taken) == ["ann", "bob"]
+    assert [number for number, _ in told] == [3]

@@ -19,6 +19,8 @@ from seamless_wallet.actions.ports import Action, ActionOutcome
 from seamless_wallet.backoffice import requests as parsing
 from seamless_wallet.backoffice.auth import holder_of, require_role
 from seamless_wallet.backoffice.problems import Problem, ProblemError, invalid
+from seamless_wallet.commands import ID_CHARS_MAX
+from seamless_wallet.ledger.ports import Archived
 from seamless_wallet.observability import metrics
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ RECORD_LIMIT_S: Final = 2.0
 """How long recording an action may take."""
 
 KEPT_CHARS_MAX: Final = 4096
-"""Of the parameters and of the answer, so much is kept."""
+"""Of the path, the parameters and the answer so much is kept. Of ids and reasons as much as a valid one has."""
 
 HIDDEN: Final = "***"
 """Stands where the caller has written its own token."""
@@ -68,8 +70,8 @@ class Guard:
             except BaseException as error:
                 await self._end(action_id, *_outcome_of(error))
                 raise
-            answer = _kept(response.body) if isinstance(response, web.Response) and _is_json(response) else ""
-            await self._end(action_id, response.status, "", _hidden(request, answer))
+            answer = _text(response.body) if isinstance(response, web.Response) and _is_json(response) else ""
+            await self._end(action_id, response.status, "", _kept(request, answer))
             return response
 
         return record_and_handle if route.action else handle
@@ -93,11 +95,11 @@ class Guard:
             peer=request.remote or "",
             action=name,
             method=request.method,
-            path=_hidden(request, request.path),
-            user_id=_hidden(request, user_id),
-            key=_hidden(request, request.headers.get(parsing.IDEMPOTENCY_KEY, "")),
-            parameters=_hidden(request, _kept(body) if body else request.query_string),
-            reason=_hidden(request, reason),
+            path=_kept(request, request.path),
+            user_id=_kept(request, user_id, ID_CHARS_MAX),
+            key=_kept(request, request.headers.get(parsing.IDEMPOTENCY_KEY, ""), ID_CHARS_MAX),
+            parameters=_kept(request, _text(body) if body else request.query_string),
+            reason=_kept(request, reason, parsing.NOTE_CHARS_MAX),
         )
 
     async def _begin(self, action: Action) -> int:
@@ -126,6 +128,8 @@ def _outcome_of(error: BaseException) -> tuple[int, str, str]:
         return error.problem.status, error.problem.slug, error.detail
     if isinstance(error, web.HTTPException):
         return error.status, "", ""
+    if isinstance(error, Archived):
+        return Problem.ARCHIVED.status, Problem.ARCHIVED.slug, str(error)
     if isinstance(error, OSError):
         return Problem.OUTCOME_UNKNOWN.status, Problem.OUTCOME_UNKNOWN.slug, ""
     return Problem.FAULT.status, Problem.FAULT.slug, type(error).__name__
@@ -139,15 +143,18 @@ def _reason(request: web.Request) -> str:
     return reason
 
 
-def _hidden(request: web.Request, text: object) -> str:
-    """A text without the caller's token, wherever somebody has written it by mistake, and without half characters."""
+def _kept(request: web.Request, text: object, chars_max: int = KEPT_CHARS_MAX) -> str:
+    """The beginning of a text: whoever has a token must not be able to fill a disk.
+
+    Without the caller's token, wherever somebody has written it by mistake, and without half characters.
+    """
     token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")[2].strip()
     plain = str(text).encode(errors="replace").decode()
-    return plain.replace(token, HIDDEN) if token else plain
+    return (plain.replace(token, HIDDEN) if token else plain)[:chars_max]
 
 
-def _kept(body: object) -> str:
-    return body[:KEPT_CHARS_MAX].decode(errors="replace") if isinstance(body, bytes | bytearray) else ""
+def _text(body: object) -> str:
+    return body.decode(errors="replace") if isinstance(body, bytes | bytearray) else ""
 
 
 def _is_json(response: web.Response) -> bool:

@@ -15,6 +15,7 @@ from seamless_wallet.backoffice.handlers import CREATE_ID, READ_LIMIT_S, refuse
 from seamless_wallet.backoffice.problems import OUTCOME_UNKNOWN, Problem, ProblemError, invalid
 from seamless_wallet.backoffice.responses import json_response
 from seamless_wallet.commands import BACK_OFFICE, Kind
+from seamless_wallet.ledger.ports import Archived
 from seamless_wallet.money import AmountError, parse_minor
 
 if TYPE_CHECKING:
@@ -95,8 +96,11 @@ class Imports:
 
         The ledger is asked first: a conflict is told to the operator as an attack, and a wrong file is none.
         """
-        async with asyncio.timeout(READ_LIMIT_S):
-            entry = await self._history.event(BACK_OFFICE, user_id, OPENING_ID)
+        try:
+            async with asyncio.timeout(READ_LIMIT_S):
+                entry = await self._history.event(BACK_OFFICE, user_id, OPENING_ID)
+        except Archived:  # it has; whether of this amount, the mark of the event tells
+            return False
         if entry is not None and entry.command.amount != amount:
             raise _other_balance()
         return entry is not None

@@ -208,9 +208,13 @@ class AdminClient:
         if self._session is None:
             raise RuntimeError("enter the client first")
         headers = {"Idempotency-Key": key} if key else {}
+        data = None
+        if body is not None:  # in UTF-8: escapes would be several times as long
+            headers["Content-Type"] = "application/json"
+            data = msgspec.json.encode(body)
         try:
             url = URL(self._url + path, encoded=True)
-            asked = self._session.request(method, url, json=body, headers=headers, allow_redirects=False)
+            asked = self._session.request(method, url, data=data, headers=headers, allow_redirects=False)
             async with asked as response:
                 status, raw = response.status, await response.read()
         except aiohttp.InvalidURL:

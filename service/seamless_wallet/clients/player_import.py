@@ -20,6 +20,9 @@ PLAYERS_SENT_MAX: Final = 200
 PLAYERS_BYTES_MAX: Final = 40 * 1024
 """Bounds of one request."""
 
+PLAYER_BYTES_MAX: Final = 4096
+"""A line that says more is none of a player."""
+
 REQUESTS_AT_ONCE: Final = 4
 
 IMPORT_PATIENCE_S: Final = 60.0
@@ -63,6 +66,9 @@ class PlayerImport:
                 self._note(line, Imported("refused", "invalid-line", line.wrong))
                 continue
             added = len(msgspec.json.encode(line.player))
+            if added > PLAYER_BYTES_MAX:
+                self._note(line, Imported("refused", "invalid-line", "it is too long"))
+                continue
             if batch and (len(batch) == PLAYERS_SENT_MAX or size + added > PLAYERS_BYTES_MAX):
                 yield batch
                 batch, size = [], 0

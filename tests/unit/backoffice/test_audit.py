@@ -145,6 +145,18 @@ async def test_no_token_is_ever_recorded(office):
     assert "***" in actions[2]["parameters"]
 
 
+async def test_a_record_has_bounds(office):
+    """Whoever has a token of the least role must not be able to fill the disk; nor is half a token kept at the end."""
+    long = {"user_id": "u" * 60_000, "currency": "KRW", "note": "n" * 2_000}
+    await office.call("POST", "/v1/players", long, headers={"Idempotency-Key": "k" * 4_000})
+    crossing = {"user_id": "ann", "currency": "x" * (4_096 - len('{"user_id":"ann","currency":"') - 4) + TOKEN}
+    await office.call("POST", "/v1/players", crossing)
+    second, first = await recorded(office)
+    assert sum(len(value) for value in first.values() if isinstance(value, str)) < 6_000
+    assert (len(first["user_id"]), len(first["key"]), len(first["reason"])) == (128, 128, 1_000)
+    assert not second["parameters"].endswith(TOKEN[:4])
+
+
 async def test_actions_are_found_by_time_actor_player_and_kind(office):
     """Each parameter alone, and a cursor."""
     await office.create()

@@ -6,7 +6,8 @@ import pytest
 
 from seamless_wallet.backoffice.imports import OPENING_ID
 from seamless_wallet.commands import Answer, Code, Kind
-from tests.unit.backoffice.doubles import fields, slug
+from seamless_wallet.ledger.ports import Archived
+from tests.unit.backoffice.doubles import FakeHistory, fields, slug
 
 
 def player(user_id: str, balance: str = "5", currency: str = "KRW") -> dict[str, str]:
@@ -99,3 +100,16 @@ async def test_a_repeated_field_is_refused_wherever_it_stands(office):
     raw = b'{"players": [{"user_id": "a", "currency": "KRW", "balance": "1", "balance": "2"}]}'
     status, _, problem = await office.call("POST", "/v1/imports", headers=headers, data=raw)
     assert (status, fields(problem)) == (400, ["body"])
+
+
+async def test_an_opening_balance_that_is_archived_is_known(office, monkeypatch):
+    """Its entry is in a file, but its mark is in the ledger for ever: the same file may be imported again."""
+    await outcomes(office, player("ann"))
+    entries = len(office.ledger.all)
+
+    async def archived(*_: str) -> None:
+        raise Archived("in january.zst")
+
+    monkeypatch.setattr(FakeHistory, "event", archived)
+    assert await outcomes(office, player("ann")) == [("known", None)]
+    assert len(office.ledger.all) == entries

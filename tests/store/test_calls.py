@@ -262,7 +262,7 @@ async def test_a_player_is_erased(calls, spool, tmp_path):
 @pytest.mark.parametrize("another", ["sqlite"], indirect=True)
 async def test_what_could_not_be_erased_to_the_last_byte_is_said(calls, spool, tmp_path, monkeypatch):
     """While somebody reads, the log beside the file keeps what was written before."""
-    monkeypatch.setattr("seamless_wallet.stores.sqlite_calls.calls_file.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("seamless_wallet.stores.sqlite.side_file.BUSY_TIMEOUT_MS", 10)
     leave(spool, call_record(user_id="erase-me"))
     await calls.collect()
     path = tmp_path / "ledger.sqlite3.calls.db"
@@ -314,7 +314,7 @@ async def test_too_many_bytes_go_oldest_first(calls, spool):
 async def test_a_locked_file_costs_a_collection_and_no_call(calls, spool, tmp_path, monkeypatch):
     """The batch waits in its file until somebody can take it."""
     await calls.collect()
-    monkeypatch.setattr("seamless_wallet.stores.sqlite_calls.calls_file.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("seamless_wallet.stores.sqlite.side_file.BUSY_TIMEOUT_MS", 10)
     leave(spool, BET)
     async with SqliteCalls(tmp_path / "ledger.sqlite3.calls.db", spool) as hurried:
         with closing(sqlite3.connect(tmp_path / "ledger.sqlite3.calls.db", isolation_level=None)) as locker:

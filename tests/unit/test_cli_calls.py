@@ -73,7 +73,7 @@ def test_an_id_that_no_call_has_is_wrong_usage(wallet, history, call_id):  # noq
 
 def test_what_cannot_be_collected_is_said_and_the_rest_is_shown(wallet, history, monkeypatch):  # noqa: F811
     """Somebody writes for long, or the disk is full."""
-    monkeypatch.setattr("seamless_wallet.stores.sqlite_calls.calls_file.BUSY_TIMEOUT_MS", 10)
+    monkeypatch.setattr("seamless_wallet.stores.sqlite.side_file.BUSY_TIMEOUT_MS", 10)
     assert wallet("calls", "list").exit_code == 0
     leave(history, call_record(transaction_id="newer"))
     held = hold(history)

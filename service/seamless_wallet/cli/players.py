@@ -10,9 +10,9 @@ from uuid import uuid4
 import msgspec
 import typer
 
-from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.history import balance, list_players
-from seamless_wallet.cli.options import AdminUrl, AuditReason, CaFile, ClientCertFile, Json, TokenFile
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.options import AuditReason, BackOfficeOptions, Json
 from seamless_wallet.cli.player_import import import_players
 from seamless_wallet.clients.admin_api import AdminClient, AdminError, AdminRefused, AdminUnreachable, PlayerState
 
@@ -28,7 +28,9 @@ Key = Annotated[
 
 
 @player.command("create")
+@with_options(BackOfficeOptions)
 def create(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     currency: Annotated[str, typer.Argument(help="Currency of the player, such as KRW.", show_default=False)] = "",
     named: Annotated[
@@ -39,30 +41,24 @@ def create(
     ] = "",
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Create a player. It is no error if the player exists with that currency."""
     if bool(currency) == bool(named):
         raise typer.BadParameter("give the currency once, as in `wallet player create ann KRW`", param_hint="CURRENCY")
     currency = currency or named
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
+    client = back_office.client(reason)
     _print_player(_ask(client, lambda admin: admin.create(user_id, currency)), json=json)
 
 
 @player.command("show")
+@with_options(BackOfficeOptions)
 def show(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Show a player's committed state."""
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file)
+    client = back_office.client()
     _print_player(
         _ask(client, lambda admin: admin.show(user_id)),
         json=json,
@@ -70,68 +66,60 @@ def show(
 
 
 @player.command("deposit")
+@with_options(BackOfficeOptions)
 def deposit(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     amount: Amount,
     key: Key = "",
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Deposit money into a player's wallet."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
+    client = back_office.client(reason)
     _print_movement(_ask(client, lambda admin: admin.deposit(user_id, amount, key), key), json=json)
 
 
 @player.command("withdraw")
+@with_options(BackOfficeOptions)
 def withdraw(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     amount: Amount,
     key: Key = "",
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Withdraw money from a player's wallet: at most balance less debt."""
     key = key or str(uuid4())
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
+    client = back_office.client(reason)
     _print_movement(_ask(client, lambda admin: admin.withdraw(user_id, amount, key), key), json=json)
 
 
 @player.command("block")
+@with_options(BackOfficeOptions)
 def block(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Block a player: logins, bets and withdrawals are refused from now on."""
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
+    client = back_office.client(reason)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "blocked")), json=json)
 
 
 @player.command("unblock")
+@with_options(BackOfficeOptions)
 def unblock(
+    back_office: BackOfficeOptions,
     user_id: UserId,
     reason: AuditReason = "",
     json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
 ) -> None:
     """Activate a blocked player again."""
-    client = admin_client(admin_url, admin_token_file, ca_file, client_cert_file, reason=reason)
+    client = back_office.client(reason)
     _print_player(_ask(client, lambda admin: admin.set_status(user_id, "active")), json=json)
 
 

@@ -52,10 +52,11 @@ def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 class _Client(asyncio.Protocol):
-    """One keep-alive connection with at most one request in flight."""
+    """One keep-alive connection with at most one request in flight. It connects anew after an answer that says so."""
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: _Run, port: int) -> None:
         self._run = run
+        self._port = port
         self._received = b""
         self._transport: asyncio.Transport | None = None
         self._sent: Sendable | None = None
@@ -74,6 +75,10 @@ class _Client(asyncio.Protocol):
         self._sent, self.began_ns = event, began_ns
         self._transport.write(event.request)
 
+    async def connect(self) -> None:
+        """Take the place of a connection that was closed, or open the first one."""
+        await asyncio.get_running_loop().create_connection(lambda: self, "127.0.0.1", self._port)
+
     def close(self) -> None:
         if self._transport:
             self._transport.close()
@@ -90,7 +95,8 @@ class _Client(asyncio.Protocol):
         if event is None or len(received) > due or not received.startswith(b"HTTP/1.1 20"):
             self._run.fail(WrongAnswer(received[:500].decode(errors="replace")))
         else:
-            self._run.answered(self, event, received[head + 4 :])
+            is_last = received.find(b"\r\nConnection: close", 0, head) > 0
+            self._run.answered(self, event, received[head + 4 :], is_last=is_last)
 
 
 def _content_length(received: bytes, head: int) -> int:
@@ -107,6 +113,7 @@ class _Run:
         self.answers: list[tuple[Sendable, bytes]] = []
         self.taken_ns: list[int] = []
         self.late_ns: list[int] = []
+        self._connecting: set[asyncio.Task[None]] = set()
 
     def fail(self, fault: Exception) -> None:
         if not self._done.done():
@@ -116,18 +123,35 @@ class _Run:
         if not self._done.done():
             self._done.set_result(None)
 
-    def answered(self, client: _Client, event: Sendable, body: bytes) -> None:
+    def answered(self, client: _Client, event: Sendable, body: bytes, *, is_last: bool) -> None:
+        """An answer has come. `is_last`: the server ends the connection with it."""
         self.taken_ns.append(time.perf_counter_ns() - client.began_ns)
         self.answers.append((event, body))
-        self.proceed(client)
+        if is_last:
+            task = asyncio.create_task(self._proceed_anew(client))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+        else:
+            self.proceed(client)
+
+    async def _proceed_anew(self, client: _Client) -> None:
+        client.close()
+        try:
+            await client.connect()
+        except OSError as error:
+            self.fail(WrongAnswer(f"the server takes no connection: {error}"))
+        else:
+            self.proceed(client)
 
     def proceed(self, client: _Client) -> None:
         raise NotImplementedError
 
     async def clients(self, port: int, count: int) -> list[_Client]:
         """So many connections. One at a time: a listen queue is no part of what is measured."""
-        loop = asyncio.get_running_loop()
-        return [(await loop.create_connection(lambda: _Client(self), "127.0.0.1", port))[1] for _ in range(count)]
+        clients = [_Client(self, port) for _ in range(count)]
+        for client in clients:
+            await client.connect()
+        return clients
 
     async def end(self, clients: Sequence[_Client]) -> None:
         try:

@@ -14,7 +14,7 @@ from unittest import mock
 import fakeredis
 from hiredis import Reader
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from seamless_wallet.engine.ports import Message
 from seamless_wallet.ports import Clock, Randomness
@@ -147,9 +147,9 @@ class InProcessConnection:
         self.channels: list[str] = []
         self.silent = False
 
-    async def send(self, commands: Sequence[bytes]) -> None:
+    def write(self, commands: Sequence[bytes]) -> None:
         if self._broken:
-            raise _gone()
+            return
         for packed in commands:
             self._parser.feed(packed)
             command = self._parser.gets()
@@ -174,11 +174,11 @@ class InProcessConnection:
         self._replies.put_nowait(reply)
         return reply
 
-    async def read_reply(self) -> Any:
+    async def read_replies(self) -> list[Any]:
         reply = await (await self._replies.get())
-        if isinstance(reply, Exception):
+        if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
             raise reply
-        return reply
+        return [reply]
 
     def end(self) -> None:
         """The server is gone, and whoever reads learns it."""

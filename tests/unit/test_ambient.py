@@ -79,7 +79,8 @@ MODULE_ALLOWS = {
     "calls/disk_room.py": {"shutil.disk_usage"},  # the implementation of the port
     "calls/recorder.py": {"asyncio.TimerHandle", "queue.SimpleQueue", "threading.Thread"},
     "calls/spool.py": {*FILES, "os.O_EXCL", "os.O_WRONLY", "os.scandir", "os.write"},
-    "engine/connection.py": {"redis.asyncio", "redis.backoff"},  # the implementation of the port
+    # the implementation of the port
+    "engine/connection.py": {"redis._parsers.base.BaseParser", "redis.asyncio", "redis.backoff"},
     "engine/expand_scripts.py": {"sys"},  # a program
     "http_server/aiohttp_internals.py": {  # the header Date
         "aiohttp.HttpVersion11",

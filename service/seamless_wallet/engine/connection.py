@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
+from hiredis import Reader
+from redis._parsers.base import BaseParser
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import InvalidResponse, RedisError
 
 CONNECT_TIMEOUT_S: Final = 2.0
+
+READ_BYTES: Final = 2**16
+"""Read at once."""
+
+_INCOMPLETE: Final = object()
+"""What the parser gives while a reply is not complete."""
 
 CALL_LIMIT_S: Final = 5.0
 """How long a `decoding_client` waits for one reply."""
@@ -45,20 +54,41 @@ class UrlAddress:
 
 
 class RedisPyConnection:
-    """The Connection that redis-py holds."""
+    """The Connection that redis-py has made. What is sent and what comes passes it by.
+
+    It would take one reply at a time, through coroutines that cost more than to parse it (docs/performance.md).
+    """
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection = connection
+        self._parser = Reader(
+            protocolError=InvalidResponse,
+            replyError=BaseParser.parse_error,
+            notEnoughData=_INCOMPLETE,
+        )
 
-    async def send(self, commands: Sequence[bytes]) -> None:
-        """Write packed commands. Raises RedisError or OSError."""
-        if not self._connection.is_connected:  # redis-py would connect anew, to whatever is there, and run them
+    def write(self, commands: Sequence[bytes]) -> None:
+        """Hand over packed commands. What a server does not take piles up: the pipeline's limits bound it."""
+        writer = self._connection._writer  # noqa: SLF001 - redis-py's own way connects anew, to whatever is there
+        if writer is not None and not writer.is_closing():
+            writer.write(b"".join(commands))
+
+    async def read_replies(self) -> list[Any]:
+        """What has come, at least one reply. Raises RedisError or OSError."""
+        stream = self._connection._reader  # noqa: SLF001 - what redis-py reads itself
+        if stream is None:
             raise ConnectionResetError("the connection is closed")
-        await self._connection.send_packed_command(commands, check_health=False)
-
-    def read_reply(self) -> Awaitable[Any]:
-        """The next reply, bytes undecoded. Not a coroutine of its own, which would cost CPU for every reply."""
-        return self._connection.read_response(disable_decoding=True)
+        parser, replies = self._parser, list[Any]()
+        while not replies:
+            received = await stream.read(READ_BYTES)
+            if not received:
+                raise ConnectionResetError("the server has closed the connection")
+            parser.feed(received)
+            while (reply := parser.gets()) is not _INCOMPLETE:
+                if isinstance(reply, RedisConnectionError):  # it is loading, or has too many clients
+                    raise reply
+                replies.append(reply)
+        return replies
 
     async def close(self) -> None:
         """Close at once."""

@@ -59,18 +59,18 @@ async def check_permissions(address: RedisAddress, ledger_uuid: str, number: int
 
 
 async def _try(connection: Connection, command: _Words, replies: int) -> None:
-    await connection.send([pack_command(command)])  # type: ignore[arg-type]  # its stub says one argument
-    for _ in range(replies):
-        try:
-            await connection.read_reply()
-        except NoPermissionError as error:
-            name = next((word for word in command if isinstance(word, str) and ":" in word), "")  # key or channel
-            raise MissingPermission(
-                f"the Redis user of WALLET_REDIS_URL lacks a permission for {command[0]} {name}".rstrip()
-                + f": {error}; give it all that `wallet docs operations` lists"
-            ) from None
-        except ResponseError:
-            return
+    connection.write([pack_command(command)])  # type: ignore[arg-type]  # its stub says one argument
+    while replies > 0:
+        for reply in await connection.read_replies():
+            if isinstance(reply, NoPermissionError):
+                name = next((word for word in command if isinstance(word, str) and ":" in word), "")  # key or channel
+                raise MissingPermission(
+                    f"the Redis user of WALLET_REDIS_URL lacks a permission for {command[0]} {name}".rstrip()
+                    + f": {reply}; give it all that `wallet docs operations` lists"
+                )
+            if isinstance(reply, ResponseError):
+                return
+            replies -= 1
 
 
 def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:

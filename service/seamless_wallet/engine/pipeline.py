@@ -1,7 +1,7 @@
 """One connection to Redis, shared by everything a process does there, written in batches.
 
-All commands of one turn of the event loop leave in one write, and replies resolve their futures in order. A pool
-costs many times the CPU per command (docs/decisions.md).
+Commands of one turn of the event loop leave together, `BATCH_MAX` in a write, and replies resolve their futures in
+order. A pool costs many times the CPU per command (docs/decisions.md).
 
 A pipeline never repeats a command. When a connection breaks or a reply is overdue, nobody knows what was executed:
 every command in flight fails with `OutcomeUnknown`, and the caller learns the truth by idempotency.
@@ -28,6 +28,11 @@ RECONNECT_MAX_S: Final = 0.25
 
 IDLE_PING_S: Final = 1.0
 """How often an idle connection is asked for a sign of life. It has as long as any command."""
+
+BATCH_MAX: Final = 16
+"""Commands of one write. With more of them a server would wait until all are made, and whoever makes them until all
+are run: all processes would take turns, each with the work of everybody (docs/performance.md).
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +69,6 @@ class Pipeline:
         self._connection: Connection | None = None
         self._outgoing: list[bytes] = []
         self._waiting: deque[_InFlight] = deque()
-        self._wake = asyncio.Event()
         self._usable = asyncio.Event()
         self._unreachable = asyncio.Event()
         self._dropped = asyncio.Event()
@@ -123,8 +127,18 @@ class Pipeline:
         else:
             self._outgoing.append(pack_command(args))  # type: ignore[arg-type]  # its stub says one argument
             self._waiting.append(_InFlight(future, loop.time()))
-            self._wake.set()
+            if len(self._outgoing) == 1:
+                loop.call_soon(self._flush)
+            elif len(self._outgoing) >= BATCH_MAX:
+                self._flush()
         return future
+
+    def _flush(self) -> None:
+        """Write what waits: a full batch at once, any other at the end of the turn of the loop."""
+        batch, self._outgoing = self._outgoing, []
+        if batch and self._connection is not None:
+            self._batches.observe(len(batch))
+            self._connection.write(batch)
 
     async def run(self) -> None:
         """Connect, serve until the connection breaks, connect again, for ever."""
@@ -153,13 +167,11 @@ class Pipeline:
     async def _serve(self, connection: Connection) -> bool:
         """Serve one connection to its end. True if its server was admitted."""
         self._connection = connection
-        self._wake.clear()
         self._dropped.clear()
         check = asyncio.create_task(self._check_server())
         tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(job)
             for job in (
-                self._write(connection),
                 self._read(connection),
                 self._watch_deadline(),
                 self._ping_when_idle(),
@@ -179,10 +191,10 @@ class Pipeline:
         finally:
             self._usable.clear()
             self._connection = None
+            await connection.close()  # first: it waits for nothing, so that no cancellation comes between
             for task in (check, *tasks):
                 task.cancel()
             await asyncio.gather(check, *tasks, return_exceptions=True)
-            await connection.close()
             self._fail_all()
         if fault is not None:
             metrics.REDIS_CONNECTION_ERRORS.labels(type(fault).__name__).inc()
@@ -194,32 +206,20 @@ class Pipeline:
         server = await self.identify()
         return self._admit is None or await self._admit(server, self)
 
-    async def _write(self, connection: Connection) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch, self._outgoing = self._outgoing, []
-            self._batches.observe(len(batch))
-            await connection.send(batch)
-
     async def _read(self, connection: Connection) -> None:
         waiting, gauge = self._waiting, self._gauge
         while True:
-            reply: Any
-            try:
-                reply = await connection.read_reply()
-            except ResponseError as error:
-                reply = error
-            future = waiting.popleft().future
+            for reply in await connection.read_replies():
+                future = waiting.popleft().future
+                if not future.done():
+                    if isinstance(reply, ResponseError):
+                        _fail(future, reply)
+                    else:
+                        future.set_result(reply)
+                if isinstance(reply, ReadOnlyError):
+                    raise reply
             if not waiting:
                 gauge.set(0)
-            if not future.done():
-                if isinstance(reply, ResponseError):
-                    _fail(future, reply)
-                else:
-                    future.set_result(reply)
-            if isinstance(reply, ReadOnlyError):
-                raise reply
 
     async def _watch_deadline(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,13 +19,13 @@ class Connection(Protocol):
     After a SUBSCRIBE, what is published comes as a reply: `message`, channel, text.
     """
 
-    async def send(self, commands: Sequence[bytes]) -> None:
-        """Write packed commands, never on another connection than this one. Raises RedisError or OSError."""
+    def write(self, commands: Sequence[bytes]) -> None:
+        """Hand over packed commands, which leave at once, on this connection or never: `read_replies` tells its end."""
 
-    def read_reply(self) -> Awaitable[Any]:
-        """The next reply, bytes undecoded. Raises ResponseError for a reply that is an error: the connection stays.
+    async def read_replies(self) -> Sequence[Any]:
+        """The replies that have come, at least one, bytes undecoded; in place of an error reply a ResponseError.
 
-        Any other error of RedisError or OSError is the end of the connection, and so is a cancellation.
+        Raises RedisError or OSError at the end of the connection. A cancellation is its end, too.
         """
 
     async def close(self) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from hiredis import pack_command
-from redis.exceptions import ReadOnlyError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from seamless_wallet.engine.ports import RedisAddress
 
@@ -38,7 +38,12 @@ async def server_at(address: RedisAddress) -> Server:
     async with asyncio.timeout(ANSWER_LIMIT_S):
         connection = await address.connect()
         try:
-            await connection.send([pack_command(("INFO", section)) for section in SECTIONS])  # type: ignore[arg-type]  # its stub says one argument
-            return parse_server(*[await connection.read_reply() for _ in SECTIONS])
+            connection.write([pack_command(("INFO", section)) for section in SECTIONS])  # type: ignore[arg-type]  # its stub says one argument
+            replies: list[Any] = []
+            while len(replies) < len(SECTIONS):
+                replies += await connection.read_replies()
+            for refused in (reply for reply in replies if isinstance(reply, ResponseError)):
+                raise refused
+            return parse_server(*replies)
         finally:
             await connection.close()

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 from hiredis import pack_command
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from seamless_wallet.engine.ports import Connection, Message, RedisAddress
 from seamless_wallet.errors import WalletError
@@ -63,7 +63,7 @@ class Subscription:
         connection = await self._address.connect()
         self._renewal.clear()
         try:
-            await connection.send([pack_command(("SUBSCRIBE", *self._channels))])  # type: ignore[arg-type]  # its stub says one argument
+            connection.write([pack_command(("SUBSCRIBE", *self._channels))])  # type: ignore[arg-type]  # its stub says one argument
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(connection))
                 group.create_task(self._watch(connection))
@@ -73,14 +73,17 @@ class Subscription:
 
     async def _read(self, connection: Connection) -> None:
         while True:
-            match await connection.read_reply():
-                case [b"message", channel, data]:
-                    self._heard, self._reported = True, False
-                    self._receive(Message(channel.decode(), data.decode(errors="replace")))
-                case [b"pong", *_]:
-                    self._heard, self._reported = True, False
-                case _:
-                    self._heard = True  # the subscription itself: no sign yet that it lasts
+            for reply in await connection.read_replies():
+                match reply:
+                    case [b"message", channel, data]:
+                        self._heard, self._reported = True, False
+                        self._receive(Message(channel.decode(), data.decode(errors="replace")))
+                    case [b"pong", *_]:
+                        self._heard, self._reported = True, False
+                    case ResponseError():
+                        raise reply
+                    case _:
+                        self._heard = True  # the subscription itself: no sign yet that it lasts
 
     async def _watch(self, connection: Connection) -> None:
         """Raises SilentConnection if nothing comes, not even the reply to a PING."""
@@ -88,7 +91,7 @@ class Subscription:
             self._heard = False
             await asyncio.sleep(PING_EVERY_S)
             if not self._heard:
-                await connection.send([PING])
+                connection.write([PING])
                 await asyncio.sleep(PONG_LIMIT_S)
                 if not self._heard:
                     limit_s = PING_EVERY_S + PONG_LIMIT_S

@@ -29,6 +29,9 @@ and a commit that is over sooner has the disk's time only: reading meanwhile wou
 PER_STREAM_MIN: Final = 64
 """Entries of one shard read at once, however many shards there are."""
 
+_FIELDS: Final = [b"u", b"p", b"e", b"d", b"t", b"b"]
+"""Of an entry: user_id, provider, payload, what was decided, its token and that of the entry before."""
+
 _Streams = Iterable[tuple[bytes, Sequence[tuple[bytes, Sequence[bytes]]]]]
 
 
@@ -160,20 +163,27 @@ class StreamReader:
 
 
 def _entry(shard: int, entry_id: bytes, fields: Sequence[bytes]) -> Entry:
-    """An entry of the stream, decoded. Fields that are not ours become an entry that the ledger refuses.
-
-    Even a void entry has these texts, and a database may keep no NUL.
-    """
+    """An entry of the stream, decoded. Fields that are not ours become an entry that the ledger refuses."""
     epoch, seq = entry_id.split(b"-")
-    values = dict(zip(fields[::2], fields[1::2], strict=True))
-    user_id, provider, token, before = (
-        values.get(name, b"").decode(errors="backslashreplace").replace("\0", "\\x00")
-        for name in (b"u", b"p", b"t", b"b")
+    if fields[::2] == _FIELDS:  # as lua/include/conclude.lua writes them
+        user_id, provider, payload, decided, token, before = fields[1::2]
+    else:
+        values = dict(zip(fields[::2], fields[1::2], strict=True))
+        user_id, provider, payload, decided, token, before = (values.get(name, b"") for name in _FIELDS)
+    entry = Entry(
+        shard, int(epoch), int(seq), _text(user_id), _text(provider), payload, decided, _text(token), _text(before)
     )
-    payload, decided = values.get(b"e", b""), values.get(b"d", b"")
-    entry = Entry(shard, int(epoch), int(seq), user_id, provider, payload, decided, token, before)
     try:
         _ = entry.command, entry.decision  # they are kept
     except (*INVALID_ENTRY_ERRORS, UnknownPayloadVersion):
         return entry  # it is raised again where it is proven
     return entry
+
+
+def _text(field: bytes) -> str:
+    """A field as text. Even a void entry has these texts, and a database may keep no NUL."""
+    return field.decode() if field.isascii() and b"\0" not in field else _odd_text(field)
+
+
+def _odd_text(field: bytes) -> str:
+    return field.decode(errors="backslashreplace").replace("\0", "\\x00")

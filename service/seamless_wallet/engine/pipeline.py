@@ -29,7 +29,7 @@ RECONNECT_MAX_S: Final = 0.25
 IDLE_PING_S: Final = 1.0
 """How often an idle connection is asked for a sign of life. It has as long as any command."""
 
-BATCH_MAX: Final = 16
+BATCH_MAX: Final = 8
 """Commands of one write. With more of them a server would wait until all are made, and whoever makes them until all
 are run: all processes would take turns, each with the work of everybody (docs/performance.md).
 """

@@ -59,11 +59,13 @@ class Entry:
     """One entry of a shard's ledger, from Redis or from SQL: the bytes as they are, and what they say.
 
     `command` and `decision` are read when they are first asked for, once. `command` raises UnknownPayloadVersion, or
-    msgspec.MsgspecError if the payload is none; `decision` raises ValueError if it is none.
+    msgspec.MsgspecError if the payload is none; `decision` raises ValueError if it is none. So does what rests on them:
+    `round_digest`, the identity of the round, None for events that have none.
     """
 
     command: Command
     decision: Decision
+    round_digest: bytes | None
 
     __slots__ = (
         "before",
@@ -73,6 +75,7 @@ class Entry:
         "epoch",
         "payload",
         "provider",
+        "round_digest",
         "seq",
         "shard",
         "token",
@@ -111,6 +114,10 @@ class Entry:
         if name == "decision":
             self.decision = parse_decision(self.decided)
             return self.decision
+        if name == "round_digest":
+            command = self.command
+            self.round_digest = round_digest(command) if command.kind in BET_KINDS else None
+            return self.round_digest
         raise AttributeError(name)
 
     @property
@@ -122,11 +129,6 @@ class Entry:
     def fingerprint(self) -> bytes:
         """Content of the event."""
         return fingerprint(self.command)
-
-    @property
-    def round_digest(self) -> bytes | None:
-        """Identity of the round, for events that have one."""
-        return round_digest(self.command) if self.command.kind in BET_KINDS else None
 
     @property
     def counterparty(self) -> str:

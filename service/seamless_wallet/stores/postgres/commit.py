@@ -193,12 +193,13 @@ async def _read_states(connection: Connection, shards: int, fresh: Sequence[Chai
 def _named_bets(entry: Entry) -> list[tuple[bytes, str]]:
     """Round digest and bet_index of each bet that the entry says is there. Of an entry that cannot be read: none."""
     try:
-        digest = None if entry.void else entry.round_digest
-        if digest is None or entry.command.kind not in BET_KINDS:
+        if entry.void or entry.command.kind not in BET_KINDS:
             return []
         places = entry.command.kind is Kind.BET
         pairs = zip(entry.command.items, entry.decision.effects, strict=False)
-        return [(digest, item.bet_index) for item, effect in pairs if not (places and effect == "+")]
+        named = [item.bet_index for item, effect in pairs if not (places and effect == "+")]
+        digest = entry.round_digest if named else None
+        return [] if digest is None else [(digest, bet_index) for bet_index in named]
     except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
         return []
 

@@ -315,28 +315,34 @@ BEGIN
   RETURN head.seq;
 END $$;
 
--- One transaction of a writer: heads, wallets, entries and marks, each a list by column. Heads, wallets and bets are
--- swapped over just what was read of them; nothing is stored if one of them is not that any more. Returns the month.
+-- One transaction of a writer: heads, wallets, entries and marks. Heads, wallets and bets are swapped over just what was
+-- read of them; nothing is stored if one of them is not that any more. Returns the month.
+--
+-- An array has all columns of one type, one row of it for each column. Many arrays of one column cost the writer more.
 CREATE FUNCTION ledger.commit_entries(
   nonce_ text, started timestamptz,
   -- heads: what must stand, and what comes after
-  h_shard integer[], h_epoch integer[], h_seq bigint[], h_token text[],
-  h_new_seq bigint[], h_new_chain uuid[], h_new_token text[],
+  head_numbers bigint[], -- shard, epoch, seq, new seq
+  head_texts text[], -- token, new token
+  head_chains uuid[],
   -- wallets that are new
-  n_player bigint[], n_user_id text[], n_currency text[], n_status text[], n_version bigint[], n_seq bigint[],
-  n_balance bigint[], n_debt bigint[], n_sessions text[],
+  new_numbers bigint[], -- player, version, seq, balance, debt
+  new_texts text[], -- user_id, currency, status, sessions
   -- wallets: what comes after, and what must stand
-  w_status text[], w_version bigint[], w_seq bigint[], w_balance bigint[], w_debt bigint[], w_sessions text[],
-  w_player bigint[], w_user_id text[], w_old_version bigint[], w_old_balance bigint[], w_old_debt bigint[],
-  -- entries
-  e_id bigint[], e_epoch integer[], e_player bigint[], e_previous bigint[], e_kind text[], e_provider text[],
-  e_transaction_id text[], e_game_no text[], e_received_ms bigint[], e_version bigint[], e_balance bigint[],
-  e_debt bigint[], e_balance_delta bigint[], e_debt_delta bigint[], e_effects text[], e_payload bytea[], e_chain uuid[],
+  wallet_numbers bigint[], -- version, seq, balance, debt, player, old version, old balance, old debt
+  wallet_texts text[], -- status, sessions, user_id
+  entry_numbers bigint[], -- id, epoch, player, previous, received_ms, version, balance, debt, balance_delta, debt_delta
+  entry_texts text[], -- kind, provider, transaction_id, game_no, effects
+  entry_payloads bytea[], entry_chains uuid[],
   -- events and bets that are new
-  m_player bigint[], m_digest uuid[], m_bet_index text[], m_entry bigint[], m_fingerprint uuid[], m_state text[],
+  mark_numbers bigint[], -- player, entry
+  mark_texts text[], -- bet_index, state
+  mark_digests uuid[], -- digest, fingerprint
   -- bets: what comes after, and what must stand
-  b_state text[], b_player bigint[], b_digest uuid[], b_bet_index text[], b_old_state text[],
-  s_player bigint[], s_seq bigint[], s_received_ms bigint[]
+  bet_players bigint[],
+  bet_texts text[], -- state, bet_index, old state
+  bet_digests uuid[],
+  signposts bigint[] -- player, seq, received_ms
 ) RETURNS date LANGUAGE plpgsql AS $$
 DECLARE
   month_ date;
@@ -347,56 +353,67 @@ BEGIN
     RAISE EXCEPTION 'the server was restarted, or is another one' USING ERRCODE = 'WL003';
   END IF;
   SELECT greatest(max(month), date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date) INTO month_
-  FROM (SELECT month FROM ledger.shard WHERE shard = ANY (h_shard) ORDER BY shard FOR UPDATE) AS locked;
+  FROM (
+    SELECT month FROM ledger.shard WHERE shard = ANY (head_numbers[1:1]) ORDER BY shard FOR UPDATE
+  ) AS locked;
   UPDATE ledger.shard AS head
   SET seq = h.new_seq, chain = h.new_chain, token = h.new_token, month = month_
-  FROM unnest(h_shard, h_epoch, h_seq, h_token, h_new_seq, h_new_chain, h_new_token)
-    AS h (shard, epoch, seq, token, new_seq, new_chain, new_token)
+  FROM unnest(head_numbers[1:1], head_numbers[2:2], head_numbers[3:3], head_numbers[4:4], head_texts[1:1],
+      head_texts[2:2], head_chains)
+    AS h (shard, epoch, seq, new_seq, token, new_token, new_chain)
   WHERE head.shard = h.shard AND head.epoch = h.epoch AND head.seq = h.seq AND head.token = h.token
     AND head.nonce = nonce_;
   GET DIAGNOSTICS swapped = ROW_COUNT;
-  IF swapped <> cardinality(h_shard) THEN
+  IF swapped <> cardinality(head_chains) THEN
     RAISE EXCEPTION 'a head is not what was read' USING ERRCODE = 'WL001';
   END IF;
-  IF cardinality(w_player) > 0 THEN
+  IF cardinality(wallet_numbers) > 0 THEN
     UPDATE ledger.wallet AS wallet
     SET status = w.status, version = w.version, seq = w.seq, balance = w.balance, debt = w.debt, sessions = w.sessions
-    FROM unnest(w_status, w_version, w_seq, w_balance, w_debt, w_sessions, w_player, w_user_id, w_old_version,
-        w_old_balance, w_old_debt)
-      AS w (status, version, seq, balance, debt, sessions, player, user_id, old_version, old_balance, old_debt)
+    FROM unnest(wallet_numbers[1:1], wallet_numbers[2:2], wallet_numbers[3:3], wallet_numbers[4:4],
+        wallet_numbers[5:5], wallet_numbers[6:6], wallet_numbers[7:7], wallet_numbers[8:8], wallet_texts[1:1],
+        wallet_texts[2:2], wallet_texts[3:3])
+      AS w (version, seq, balance, debt, player, old_version, old_balance, old_debt, status, sessions, user_id)
     WHERE wallet.player = w.player AND wallet.user_id = w.user_id AND wallet.version = w.old_version
       AND wallet.balance = w.old_balance AND wallet.debt = w.old_debt;
     GET DIAGNOSTICS swapped = ROW_COUNT;
-    IF swapped <> cardinality(w_player) THEN
+    IF swapped <> cardinality(wallet_numbers[1:1]) THEN
       RAISE EXCEPTION 'a wallet is not what was read' USING ERRCODE = 'WL001';
     END IF;
   END IF;
-  IF cardinality(n_player) > 0 THEN
-    IF NOT (SELECT bool_and(currency IN (SELECT name FROM ledger.currency)) FROM unnest(n_currency) AS n (currency)) THEN
+  IF cardinality(new_numbers) > 0 THEN
+    IF NOT (
+      SELECT bool_and(currency IN (SELECT name FROM ledger.currency)) FROM unnest(new_texts[2:2]) AS n (currency)
+    ) THEN
       RAISE EXCEPTION 'a currency that the ledger has not' USING ERRCODE = 'WL002';
     END IF;
-    INSERT INTO ledger.wallet (player, user_id, currency, status, version, seq, balance, debt, sessions)
-    SELECT * FROM unnest(n_player, n_user_id, n_currency, n_status, n_version, n_seq, n_balance, n_debt, n_sessions);
+    INSERT INTO ledger.wallet (player, version, seq, balance, debt, user_id, currency, status, sessions)
+    SELECT * FROM unnest(new_numbers[1:1], new_numbers[2:2], new_numbers[3:3], new_numbers[4:4], new_numbers[5:5],
+      new_texts[1:1], new_texts[2:2], new_texts[3:3], new_texts[4:4]);
   END IF;
-  INSERT INTO ledger.entry (id, epoch, player, previous, kind, provider, transaction_id, game_no, received_ms, version,
-    balance, debt, balance_delta, debt_delta, effects, payload, chain, month)
-  SELECT *, month_ FROM unnest(e_id, e_epoch, e_player, e_previous, e_kind, e_provider, e_transaction_id, e_game_no,
-    e_received_ms, e_version, e_balance, e_debt, e_balance_delta, e_debt_delta, e_effects, e_payload, e_chain);
-  INSERT INTO ledger.mark (player, digest, bet_index, entry, fingerprint, state)
-  SELECT * FROM unnest(m_player, m_digest, m_bet_index, m_entry, m_fingerprint, m_state);
-  IF cardinality(b_player) > 0 THEN
+  INSERT INTO ledger.entry (id, epoch, player, previous, received_ms, version, balance, debt, balance_delta,
+    debt_delta, kind, provider, transaction_id, game_no, effects, payload, chain, month)
+  SELECT *, month_ FROM unnest(entry_numbers[1:1], entry_numbers[2:2], entry_numbers[3:3], entry_numbers[4:4],
+    entry_numbers[5:5], entry_numbers[6:6], entry_numbers[7:7], entry_numbers[8:8], entry_numbers[9:9],
+    entry_numbers[10:10], entry_texts[1:1], entry_texts[2:2], entry_texts[3:3], entry_texts[4:4], entry_texts[5:5],
+    entry_payloads, entry_chains);
+  INSERT INTO ledger.mark (player, entry, bet_index, state, digest, fingerprint)
+  SELECT * FROM unnest(mark_numbers[1:1], mark_numbers[2:2], mark_texts[1:1], mark_texts[2:2], mark_digests[1:1],
+    mark_digests[2:2]);
+  IF cardinality(bet_players) > 0 THEN
     UPDATE ledger.mark AS mark SET state = b.state
-    FROM unnest(b_state, b_player, b_digest, b_bet_index, b_old_state)
-      AS b (state, player, digest, bet_index, old_state)
+    FROM unnest(bet_players, bet_texts[1:1], bet_texts[2:2], bet_texts[3:3], bet_digests)
+      AS b (player, state, bet_index, old_state, digest)
     WHERE mark.player = b.player AND mark.digest = b.digest AND mark.bet_index = b.bet_index
       AND mark.state = b.old_state;
     GET DIAGNOSTICS swapped = ROW_COUNT;
-    IF swapped <> cardinality(b_player) THEN
+    IF swapped <> cardinality(bet_players) THEN
       RAISE EXCEPTION 'a bet is not what was read' USING ERRCODE = 'WL001';
     END IF;
   END IF;
-  IF cardinality(s_player) > 0 THEN
-    INSERT INTO ledger.signpost (player, seq, received_ms) SELECT * FROM unnest(s_player, s_seq, s_received_ms);
+  IF cardinality(signposts) > 0 THEN
+    INSERT INTO ledger.signpost (player, seq, received_ms)
+    SELECT * FROM unnest(signposts[1:1], signposts[2:2], signposts[3:3]);
   END IF;
   RETURN month_;
 END $$;

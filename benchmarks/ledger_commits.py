@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib import import_module
 from inspect import signature
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -72,12 +72,13 @@ class Now:
 
 
 class Life:
-    """Players who bet and get results, at random, from a seed."""
+    """Players of some shards who bet and get results, at random, from a seed."""
 
-    def __init__(self, version: First | Now, players: int) -> None:
+    def __init__(self, version: First | Now, players: int, shards: Collection[int] = range(SHARDS)) -> None:
         self._version = version
         self._random = Random(1)
-        self._users = [f"player-{number:06}" for number in range(players)]
+        names = (f"player-{number:06}" for number in count())
+        self._users = list(islice((name for name in names if version.shard_of(name, SHARDS) in shards), players))
         self._shards = [version.shard_of(user, SHARDS) for user in self._users]
         self._versions = [0] * players
         self._open: list[str] = [""] * players
@@ -127,10 +128,10 @@ def batches_of(entries: Iterator[Any], size: int) -> list[list[Any]]:
     return list(by_shard.values())
 
 
-def fill(version: First | Now, entries: Iterator[Any], count: int, path: Path) -> dict[str, float]:
+def fill(version: First | Now, entries: Iterator[Any], wanted: int, path: Path) -> dict[str, float]:
     """Commit many entries in large batches; what they take in the file."""
     version.connection.execute("PRAGMA synchronous = OFF")
-    for _ in range(0, count, FILL_BATCH):
+    for _ in range(0, wanted, FILL_BATCH):
         version.commit(batches_of(entries, FILL_BATCH))
     version.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     version.connection.execute("PRAGMA synchronous = FULL")

@@ -72,7 +72,7 @@ def drain(writers: Sequence[Connection], options: argparse.Namespace) -> float:
         writer.recv()
     for writer in writers:
         writer.send(0)
-    seconds: list[float] = [writer.recv() for writer in writers]
+    seconds = [float(writer.recv()) for writer in writers]
     return count * len(writers) / max(seconds)
 
 

@@ -65,7 +65,7 @@ def _run_writer(url: str, shards: Sequence[int], options: argparse.Namespace, pa
 
 def drain(writers: Sequence[Connection], options: argparse.Namespace) -> float:
     """Entries a second of these writers together, each with the same number."""
-    count = ENTRIES_A_ROUND // options.batch * options.batch
+    count: int = ENTRIES_A_ROUND // options.batch * options.batch
     for writer in writers:
         writer.send(count)
     for writer in writers:

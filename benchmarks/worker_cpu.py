@@ -5,6 +5,7 @@
 A complete service (`wallet up`) and the yardstick run beside each other. Every client sends one request to each in
 turn, so that both see the same rate, at the same time, on the same busy cores; the medians of the rounds are compared.
 Every answer is checked: an R1 would be cheap. With --poor nobody has money, and every bet is declined with R4.
+A taken bet that costs 1.5 times what is written down is told as an alarm: somebody should look what has become dearer.
 `python -m benchmarks` shows it beside everything else; this is the quick way while a worker is changed.
 """
 
@@ -15,6 +16,7 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -26,6 +28,12 @@ from benchmarks.peers.webhook import PATH
 from benchmarks.systems import Wallet
 from benchmarks.turns import paired_turns
 from seamless_wallet.commands import Code
+
+WRITTEN_DOWN: Final = 2.1
+"""The ratio of a taken bet that docs/performance.md tells."""
+
+ALARM: Final = 1.5
+"""How many times as much is an alarm. It fails nothing: this is a figure of one machine at one moment."""
 
 
 async def measure(arguments: argparse.Namespace, empty: Empty, wallet: Wallet) -> list[tuple[Turn, Turn]]:
@@ -72,6 +80,8 @@ def main(argv: list[str] | None = None) -> int:
         statistics.median(turn.cpu_us["worker"] for turn in turns) for turns in zip(*pairs, strict=True)
     )
     print(f"median: empty {empty_us:.1f} µs, bet {bet_us:.1f} µs, ratio {bet_us / empty_us:.2f}")
+    if not arguments.poor and bet_us / empty_us > ALARM * WRITTEN_DOWN:
+        print(f"ALARM: more than {ALARM} times the {WRITTEN_DOWN} that is written down in docs/performance.md")
     return 0
 
 

@@ -80,6 +80,28 @@ async def test_a_sequence_is_sent_in_order_each_after_the_answer_before():
         assert [number for number in received if number // 3 == first // 3] == [first, first + 1, first + 2]
 
 
+@pytest.mark.parametrize("load", ["closed", "open"])
+async def test_a_server_may_end_a_connection_with_an_answer(load):
+    """As workers do that share out connections: the client connects anew, and every request has its answer"""
+
+    async def last(number: int, writer: asyncio.StreamWriter) -> None:
+        if number % 3:
+            writer.write(RIGHT)
+            return
+        writer.write(RIGHT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await writer.drain()
+        writer.close()
+
+    events = requests(60)
+    async with server(last) as (port, received):
+        if load == "closed":
+            answered = await closed_loop(port, [(event,) for event in events], 4)
+        else:
+            answered = await open_loop(port, events, 5_000)
+    assert sorted(received) == list(range(60))
+    assert len(answered.answers) == 60
+
+
 async def test_two_servers_side_by_side_get_the_same():
     """Each its own requests, as many as the other, and the answers are told apart"""
 

@@ -82,10 +82,12 @@ POOLED: Final = (
 class PrimaryConnection(asyncpg.Connection):  # type: ignore[misc] # asyncpg has no types
     """One whose `uuid` columns are 16 bytes."""
 
-    __slots__ = ("started",)
+    __slots__ = ("started", "warnings")
 
     started: str
     """Since when its server runs: no two servers have that in common."""
+    warnings: list[str]
+    """What the server has warned of."""
 
 
 Connection: TypeAlias = PrimaryConnection
@@ -157,7 +159,14 @@ async def _reach(url: str) -> Connection:
         server_settings=SETTINGS,
         connection_class=PrimaryConnection,
     )
+    connection.warnings = []
+    connection.add_log_listener(_hear)
     return connection
+
+
+def _hear(connection: Connection, message: Any) -> None:
+    if message.severity_en == "WARNING":
+        connection.warnings.append(f"{message.message} ({message.sqlstate})")
 
 
 def _abandon(connection: Connection) -> None:
@@ -222,19 +231,12 @@ def no_warnings(connection: Connection) -> Iterator[None]:
 
     A commit whose wait for a standby was cancelled returns as if all was well, and says the truth in a warning.
     """
-    heard: list[str] = []
-
-    def hear(_: object, message: Any) -> None:
-        if message.severity_en == "WARNING":
-            heard.append(f"{message.message} ({message.sqlstate})")
-
-    connection.add_log_listener(hear)
-    try:
-        yield
-    finally:
-        connection.remove_log_listener(hear)
-    if heard:
-        raise StoreError(f"the server warns of what it has written, and nobody knows who has it: {heard[0]}")
+    connection.warnings.clear()
+    yield
+    if connection.warnings:
+        raise StoreError(
+            f"the server warns of what it has written, and nobody knows who has it: {connection.warnings[0]}"
+        )
 
 
 async def close_all(connections: list[Connection]) -> None:

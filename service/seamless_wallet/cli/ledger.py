@@ -12,6 +12,7 @@ import typer
 
 from seamless_wallet.cli.endpoints import admin_client
 from seamless_wallet.cli.options import AdminUrl, CaFile, ClientCertFile, Json, TokenFile
+from seamless_wallet.cli.printing import stdout_console
 from seamless_wallet.cli.verify_since import verify_since_last
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
@@ -171,7 +172,6 @@ async def _compare_redis(settings: Settings, ledger: Ledger) -> dict[str, Any]:
 
 
 def _print_sums(currencies: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("currency", *(), box=None, pad_edge=False)
@@ -180,7 +180,7 @@ def _print_sums(currencies: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for currency, accounts in currencies.items():
         table.add_row(currency, *(str(accounts.get(name, "")) for name in names))
-    Console().print(table if currencies else "no entries yet")
+    stdout_console().print(table if currencies else "no entries yet")
 
 
 def _print_verified(found: dict[str, Any]) -> None:

@@ -205,5 +205,13 @@ PAGE: Final = Page(
             alerts=["WalletCallsDropped"],
             text="A second. Of strangers' calls only some are kept; of broken files the number is shown.",
         ),
+        Panel(
+            title="Reload refused",
+            queries=[('max(wallet_reload_refused{job="$job"})', "refused")],
+            unit="none",
+            limits=(1,),
+            alerts=["WalletReloadRefused"],
+            text="1: the settings of the last SIGHUP were refused, and those before are in force.",
+        ),
     ],
 )

@@ -80,6 +80,13 @@ def login(url: str, key: str = KEY) -> Code:
     return call(url, key=key)
 
 
+def metric(url: str, name: str) -> float:
+    """Its value, without labels, as the admin process at a URL tells it."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=20) as reply:
+        lines = reply.read().decode().splitlines()
+    return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")))
+
+
 def ready(url: str) -> tuple[int, dict[str, Any]]:
     """Status and components of /readyz."""
     try:

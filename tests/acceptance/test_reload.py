@@ -20,7 +20,7 @@ import pytest
 from seamless_wallet.access_roles import token_digest
 from seamless_wallet.commands import Code, Kind
 from seamless_wallet.supervisor.pid_files import identify
-from tests.acceptance.calls import Load, call, items, login, ready
+from tests.acceptance.calls import Load, call, items, login, metric, ready
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, RunningService, environment, wait_until
 
 NEW_KEY = "another-key-of-32-bytes-to-come!"
@@ -129,7 +129,7 @@ def test_a_new_key_is_taken_into_use_under_load(service: RunningService) -> None
 
 
 def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None:
-    """A worker that dies afterwards comes back with the settings that are in force."""
+    """A worker that dies later comes back with the settings that are in force. A metric tells."""
     take_into_use(service, BOTH_KEYS)
     pids = {role: service.pid(role) for role in ("worker-0", "worker-1", "admin", "writer", "valkey")}
     lines = len(service.log.read_text().splitlines())
@@ -142,6 +142,7 @@ def test_a_typo_is_one_line_and_changes_nothing(service: RunningService) -> None
         wait_for_replacement(service, role, pids[role])
     assert [login(service.webhook_url, key) for key in (KEY, NEW_KEY)] == [Code.R0, Code.R0]
     assert service.wallet("player", "create", "ann", "KRW").returncode == 78  # a command reads the file itself
+    assert metric(service.admin_url, "wallet_reload_refused") == 1
 
 
 def test_a_provider_is_switched_to_settlements(service: RunningService) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from seamless_wallet.commands import Code
-from tests.acceptance.calls import Load, free_port, login, ready
+from tests.acceptance.calls import Load, free_port, login, metric, ready
 from tests.acceptance.service_process import CONFIG, KEY, WALLET, environment, run, wait_until
 from tests.valkey_server import start_valkey
 
@@ -113,6 +113,7 @@ def test_a_typo_is_one_line_and_changes_nothing(alone: SingleProcesses) -> None:
         before = len(alone.logs[role].read_text().splitlines())
         assert "api_idd" in alone.reload(role, "reload_refused")["error"]
         assert len(alone.logs[role].read_text().splitlines()) == before + 1
+    assert metric(alone.admin_url, "wallet_reload_refused") == 1
     assert [login(alone.webhook_url, key) for key in (KEY, NEW_KEY)] == [Code.R0, Code.R0]
 
 

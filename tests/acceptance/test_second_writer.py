@@ -6,7 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from seamless_wallet.commands import Code
 from seamless_wallet.exit_status import EXIT_TEMPFAIL
-from tests.acceptance.calls import login, ready
+from tests.acceptance.calls import login, metric, ready
 from tests.acceptance.service_process import WALLET, RunningService, environment, wait_until
 
 LIMIT_S = 40.0
@@ -43,13 +42,6 @@ def writer_of_a_copy(service: RunningService, directory: Path) -> Iterator[None]
             it.terminate()
 
 
-def metric(service: RunningService, name: str) -> float:
-    """Its value, as the admin process tells it."""
-    with urllib.request.urlopen(f"{service.admin_url}/metrics", timeout=20) as reply:
-        lines = reply.read().decode().splitlines()
-    return float(next(line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")))
-
-
 @pytest.mark.timeout(180)
 def test_our_writer_ends_with_75_and_returns_when_the_other_one_is_gone(tmp_path: Path) -> None:
     """Readiness and a metric name it meanwhile, and the supervisor does not give up."""
@@ -69,12 +61,12 @@ def test_our_writer_ends_with_75_and_returns_when_the_other_one_is_gone(tmp_path
             assert "wallet: another writer, of a copy of this ledger" in service.log.read_text()
             wait_until(lambda: "another writer" in ready(admin)[1]["writer"], LIMIT_S, "seen by readiness again")
             assert ready(admin)[0] == 503
-            wait_until(lambda: metric(service, "wallet_foreign_writer") == 1, LIMIT_S, "seen in the metric")
+            wait_until(lambda: metric(service.admin_url, "wallet_foreign_writer") == 1, LIMIT_S, "seen in the metric")
             ends = service.log.read_text().count(f'"exit_code":{EXIT_TEMPFAIL}')
             wait_until(
                 lambda: service.log.read_text().count(f'"exit_code":{EXIT_TEMPFAIL}') > ends + 1, LIMIT_S, "more"
             )
         wait_until(lambda: ready(admin)[0] == 200, LIMIT_S, "ours is back")
-        assert metric(service, "wallet_foreign_writer") == 0
+        assert metric(service.admin_url, "wallet_foreign_writer") == 0
         assert login(service.webhook_url) is Code.R0
         assert service.wallet("verify").returncode == 0

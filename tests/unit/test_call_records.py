@@ -90,10 +90,10 @@ async def send(kept):
     )
     async with TestClient(TestServer(app)) as client:
 
-        async def call(text=None, headers=HEADERS, path="/webhook/dowinn", body=None):
+        async def call(text=None, headers=HEADERS, path="/webhook/dowinn", body=None, method="POST"):
             key = provider.match_key(headers.get("Api-Key", "")) or provider.keys[0]
             sealed = body if body is not None else provider.seal(text, key)
-            response = await client.post(path, data=sealed, headers=headers)
+            response = await client.request(method, path, data=sealed, headers=headers)
             return await response.read()
 
         yield call
@@ -174,6 +174,23 @@ async def test_strangers_are_recorded_with_nothing_of_theirs(send, kept):
     assert [(call.provider, call.reason, call.key_slot) for call in kept] == [
         ("dowinn", "api_key", ""),
         ("unknown", "no_provider", ""),
+    ]
+    assert all(call.peer == "127.0.0.1" and not call.request for call in kept)
+
+
+async def test_a_wrong_path_or_method_below_webhook_is_recorded(send, kept):
+    """Under the provider whose URL it may have been meant for. What else comes to the port is no webhook."""
+    await send(b"{}", method="GET")
+    await send(b"{}", path="/webhook/made-up", method="PUT")
+    await send(b"{}", path="/webhook/dowinn/bet")
+    await send(b"{}", path="/webhook/made-up/", method="GET")
+    await send(b"{}", path="/")
+    await send(b"{}", path="/webhooks/dowinn")
+    assert [(call.provider, call.code, call.reason, call.key_slot) for call in kept] == [
+        ("dowinn", "R2", "method", ""),
+        ("unknown", "R2", "method", ""),
+        ("dowinn", "R2", "path", ""),
+        ("unknown", "R2", "path", ""),
     ]
     assert all(call.peer == "127.0.0.1" and not call.request for call in kept)
 

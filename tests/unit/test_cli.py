@@ -468,6 +468,13 @@ class TestTrialBalance:
         assert re.search(r"^KRW +5\.00 +0\.00 +-5\.00 +0\.00 +0\.00$", result.stdout, re.MULTILINE)
         assert json.loads(wallet("trial-balance", "--json").stdout)["balanced"] is True
 
+    def test_takes_the_options_of_all_commands_of_the_back_office(self, wallet, service, tmp_path):
+        (tmp_path / "token").write_text(TOKEN)
+        words = ("trial-balance", "--admin-url", service, "--admin-token-file", str(tmp_path / "token"))
+        assert wallet(*words, WALLET_WORKERS="many").exit_code == 0
+        gone = refused(wallet("trial-balance", "--ca-file", str(tmp_path / "gone")), 78)
+        assert gone.startswith("wallet: --ca-file: cannot read")
+
     def test_fails_if_it_is_not_zero(self, wallet, fake):
         fake.balanced = False
         assert wallet("trial-balance").exit_code == 1

@@ -55,6 +55,13 @@ def test_a_caller_writes_nothing_that_a_terminal_obeys(wallet, history, words): 
     assert "\ncode: R0" not in told.stdout
 
 
+def test_the_key_of_a_call_is_explained(wallet, history):  # noqa: F811
+    """It names a setting of the provider, and never the key itself."""
+    assert "key:            current\n" in wallet("calls", "show", str(NOW_MS << 20)).stdout
+    told = " ".join(wallet("calls", "show", "--help").stdout.split())
+    assert "`current` is api_key and `previous` is previous_api_key" in told
+
+
 def test_an_error_shows_what_was_asked_for_and_is_not_obeyed(wallet, history):  # noqa: F811
     """A player's id, copied from somewhere."""
     assert not OBEYED_CHARACTERS & set(refused(wallet("entries", OBEYED), 1))

@@ -49,6 +49,12 @@ class TestEntries:
         assert len(shown) == 5
         assert "a: 1.00 applied, b: 2.00 applied" in shown[-1]
 
+    def test_are_a_line_each_where_no_terminal_is(self, wallet, book):  # noqa: F811
+        """For `grep` and `awk`, whatever the terminal has from which they are started."""
+        shown = wallet("entries", book.user, COLUMNS="20").stdout.splitlines()
+        assert len(shown) == 1 + 6
+        assert all("2023-11-14T" in line for line in shown[1:])
+
     def test_of_a_time(self, wallet, book):  # noqa: F811
         times = "--from", "2023-11-14T22:13:20Z", "--to", "2023-11-14T23:00:00"
         assert [row["kind"] for row in told(wallet("entries", book.user, *times, "--json"))] == ["deposit", "create"]

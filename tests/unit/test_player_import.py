@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seamless_wallet.clients.admin_api import AdminClient, AdminUnreachable, Imported, NewPlayer
-from seamless_wallet.clients.player_files import PLAYER_LINE_BYTES_MAX, PlayerFile, PlayerFileError
+from seamless_wallet.clients.player_files import PLAYER_LINE_CHARS_MAX, PlayerFile, PlayerFileError
 from seamless_wallet.clients.player_import import PLAYERS_SENT_MAX, PlayerImport
 
 
@@ -28,20 +28,43 @@ def vars_of(said: NewPlayer | str) -> list[str]:
 
 
 def test_csv(tmp_path):
-    """Columns by the first line, whatever their order; numbers are those of an editor, also after quoted newlines."""
+    """Columns by the first line, whatever their order; numbers are those of an editor."""
     content = (
         "\ufeffcurrency,user_id,balance\r\n"
-        'KRW,ann,10.00\r\n\r\nKRW,bob,\r\nKRW,"a\nb",1\r\nKRW,cat\r\nKRW,"d"x,1\r\nKRW,eve,2\r\n'
+        'KRW,ann,10.00\r\n\r\nKRW,bob,\r\nKRW,"a ""b"", c",1\r\nKRW,cat\r\nKRW,"d"x,1\r\nKRW,eve,2\r\n'
     ).encode() + b"KRW,\xff,1\r\n"
     assert read(tmp_path / "a.csv", content) == [
         (2, "ann KRW 10.00"),
         (4, "bob KRW 0"),
-        (5, "a\nb KRW 1"),
-        (7, "has another number of columns than the first line"),
-        (8, "not CSV: ',' expected after '\"'"),
-        (9, "eve KRW 2"),
-        (10, "not UTF-8"),
+        (5, 'a "b", c KRW 1'),
+        (6, "has another number of columns than the first line"),
+        (7, "not CSV: ',' expected after '\"'"),
+        (8, "eve KRW 2"),
+        (9, "not UTF-8"),
     ]
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_line(tmp_path):
+    """It is told where it was opened, whatever quotes come later; none of a record over two lines is a player."""
+    lines = ["user_id,currency", '"ann,KRW', "bob,KRW", '"cat, jr",KRW', '"d', 'e",KRW', "eve,KRW", 'fay,"KRW']
+    unclosed = "a quote is not closed in this line"
+    assert read(tmp_path / "a.csv", "\n".join(lines).encode()) == [
+        (2, unclosed),
+        (3, "bob KRW 0"),
+        (4, "cat, jr KRW 0"),
+        (5, unclosed),
+        (6, unclosed),
+        (7, "eve KRW 0"),
+        (8, unclosed),
+    ]
+
+
+def test_a_line_of_csv_is_bounded(tmp_path):
+    """As one of JSON: what is longer is passed over, and not kept in memory."""
+    content = f"user_id,currency\n{'x' * 3 * PLAYER_LINE_CHARS_MAX},KRW\nann,KRW\n".encode()
+    too_long = f"longer than {PLAYER_LINE_CHARS_MAX} characters"
+    assert read(tmp_path / "a.csv", content) == [(2, too_long), (3, "ann KRW 0")]
+    assert read(tmp_path / "b.csv", content.replace(b"\n", b"\r")) == [(2, too_long), (3, "ann KRW 0")]
 
 
 def test_json_lines(tmp_path):
@@ -53,8 +76,9 @@ def test_json_lines(tmp_path):
         b'{"user_id": "c", "currency": "KRW", "balance": 1.5}',
         b'{"user_id": "d", "currency": "KRW", "vip": true}',
         b'{"user_id": "\xff"}',
-        b"x" * (2 * PLAYER_LINE_BYTES_MAX),
+        b"x" * (2 * PLAYER_LINE_CHARS_MAX),
         b'{"user_id": "e", "currency": "KRW"}',
+        b'{"f"',
     ]
     found = read(tmp_path / "a.jsonl", b"\n".join(lines))
     assert found == [
@@ -62,9 +86,10 @@ def test_json_lines(tmp_path):
         (3, "bob KRW 0"),
         (4, "Expected `str`, got `float` - at `$.balance`"),
         (5, "Object contains unknown field `vip`"),
-        (6, "not a JSON object in UTF-8"),
-        (7, f"longer than {PLAYER_LINE_BYTES_MAX} bytes"),
+        (6, "not UTF-8"),
+        (7, f"longer than {PLAYER_LINE_CHARS_MAX} characters"),
         (8, "e KRW 0"),
+        (9, "not a JSON object"),
     ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -265,6 +266,16 @@ def test_keys_in_hex_and_base64(load, encoding, text):
             {},
             ["tokens.bob: is the token of tokens.ann, too"],
         ),
+        (
+            '[tokens.ann]\nrole = "read"\ntoken = "hunter2-hunter2-hunter2"',
+            {"WALLET_ADMIN_TOKEN": "hunter2-hunter2-hunter2"},
+            ["tokens.ann: is the admin token, too", "`wallet token new ann` makes another one"],
+        ),
+        (
+            f'[tokens.ann]\nrole = "admin"\nsha256 = "{sha256(b"hunter2-hunter2-hunter2").hexdigest()}"',
+            {"WALLET_ADMIN_TOKEN": "hunter2-hunter2-hunter2"},
+            ["tokens.ann: is the admin token, too"],
+        ),
         ('[tokens.ann]\nrole = "read"\ntoken_file = "gone"', {}, ["tokens.ann.token_file in", "No such file"]),
         (None, {"WALLET_TOKENS": "x"}, ["WALLET_TOKENS: is a table"]),
         (None, {"WALLET_PLAIN_HTTP": "yes"}, ["WALLET_PLAIN_HTTP:", "'loopback' or 'behind-proxy'", "not 'yes'"]),
@@ -323,6 +334,16 @@ def test_the_admin_token_is_made_once_and_private(load, tmp_path):
     assert (tmp_path / "admin.token").stat().st_mode & 0o777 == 0o600
     mine = "0123456789abcdef"
     assert admin_token(load(None, WALLET_ADMIN_TOKEN=mine)).get_secret_value() == mine
+
+
+@pytest.mark.parametrize("by", ["sha256", "token_file"])
+def test_the_admin_token_that_was_generated_belongs_to_nobody_else(load, tmp_path, by):
+    """Whoever reads only would do everything, and the audit log could not tell who it was."""
+    made = admin_token(load()).get_secret_value()
+    value = {"sha256": sha256(made.encode()).hexdigest(), "token_file": str(tmp_path / "admin.token")}[by]
+    settings = load(f'[tokens.ann]\nrole = "read"\n{by} = "{value}"\n')
+    with pytest.raises(SettingsError, match=r"^tokens.ann: is the admin token, too; `wallet token new ann` makes "):
+        admin_token(settings)
 
 
 def test_a_token_that_no_header_carries_is_refused_in_its_file_too(load, tmp_path):

@@ -170,6 +170,26 @@ async def test_strangers_get_one_plain_answer_and_never_the_key(serve, wallet, p
     assert wallet.asked == []
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "allowed"),
+    [
+        ("GET", "/webhook/dowinn", 405, "POST"),
+        ("HEAD", "/webhook/nobody", 405, "POST"),
+        ("POST", "/webhook/dowinn/", 404, None),
+        ("GET", "/webhook/nobody/bet", 404, None),
+        ("POST", "/webhook/", 404, None),
+        ("GET", "/", 404, None),
+    ],
+)
+async def test_another_path_or_method_is_an_error_of_http(serve, wallet, method, path, status, allowed):
+    """As `docs/wire.md` says: it is no answer of a wallet."""
+    response = await (await serve()).request(method, path, data=BET if method == "POST" else None, headers=HEADERS)
+    assert (response.status, response.headers.get("Allow")) == (status, allowed)
+    assert await response.text() == ("" if method == "HEAD" else f"{status}: {response.reason}")
+    assert not {"Api-Id", "Api-Key"} & set(response.headers)
+    assert wallet.asked == []
+
+
 UNDECRYPTABLE = {
     "empty": b"",
     "not base64": b"!!!!",

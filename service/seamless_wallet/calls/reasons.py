@@ -102,7 +102,14 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "api_id": Meaning("The Api-Key was right and the Api-Id wrong.", _KEYS),
     "api_key": Meaning("The Api-Key was wrong or missing: it may be a stranger.", _KEYS),
     "body": Meaning("The body was too long, broken or late.", "Send the whole body at once, and a smaller one."),
+    "method": Meaning(
+        "It was no POST: the answer was HTTP 405, without a code.", "Send each event by POST to the webhook's URL."
+    ),
     "no_provider": Meaning("No provider has this name in our settings.", "Check the path of the webhook's URL."),
+    "path": Meaning(
+        "Something follows the provider's name in the path: the answer was HTTP 404, without a code.",
+        "Check the path of the webhook's URL: it ends with the name that we have agreed on, and all events go there.",
+    ),
     "proxy_untrusted": Meaning(
         "The call came from a proxy that is not in WALLET_TRUSTED_PROXIES.",
         "Nothing: add the proxy to the setting, if it is yours.",

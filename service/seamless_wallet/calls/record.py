@@ -27,7 +27,7 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     received_ms: int
     provider: str
     peer: str  # the address that it came from, behind trusted proxies; "" if there is none
-    key_slot: str  # current or previous; "" for a caller without a right key
+    key_slot: str  # current (the setting api_key) or previous (previous_api_key); "" for a caller without a right key
     event: str  # the provider's name of it; "" if it could not be read
     user_id: str
     transaction_id: str

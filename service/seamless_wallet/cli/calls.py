@@ -92,7 +92,11 @@ def list_calls(chosen: CallsOptions, limit: Limit = 50, json: Json = False) -> N
 
 @calls.command("show")
 def show_call(call_id: CallId, json: Json = False) -> None:
-    """Show a call with its request and its reply."""
+    """Show a call with its request and its reply.
+
+    `key` says which of the provider's keys the caller had: `current` is api_key and `previous` is previous_api_key,
+    as the settings were then. It is empty for a caller without a right key.
+    """
     from seamless_wallet.backoffice.call_responses import call_json
     from seamless_wallet.calls.ports import call_id_in
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json as jsonlib
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import typer
 from seamless_wallet.cli import conformance_options as option
 from seamless_wallet.cli.docs import text_of
 from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.printing import stdout_console
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.clients.target import Target, check_target
 from seamless_wallet.conformance import (
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
 HOOK_EXAMPLE = "back-office-hook.sh"
 """The page that is a hook for the admin API of this project."""
-
-PAGE_WIDTH = 180
-"""Columns of a list that does not go to a terminal: every case fits on a line."""
 
 ANNOUNCED_WAIT_S = 10.0
 """A run that waits as long as this in all says so at its start."""
@@ -102,11 +99,9 @@ def _cases(patterns: list[str]) -> list[Case]:
 
 
 def _show_list(cases: Sequence[Case]) -> None:
-    from rich.console import Console
-
     from seamless_wallet.conformance.report_tables import show_list
 
-    show_list(cases, Console(highlight=False, width=None if sys.stdout.isatty() else PAGE_WIDTH))
+    show_list(cases, stdout_console())
 
 
 def _check_writable(path: Path) -> None:
@@ -126,15 +121,13 @@ def _unwritable(path: Path, error: OSError) -> ConformanceError:
 
 def _report(played: RunResult, *, json: bool, junit: Path | None, verbose: bool) -> None:
     """On stdout first: it is seen even if the file cannot be written after all."""
-    from rich.console import Console
-
     from seamless_wallet.conformance.report_formats import as_json, as_junit
     from seamless_wallet.conformance.report_tables import show
 
     if json:
         typer.echo(jsonlib.dumps(as_json(played)))
     else:
-        show(played, Console(highlight=False, soft_wrap=True, emoji=False), verbose=verbose)
+        show(played, stdout_console(soft_wrap=True), verbose=verbose)
     if junit:
         try:
             junit.write_bytes(as_junit(played))

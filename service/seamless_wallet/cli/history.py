@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from seamless_wallet.cli.options import Json
+from seamless_wallet.cli.printing import stdout_console
 from seamless_wallet.commands import PlayerStatus
 from seamless_wallet.errors import WalletError, one_line
 from seamless_wallet.exit_status import EXIT_FAILURE
@@ -232,7 +233,6 @@ def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
     if json:
         typer.echo(jsonlib.dumps(found))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -241,4 +241,4 @@ def show_rows(found: Any, columns: Sequence[str], *, json: bool) -> None:
         table.add_column(column, overflow="fold")
     for row in found:
         table.add_row(*(Text(one_line(str(row.get(column, "")))) for column in columns))
-    Console().print(table if found else "nothing found")
+    stdout_console().print(table if found else "nothing found")

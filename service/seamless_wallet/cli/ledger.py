@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import typer
 
-from seamless_wallet.cli.endpoints import admin_client
-from seamless_wallet.cli.options import AdminUrl, CaFile, ClientCertFile, Json, TokenFile
+from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.options import BackOfficeOptions, Json
+from seamless_wallet.cli.printing import stdout_console
 from seamless_wallet.cli.verify_since import verify_since_last
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.processes.provider_accounts import load_checked_settings
@@ -34,15 +35,10 @@ NOT_COMPARED: Final[dict[str, Any]] = {
 }
 
 
-def trial_balance(
-    json: Json = False,
-    admin_url: AdminUrl = "",
-    admin_token_file: TokenFile = None,
-    ca_file: CaFile = None,
-    client_cert_file: ClientCertFile = None,
-) -> None:
+@with_options(BackOfficeOptions)
+def trial_balance(back_office: BackOfficeOptions, json: Json = False) -> None:
     """Show the sums of all accounts. Exits with status 1 unless the sum of each currency is zero."""
-    sums = asyncio.run(_trial_balance(admin_client(admin_url, admin_token_file, ca_file, client_cert_file)))
+    sums = asyncio.run(_trial_balance(back_office.client()))
     if json:
         typer.echo(jsonlib.dumps(sums))
     else:
@@ -171,7 +167,6 @@ async def _compare_redis(settings: Settings, ledger: Ledger) -> dict[str, Any]:
 
 
 def _print_sums(currencies: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("currency", *(), box=None, pad_edge=False)
@@ -180,7 +175,7 @@ def _print_sums(currencies: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for currency, accounts in currencies.items():
         table.add_row(currency, *(str(accounts.get(name, "")) for name in names))
-    Console().print(table if currencies else "no entries yet")
+    stdout_console().print(table if currencies else "no entries yet")
 
 
 def _print_verified(found: dict[str, Any]) -> None:

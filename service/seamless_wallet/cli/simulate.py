@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from seamless_wallet.cli.option_groups import with_options
+from seamless_wallet.cli.printing import stdout_console
 from seamless_wallet.cli.target_options import TargetOptions
 from seamless_wallet.simulator import Chaos, Simulation
 from seamless_wallet.simulator import simulate as run_simulation
@@ -94,10 +95,8 @@ def _print_deposit(user_id: str, currency: str, amount: str, *, to_stderr: bool)
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
     table = Table(box=None, pad_edge=False)
     codes = sorted({code for counts in report["events"].values() for code in counts})
     table.add_column("event")
@@ -105,7 +104,7 @@ def _print_report(report: dict[str, Any]) -> None:
         table.add_column(code, justify="right")
     for event_type, counts in report["events"].items():
         table.add_row(event_type, *(str(counts.get(code, "")) for code in codes))
-    console.print(table)
+    stdout_console().print(table)
     latency = report["latency_ms"]
     typer.echo(
         f"\n{report['event_count']} events in {report['elapsed_s']:.1f} s ({report['events_per_s']:.0f}/s), "

@@ -486,6 +486,13 @@ PROCESS_EXITS: Final = Counter(
     labels=["role"],
     start=["worker", "writer", "admin"],
 )
+RELOAD_REFUSED: Final = Gauge(
+    "wallet_reload_refused",
+    meaning="1 if the last reload of a process that reads settings was refused, else 0. The settings before are in "
+    "force: also a key or token that was taken out of the file.",
+    remedy="Correct what `reload_refused` in the log says, and send SIGHUP again.",
+    merge="max",
+)
 LOG_LINES_DROPPED: Final = Counter(
     "wallet_log_lines_dropped_total",
     meaning="Lines of the log that could not be written.",

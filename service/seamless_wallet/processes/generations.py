@@ -19,7 +19,7 @@ from seamless_wallet.processes.provider_accounts import load_checked_settings
 from seamless_wallet.settings import Settings
 from seamless_wallet.settings.changes import without_restart
 from seamless_wallet.settings.loading import load_in_time
-from seamless_wallet.supervisor.reload_log import NEVER_READY, log_refused, log_reloaded
+from seamless_wallet.supervisor.reload_outcome import NEVER_READY, report_refused, report_reloaded
 
 READY_LIMIT_S: Final = 30.0
 """How long a generation that replaces another one may take to get ready."""
@@ -96,7 +96,7 @@ class Generations:
             read = await load_in_time(load_checked_settings)
             wanted = without_restart(settings, read)
         except Exception as error:  # noqa: BLE001 - logged; nothing that goes wrong with new settings stops what runs
-            log_refused(error)
+            report_refused(error)
             return settings, generation, task
         logs.configure_logging(wanted.log_level)
         successor, next_task = self._begin(wanted, asyncio.Event())
@@ -105,12 +105,12 @@ class Generations:
             (outcome,) = await asyncio.gather(next_task, return_exceptions=True)
             logs.configure_logging(settings.log_level)
             if not stop.done():
-                log_refused(outcome if isinstance(outcome, Exception) else NEVER_READY)
+                report_refused(outcome if isinstance(outcome, Exception) else NEVER_READY)
             return settings, generation, task
         successor.take_over.set()
         generation.end(last=False)
         await task
-        log_reloaded(settings, read, wanted)
+        report_reloaded(settings, read, wanted)
         return wanted, successor, next_task
 
     async def _is_fit(

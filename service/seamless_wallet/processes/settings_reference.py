@@ -58,7 +58,7 @@ TOKENS: Final = """
 
 In the TOML file only: one table `[tokens.<name>]` for each token of the back office beside the admin token, such as
 `wallet token new ann --role support` prints. The name is what the audit log calls the holder. It consists of `a-z`,
-`0-9` and `-`, and is not `admin`.
+`0-9` and `-`, and is not `admin`. No two holders have the same token, and none has the admin token.
 
 ```toml
 [tokens.ann]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from seamless_wallet.access_roles import ADMIN_NAME
+from seamless_wallet.access_roles import ADMIN_NAME, token_digest
 from seamless_wallet.settings.field_types import (
     Currency,
     LogLevel,
@@ -149,7 +149,19 @@ class Settings(Listeners, Places):
             other = holders.setdefault(token.holder(name).digest, name)
             if other != name:
                 raise ValueError(f"tokens.{name}: is the token of tokens.{other}, too; give each holder another one")
+        if self.admin_token is not None:
+            self.check_admin_token(self.admin_token)
         return self
+
+    def check_admin_token(self, token: SecretStr) -> None:
+        """Raises ValueError if somebody else has it: nobody could tell who it was, and a role would be no limit.
+
+        For the generated token, which is no setting, too.
+        """
+        digest = token_digest(token.get_secret_value())
+        for name, other in self.tokens.items():
+            if other.holder(name).digest == digest:
+                raise ValueError(f"tokens.{name}: is the admin token, too; `wallet token new {name}` makes another one")
 
     @model_validator(mode="after")
     def _events_are_remembered_long_enough(self) -> Settings:

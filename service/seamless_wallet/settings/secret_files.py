@@ -132,4 +132,8 @@ def admin_token(settings: Settings) -> SecretStr:
         check_token(token)
     except ValueError as error:
         raise SettingsError(f"WALLET_ADMIN_TOKEN: the token in {path} {error}") from None
+    try:
+        settings.check_admin_token(SecretStr(token))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     return SecretStr(token)

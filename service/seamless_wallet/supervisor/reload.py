@@ -13,7 +13,7 @@ from seamless_wallet.errors import WalletError
 from seamless_wallet.settings.changes import without_restart
 from seamless_wallet.settings.loading import load_in_time
 from seamless_wallet.supervisor.kinds import WRITER
-from seamless_wallet.supervisor.reload_log import log_refused, log_reloaded
+from seamless_wallet.supervisor.reload_outcome import report_refused, report_reloaded
 from seamless_wallet.supervisor.roles import RELOAD_ORDER
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ async def reload(
         new_roles = roles(wanted)
         await Replacement(family, make_child).of_all(new_roles, roles(current))
     except Exception as error:  # noqa: BLE001 - logged; nothing that goes wrong with new settings stops what runs
-        log_refused(error)
+        report_refused(error)
         return current
-    log_reloaded(current, read, wanted)
+    report_reloaded(current, read, wanted)
     return wanted
 
 

@@ -107,13 +107,6 @@ class CallRecords:
         )
 
 
-def record_stranger(recorder: CallRecorder, clock: Clock, peer: str, provider: str, answer: Answer) -> None:
-    """Hand over a call to a provider that there is not."""
-    ids = "", "", "", "", ""
-    decided = answer.code, answer.reason, "", ""
-    recorder.record(CallRecord(clock.now_ms(), provider, peer, *ids, *decided, 0, 0, 0, 0, 0, 0, b"", b"", 0))
-
-
 def peer_of(request: web.Request, trusted_proxies: Networks) -> str:
     """The address that a call comes from, as text; "" if it has none."""
     if not trusted_proxies:

@@ -37,7 +37,8 @@ from seamless_wallet.ports import Clock, WalletPort
 from seamless_wallet.providers import Echo, Invalid, Key, Provider
 from seamless_wallet.webhook.call_counters import UNKNOWN, CallCounters
 from seamless_wallet.webhook.call_phases import AnsweredCall, CallWatcher
-from seamless_wallet.webhook.call_records import KEY_NAMES, Call, CallRecords, peer_of, record_stranger
+from seamless_wallet.webhook.call_records import KEY_NAMES, Call, CallRecords
+from seamless_wallet.webhook.no_provider import NoProvider, plain_answer
 from seamless_wallet.webhook.source_address import Networks, refusal, source_of
 
 LOG_EVERY_S: Final = 10.0
@@ -47,14 +48,8 @@ API_KEY: Final = Answer(Code.R2, "api_key")
 API_ID: Final = Answer(Code.R2, "api_id")
 BODY: Final = Answer(Code.R2, "body")
 UNDECRYPTABLE: Final = Answer(Code.R2, "undecryptable")
-NO_PROVIDER: Final = Answer(Code.R2, "no_provider")
 SETTLEMENTS_ONLY: Final = Answer(Code.R1, "settlements_only")
 FAULT: Final = Answer(Code.R1, "fault")
-
-_NO_PROVIDER_CALLS: Final = metrics.WEBHOOK_REQUESTS.labels(
-    UNKNOWN, UNKNOWN, NO_PROVIDER.code.value, NO_PROVIDER.reason
-)
-_PLAIN_HEAD: Final = prebuilt_head({"Content-Type": "application/json"})
 
 _log = structlog.get_logger(__name__)
 
@@ -220,7 +215,7 @@ class Webhook:
     def _respond(self, call: Call, answer: Answer) -> PrebuiltResponse:
         provider = self._provider
         if call.key is None:
-            return _plain(answer)
+            return plain_answer(answer)
         call.reply = provider.profile.encode_reply(call.echo, answer, provider.scales.get(answer.currency))
         return PrebuiltResponse(self._heads[call.key.text], provider.seal(call.reply, call.key))
 
@@ -245,16 +240,7 @@ def webhook_app(
         for name, provider in providers.items()
     }
     add_direct_posts(app, webhooks)
-
-    async def no_provider(request: web.Request) -> web.StreamResponse:
-        _NO_PROVIDER_CALLS.inc()
-        if recorder is not None:
-            record_stranger(recorder, clock, peer_of(request, trusted_proxies), UNKNOWN, NO_PROVIDER)
-        response = _plain(NO_PROVIDER)
-        response.force_close()
-        return response
-
-    app.router.add_post("/webhook/{provider}", no_provider)
+    NoProvider(providers, clock, trusted_proxies, recorder).add_routes(app)
     return app
 
 
@@ -267,7 +253,3 @@ async def _read(request: web.Request) -> bytes | None:
             return await request.read()
     except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN_REQUEST_ERRORS):
         return None
-
-
-def _plain(answer: Answer) -> PrebuiltResponse:
-    return PrebuiltResponse(_PLAIN_HEAD, b'{"code":"%s"}' % answer.code.encode())

@@ -336,6 +336,19 @@ async def test_a_body_at_the_limit_is_read(serve):
     assert opened(body)["code"] == "R0"
 
 
+async def test_a_good_body_over_the_limit_that_is_there_at_once_is_r2(serve, wallet):
+    """Row 13: also if it came in one piece with its headers."""
+    client = await serve()
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    lines = ["POST /webhook/dowinn HTTP/1.1", "Host: w", "Connection: close", f"Content-Length: {LIMIT + 1}"]
+    lines += [f"{name}: {value}" for name, value in HEADERS.items()]
+    writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + BET.ljust(LIMIT + 1))
+    _, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert opened(body) == {"code": "R2"}
+    assert wallet.asked == []
+
+
 async def test_a_compressed_body_is_not_inflated(serve):
     """Row 13: a small body cannot become a large one."""
     response = await (await serve()).post("/webhook/dowinn", data=BET, headers={**HEADERS, "Content-Encoding": "gzip"})

@@ -247,8 +247,9 @@ def webhook_app(
 async def _read(request: web.Request) -> bytes | None:
     """The body, or None if it is over the application's limit, broken, cut or late. Then close the connection."""
     try:
-        if request.content.is_eof():
-            return await request.read()
+        if request.content.is_eof():  # `request.read` would copy it twice
+            body = request.content.read_nowait()
+            return body if len(body) <= request.client_max_size else None
         async with asyncio.timeout(BODY_READ_S):
             return await request.read()
     except (web.HTTPRequestEntityTooLarge, TimeoutError, *BROKEN_REQUEST_ERRORS):

@@ -10,6 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from seamless_wallet.commands import Code, Kind
 from seamless_wallet.settings import load_settings
 from tests.acceptance.calls import acme, call, items
@@ -75,6 +77,7 @@ def test_what_went_wrong_is_found_and_explained(tmp_path: Path) -> None:
         assert headers["Api-Key"] not in everything
 
 
+@pytest.mark.long
 def test_the_calls_of_an_outage_are_there(tmp_path: Path) -> None:
     """Redis hangs: R1, and each of these calls is found afterwards, with what it took."""
     with RunningService(tmp_path, WALLET_DEADLINE_MS="300") as service:
@@ -116,6 +119,7 @@ def test_bets_are_taken_when_nothing_can_be_recorded(tmp_path: Path) -> None:
         wait_for_calls(service, 1, "--transaction", "B-last")
 
 
+@pytest.mark.long
 def test_a_killed_worker_leaves_whole_batches(tmp_path: Path) -> None:
     """And what it wrote is found once."""
     with RunningService(tmp_path) as service:

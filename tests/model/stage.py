@@ -16,7 +16,7 @@ from tests.model.bets import Bet
 from tests.model.history import POLICIES, Action, Disaster, Pass, Send
 from tests.model.model import Moment, Player, Verdict, allowed
 
-TRANSIENT = {"redis", "deadline", "ledger", "backlog"}  # row 7
+TRANSIENT = {"redis", "deadline", "ledger", "backlog", "writer"}  # row 7
 
 
 class Stage(ABC):

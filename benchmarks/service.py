@@ -25,7 +25,7 @@ CURRENCY: Final = "KRW"
 SCALE: Final = 2
 START_LIMIT_S: Final = 60
 STOP_LIMIT_S: Final = 30
-VERIFY_LIMIT_S: Final = 600
+VERIFY_LIMIT_S: Final = 3600
 
 CONFIG: Final = f"""\
 [currencies]

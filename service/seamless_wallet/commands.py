@@ -39,13 +39,7 @@ a login counts as no further ahead (row 24)."""
 DIGEST_BYTES: Final = 16
 
 
-class Word(StrEnum):
-    """A word that many tables are keyed by. Enum computes a hash in Python, for every look-up; a str keeps its own."""
-
-    __hash__ = str.__hash__
-
-
-class Kind(Word):
+class Kind(StrEnum):
     """One kind of command is one Lua script's job. The values stand in the ledger: never rename one."""
 
     LOGIN = "login"
@@ -64,7 +58,7 @@ BET_KINDS: Final = frozenset({Kind.BET, Kind.CANCEL, Kind.RESULT, Kind.CHANGE})
 """Commands that carry a currency, a round and items."""
 
 
-class Code(Word):
+class Code(StrEnum):
     """The provider's answer codes."""
 
     R0 = "R0"  # processed, and committed in the ledger

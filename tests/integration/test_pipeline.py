@@ -6,9 +6,10 @@ import asyncio
 import random
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -249,3 +250,41 @@ async def test_it_reconnects_to_a_server_that_was_killed(directory):
                 assert await pipeline.execute("GET", "x") is None
     finally:
         first.close()
+
+
+class Breaking:
+    """An address and its connection, which answers nothing and then breaks."""
+
+    def __init__(self) -> None:
+        self.broken = asyncio.Event()
+
+    async def connect(self) -> Breaking:
+        return self
+
+    def write(self, commands: Sequence[bytes]) -> None:
+        """Lose them."""
+
+    async def read_replies(self) -> list[Any]:
+        await self.broken.wait()
+        raise ConnectionResetError("gone")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_nobody_waits_for_ever_if_the_end_comes_with_a_broken_connection(turns):
+    """However many turns of the loop are between the two"""
+    connection = Breaking()
+    pipeline = Pipeline(connection, deadline_ms=10_000, in_flight_max=10)
+    running = asyncio.create_task(pipeline.run())
+    sent = pipeline.send("PING")
+    while sent.done():
+        await asyncio.sleep(0)
+        sent = pipeline.send("PING")
+    connection.broken.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert isinstance(sent.exception(), OutcomeUnknown)

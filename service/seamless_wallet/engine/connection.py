@@ -91,7 +91,10 @@ class RedisPyConnection:
         return replies
 
     async def close(self) -> None:
-        """Close at once."""
+        """Close at once. What the server has not taken is dropped: its outcome has been told to be unknown."""
+        writer = self._connection._writer  # noqa: SLF001 - redis-py would have the rest sent
+        if writer is not None:
+            writer.transport.abort()
         with contextlib.suppress(RedisError, OSError):
             await self._connection.disconnect(nowait=True)
 

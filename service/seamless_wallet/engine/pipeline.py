@@ -194,8 +194,10 @@ class Pipeline:
             await connection.close()  # first: it waits for nothing, so that no cancellation comes between
             for task in (check, *tasks):
                 task.cancel()
-            await asyncio.gather(check, *tasks, return_exceptions=True)
-            self._fail_all()
+            try:
+                await asyncio.gather(check, *tasks, return_exceptions=True)
+            finally:
+                self._fail_all()
         if fault is not None:
             metrics.REDIS_CONNECTION_ERRORS.labels(type(fault).__name__).inc()
             log.warning("redis_connection_lost", error=str(fault), remedy="none if Redis was restarted or failed over")

@@ -31,6 +31,16 @@ DELETE FROM ledger.presence
 """Where there is but one writer. It waits for no standby."""
 
 
+COPY = """
+local found = {}
+for _, name in ipairs(redis.call('KEYS', '*')) do
+  found[#found + 1] = {name, redis.call('PTTL', name), redis.call('DUMP', name)}
+end
+return found
+"""
+"""A script, so that the copy is of one moment: of several it is a state that there never was, which no head tells."""
+
+
 class Processes:
     """The parts of a wallet, each of which a scenario can start, kill and replace."""
 
@@ -163,13 +173,9 @@ class Processes:
     # ------------------------------------------------------------------ disasters
 
     async def copy_keys(self, redis: Redis | None = None) -> dict[bytes, tuple[int, bytes]]:
-        """All that Redis holds, with what is left to live, ms (0: for ever)."""
-        found = {}
-        async for name in (redis or self.redis).scan_iter():
-            ttl_ms, value = await self.redis.pttl(name), await self.redis.dump(name)
-            if value is not None:  # it has just been unlinked
-                found[name] = (max(0, ttl_ms), value)
-        return found
+        """All that Redis holds at one moment, with what is left to live, ms (0: for ever)."""
+        rows: list[tuple[bytes, int, bytes]] = await (redis or self.redis).eval(COPY, 0)
+        return {name: (max(0, ttl_ms), value) for name, ttl_ms, value in rows}
 
     async def put_back(self, copied: dict[bytes, tuple[int, bytes]], redis: Redis | None = None) -> None:
         """Roll Redis back to a copy, in one step."""

@@ -191,6 +191,8 @@ def test_keys_in_hex_and_base64(load, encoding, text):
         (None, {"WALLET_LEDGER_URL": "postgresql://h/a/b"}, ["WALLET_LEDGER_URL:", "names no database"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h/d?options=x"}, ["WALLET_LEDGER_URL:", "no options but"]),
         (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter 2@h/d"}, ["WALLET_LEDGER_URL:", "percent-encode"]),
+        (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2[@h/d"}, ["WALLET_LEDGER_URL: is not a URL"]),
+        (None, {"WALLET_LEDGER_URL": "postgresql://u:hunter2@h,[::1/d"}, ["WALLET_LEDGER_URL: is not a URL"]),
         (None, {"WALLET_REDIS_URL": "http://u:hunter2@h"}, ["WALLET_REDIS_URL:", "redis://"]),
         (None, {"WALLET_REDIS_URL": "redis://u:hunter2@h:x/0"}, ["WALLET_REDIS_URL: has no valid port"]),
         (None, {"WALLET_REDIS_URL": "redis://127.0.0.1:99999"}, ["WALLET_REDIS_URL: has no valid port"]),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from seamless_wallet.postgres_urls import split_postgres_url
 
 REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 SQLITE_PREFIX: Final = "sqlite:///"
@@ -69,7 +72,7 @@ def check_ledger_url(url: str) -> None:
 def _check_postgres_url(url: str) -> None:
     if not url.isprintable() or " " in url:
         raise ValueError("has a space or a control character; remove it, or percent-encode it")
-    parts = _split(url)
+    parts = _split(url, split_postgres_url)
     if not parts.path.strip("/") or "/" in parts.path.strip("/"):
         raise ValueError("names no database; write it as in postgresql://user:password@host/database")
     unknown = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - POSTGRES_OPTIONS
@@ -97,9 +100,9 @@ def check_digest(digest: str) -> None:
         raise ValueError("should be 64 hexadecimal digits, as `wallet token new` prints them")
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, split: Callable[[str], SplitResult] = urlsplit) -> SplitResult:
     with suppress(ValueError):  # its text may hold the password
-        parts = urlsplit(url)
+        parts = split(url)
         if not parts.fragment:
             return parts
     raise ValueError("is not a URL; percent-encode special characters of the password")

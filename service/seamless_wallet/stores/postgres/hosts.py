@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 from seamless_wallet.errors import WalletError
+from seamless_wallet.postgres_urls import split_postgres_url
 
 T = TypeVar("T")
 
@@ -30,7 +31,7 @@ def first_line(error: Exception) -> str:
 
 def urls_of(url: str) -> list[str]:
     """A URL for each of the hosts that this one names, in their order."""
-    parts = urlsplit(url)
+    parts = split_postgres_url(url)
     user, at, hosts = parts.netloc.rpartition("@")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     names = (hosts or options.get("host", "")).split(",")

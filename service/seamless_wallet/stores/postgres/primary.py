@@ -11,11 +11,12 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import asyncpg
 
 from seamless_wallet.ledger.ports import StoreAway, StoreError
+from seamless_wallet.postgres_urls import split_postgres_url
 from seamless_wallet.stores.postgres.hosts import NobodyAnswered, first_line, first_of
 
 CONNECT_LIMIT_S: Final = 5.0
@@ -97,7 +98,7 @@ _CHECKED: Final = ("fsync", "full_page_writes")
 
 def place_of(url: str) -> str:
     """Host and database of a URL, without user and password: for messages."""
-    parts = urlsplit(url)
+    parts = split_postgres_url(url)
     host = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
     return f"{host}{parts.path}"
 

@@ -22,7 +22,9 @@ from benchmarks.play import DEPOSIT, logins
 from benchmarks.service import CURRENCY, SCALE, TOKEN, Service, running, wait_until_ready
 from tests.postgres_server import Postgres
 
-ADMIN_IN_FLIGHT: Final = 32
+LOGINS_IN_FLIGHT: Final = 32
+IMPORTS_IN_FLIGHT: Final = 2
+IMPORTED_TOGETHER: Final = 200
 
 
 class System(Protocol):
@@ -76,14 +78,16 @@ class Wallet:
             yield cls(name, service, process.pid)
 
     async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
-        created = [self._call("/v1/players", {"user_id": player, "currency": CURRENCY}, player) for player in players]
-        await closed_loop(self.service.admin_port, [(call,) for call in created], ADMIN_IN_FLIGHT)
-        if balance:
-            amount = f"{balance // 10**SCALE}.{balance % 10**SCALE:0{SCALE}}"
-            deposits = [self._call(f"/v1/players/{each}/deposits", {"amount": amount}, each) for each in players]
-            await closed_loop(self.service.admin_port, [(call,) for call in deposits], ADMIN_IN_FLIGHT)
+        opening = f"{balance // 10**SCALE}.{balance % 10**SCALE:0{SCALE}}"
+        parts = [players[at : at + IMPORTED_TOGETHER] for at in range(0, len(players), IMPORTED_TOGETHER)]
+        calls = [(_import(part, opening),) for part in parts]
+        imported = await closed_loop(self.service.admin_port, calls, IMPORTS_IN_FLIGHT)
+        for _, body in imported.answers:
+            refused = [each for each in json.loads(body)["results"] if each["outcome"] != "taken"]
+            if refused:
+                raise WrongAnswer(f"{self.name}: {len(refused)} players were not imported: {refused[0]}")
         self.books.open(players, balance)
-        answered = await closed_loop(self.port, logins(players, PATH), ADMIN_IN_FLIGHT)
+        answered = await closed_loop(self.port, logins(players, PATH), LOGINS_IN_FLIGHT)
         self.books.enter(answered.answers)
 
     async def compare(self) -> str:
@@ -109,9 +113,12 @@ class Wallet:
             ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE open = 0 AND bet_index <> ''")
         return Stored(balances, kinds, bets)
 
-    def _call(self, path: str, body: dict[str, str], key: str) -> AdminCall:
-        headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key, "Content-Type": "application/json"}
-        return AdminCall(post(path, json.dumps(body).encode(), headers))
+
+def _import(players: Sequence[str], opening: str) -> AdminCall:
+    """All of these players, each with this balance in major units."""
+    body = {"players": [{"user_id": each, "currency": CURRENCY, "balance": opening} for each in players]}
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    return AdminCall(post("/v1/imports", json.dumps(body).encode(), headers))
 
 
 class WalletOnPostgres(Wallet):

@@ -143,6 +143,14 @@ async def test_lookup_of_what_is_not_there(store, book):
     assert (found.record, dict(found.bets)) == (record(deposit), {})
 
 
+async def test_wallets_of_those_players_that_there_are(store, book, other):
+    """As `wallet` tells each"""
+    await store.commit([book.take(), other.take()])
+    found = await store.wallets([book.user, "nobody", other.user, book.user])
+    assert found == {book.user: book.wallets[book.user], other.user: other.wallets[other.user]}
+    assert await store.wallets([]) == {}
+
+
 async def test_find_events_with_the_heads_of_the_same_snapshot(store, book, other):
     """Committed ones by digest, unknown ones absent"""
     await store.commit([book.take(), other.take()])

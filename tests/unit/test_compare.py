@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 import fakeredis
@@ -10,6 +11,7 @@ import pytest
 from seamless_wallet.engine import keys
 from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.records import ShardHead
+from seamless_wallet.wallet import redis_comparison
 from seamless_wallet.wallet.redis_comparison import Comparison
 
 UUID = "uuid-1"
@@ -19,7 +21,7 @@ class Ledger:
     """The two reads that a comparison makes. `heads` follow one another; the last one stays."""
 
     def __init__(self) -> None:
-        self.wallets: dict[str, Wallet] = {}
+        self.players: dict[str, Wallet] = {}
         self.seqs = [5]
         self.epoch = 3
 
@@ -27,8 +29,8 @@ class Ledger:
         seq = self.seqs.pop(0) if len(self.seqs) > 1 else self.seqs[0]
         return [ShardHead(self.epoch, seq, "", "")]
 
-    async def wallet(self, user_id: str) -> Wallet | None:
-        return self.wallets.get(user_id)
+    async def wallets(self, user_ids: Collection[str]) -> dict[str, Wallet]:
+        return {user_id: self.players[user_id] for user_id in user_ids if user_id in self.players}
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ async def redis():
 def ledger():
     """One shard in epoch 3, with 5 entries, and ann."""
     ledger = Ledger()
-    ledger.wallets["ann:1"] = Wallet("ann:1", "KRW", "active", 2, 4, 1000, 0)
+    ledger.players["ann:1"] = Wallet("ann:1", "KRW", "active", 2, 4, 1000, 0)
     return ledger
 
 
@@ -81,7 +83,7 @@ class TestAComparison:
         assert (await compared(ledger, redis))[1] == [text]
 
     async def test_a_wallet_that_the_ledger_never_had_is_found(self, ledger, redis):
-        del ledger.wallets["ann:1"]
+        del ledger.players["ann:1"]
         await load(redis)
         assert (await compared(ledger, redis))[1] == ["is in Redis, and the ledger has no such player"]
 
@@ -101,30 +103,52 @@ class TestAComparison:
         await load(redis, version=1, seq=3, balance=900)
         looks = 0
 
-        async def wallet(user_id: str) -> Wallet | None:
+        async def wallets(user_ids: Collection[str]) -> dict[str, Wallet]:
             nonlocal looks
             looks += 1
             if looks == 1:
                 await load(redis)
-            return ledger.wallets.get(user_id)
+            return ledger.players
 
-        ledger.wallet = wallet
+        ledger.wallets = wallets
         comparison, found = await compared(ledger, redis)
         assert (found, comparison.compared, looks) == ([], 1, 2)
 
     async def test_a_wallet_that_never_stands_still_is_counted_and_no_difference(self, ledger, redis):
         looks = 0
 
-        async def wallet(user_id: str) -> Wallet | None:
+        async def wallets(user_ids: Collection[str]) -> dict[str, Wallet]:
             nonlocal looks
             looks += 1
             await load(redis, version=looks + 100)
-            return msgspec.structs.replace(ledger.wallets[user_id], balance=1)
+            return {"ann:1": msgspec.structs.replace(ledger.players["ann:1"], balance=1)}
 
         await load(redis)
-        ledger.wallet = wallet
+        ledger.wallets = wallets
         comparison, found = await compared(ledger, redis)
         assert (found, comparison.busy) == ([], 1)
+
+    async def test_a_wallet_whose_epoch_ends_during_the_look_is_left_out(self, ledger, redis):
+        """Nobody changes its key any more, and SQL goes on"""
+        await load(redis)
+
+        async def wallets(user_ids: Collection[str]) -> dict[str, Wallet]:
+            ledger.epoch = 4
+            return {"ann:1": msgspec.structs.replace(ledger.players["ann:1"], balance=900, version=3, seq=6)}
+
+        ledger.wallets = wallets
+        comparison, found = await compared(ledger, redis)
+        assert (found, comparison.compared) == ([], 0)
+
+    async def test_more_wallets_than_are_looked_at_together(self, ledger, redis, monkeypatch):
+        """Each is compared once, and the one that differs is found"""
+        monkeypatch.setattr(redis_comparison, "BATCH", 7)
+        for nth in range(50):
+            fields = {"version": 2, "seq": 4, "balance": nth, "debt": 0, "currency": "KRW", "status": "active"}
+            await redis.hset(keys.wallet(0, 3, f"bob-{nth}"), mapping=fields)
+            ledger.players[f"bob-{nth}"] = Wallet(f"bob-{nth}", "KRW", "active", 2, 4, nth if nth != 33 else 0, 0)
+        comparison, found = await compared(ledger, redis)
+        assert (found, comparison.compared) == (["balance: Redis 33, ledger 0"], 50)
 
     async def test_older_epochs_and_scratch_keys_do_not_count(self, ledger, redis):
         await load(redis, epoch=2, balance=7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Collection
 from typing import Any
 
 import fakeredis
@@ -28,8 +29,8 @@ class Ledger:
     async def heads(self) -> list[ShardHead]:
         return [ShardHead(self.epoch, seq, "", "") for seq in self.seqs]
 
-    async def wallet(self, user_id: str) -> Wallet | None:
-        return Wallet(user_id, "KRW", "active", 2, 4, 1000, 0)
+    async def wallets(self, user_ids: Collection[str]) -> dict[str, Wallet]:
+        return {user_id: Wallet(user_id, "KRW", "active", 2, 4, 1000, 0) for user_id in user_ids}
 
 
 @pytest.fixture

@@ -32,11 +32,21 @@ class Connection(Protocol):
         """Close at once, without waiting for replies. Raises nothing."""
 
 
-class RedisReader(Protocol):
-    """The reads of a client that takes one command at a time and decodes replies."""
+class RedisReads(Protocol):
+    """Reads that are gathered, and leave together."""
 
-    def hmget(self, name: str, keys: list[str], /) -> Awaitable[Sequence[Any]]:
-        """These fields of a hash; None for one that is not there. Raises RedisError."""
+    def hmget(self, name: str, keys: list[str], /) -> object:
+        """Gather one: these fields of a hash; None for one that is not there."""
+
+    def execute(self) -> Awaitable[Sequence[Any]]:
+        """All replies, in order. Raises RedisError."""
+
+
+class RedisReader(Protocol):
+    """The reads of a client that decodes replies."""
+
+    def pipeline(self, *, transaction: bool) -> RedisReads:
+        """Begin to gather reads."""
 
     def scan_iter(self, *, match: str, count: int) -> AsyncIterator[str]:
         """Names of keys, in no order, one perhaps twice. Raises RedisError."""

@@ -75,6 +75,9 @@ class LedgerReader(Protocol):
     async def wallet(self, user_id: str) -> Wallet | None:
         """The committed state of a player."""
 
+    async def wallets(self, user_ids: Collection[str]) -> Mapping[str, Wallet]:
+        """The committed states of those of these players that there are, by user_id."""
+
     async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
         """A player's entries, newest first, those older than `before_seq` if given."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.ports import RedisReader
+from seamless_wallet.ledger.fold import Wallet
 from seamless_wallet.ledger.ports import LedgerReader
 from seamless_wallet.ledger.records import ShardHead
 
@@ -27,11 +28,22 @@ WAIT_AGAIN_S: Final = 0.2
 POLL_S: Final = 0.05
 SCAN_COUNT: Final = 1000
 
+BATCH: Final = 500
+"""Wallets that are compared together: as many as a few milliseconds suffice for."""
+
 WALLET_PATTERN: Final = "{*}:w:*"
 _WALLET: Final = re.compile(r"\{([0-9]+)\}:w:([0-9]+):(.*)", re.DOTALL)
-_FIELDS: Final = ("version", "seq", "balance", "debt", "currency", "status")
+_FIELDS: Final = ["version", "seq", "balance", "debt", "currency", "status"]
 
 Seen = tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """Where a wallet is in Redis."""
+
+    shard: int
+    epoch: int
+    user_id: str
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -58,6 +70,7 @@ class Comparison:
         self._ledger_uuid = ledger_uuid
         self._redis = redis
         self._wait_s = wait_s
+        self._heads: Sequence[ShardHead] = ()
         self._stuck: set[int] = set()  # shards whose entries did not come: not waited for again
         self._missing: dict[int, int] = {}
 
@@ -78,17 +91,22 @@ class Comparison:
                 epochs[shard] = head.epoch
             else:
                 self.idle_shards += 1
+        batch: set[Place] = set()
         async for key in self._redis.scan_iter(match=WALLET_PATTERN, count=SCAN_COUNT):
             parts = _WALLET.fullmatch(key)
             if parts is None or epochs.get(int(parts[1])) != int(parts[2]):
                 continue
-            difference = await self._wallet_differs(int(parts[1]), int(parts[2]), parts[3])
-            if difference is not None:
-                yield difference
+            batch.add(Place(int(parts[1]), int(parts[2]), parts[3]))
+            if len(batch) >= BATCH:
+                for difference in await self._wallets_differ([*batch]):
+                    yield difference
+                batch.clear()
+        for difference in await self._wallets_differ([*batch]):
+            yield difference
 
     async def _head_differs(self, shard: int, head: ShardHead) -> Difference | bool:
         """Whether Redis has this shard in the ledger's epoch, or what is wrong with it."""
-        epoch, uuid = await self._fields(keys.head(shard), ("epoch", "ledger"))
+        ((epoch, uuid),) = await self._fields([keys.head(shard)], ["epoch", "ledger"])
         if epoch is None:
             return False
         if uuid not in {None, self._ledger_uuid}:
@@ -99,46 +117,64 @@ class Comparison:
             return Difference(shard, "", f"Redis is in epoch {epoch}, and the ledger only in {head.epoch}")
         return int(epoch) == head.epoch
 
-    async def _wallet_differs(self, shard: int, epoch: int, user_id: str) -> Difference | None:
-        """None if Redis agrees, has no such wallet any more, or changed it during every look."""
+    async def _wallets_differ(self, places: Sequence[Place]) -> list[Difference]:
+        """What is wrong with these. A wallet that Redis does not have any more, or changes at every look, is not."""
+        loop = asyncio.get_running_loop()
+        found: list[Difference] = []
+        give_up_s = loop.time() + self._wait_s
+        while places and loop.time() < give_up_s:
+            before = await self._in_redis(places)
+            self._heads = await self._ledger.heads()
+            committed: list[Place] = []
+            for place, seen in before.items():
+                is_committed = await self._is_committed(place, int(seen[1]))
+                if is_committed:
+                    committed.append(place)
+                elif is_committed is False:
+                    text = f"Redis shows entry {seen[1]}, which the ledger did not get within {self._wait_s:g} s"
+                    found.append(Difference(place.shard, place.user_id, text))
+            in_sql = await self._ledger.wallets([place.user_id for place in committed])
+            after = await self._in_redis(committed)
+            self._heads = await self._ledger.heads()
+            places = []
+            for place in committed:
+                ours = before[place]
+                if self._heads[place.shard].epoch != place.epoch:
+                    continue  # SQL may be ahead of a key that nobody changes any more
+                if after.get(place) != ours:
+                    places.append(place)
+                    continue
+                self.compared += 1
+                theirs = _seen(in_sql.get(place.user_id))
+                if theirs != ours:
+                    found.append(Difference(place.shard, place.user_id, _explain(ours, theirs)))
+            if places:
+                await asyncio.sleep(POLL_S)
+        self.busy += len(places)
+        return found
+
+    async def _is_committed(self, place: Place, seq: int) -> bool | None:
+        """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile, or nobody commits."""
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self._wait_s
-        while loop.time() < give_up_s:
-            before = await self._wallet_in_redis(shard, epoch, user_id)
-            if before is None:
-                return None
-            committed = await self._is_committed(shard, epoch, int(before[1]), give_up_s)
-            if committed is None:
-                return None
-            if not committed:
-                text = f"Redis shows entry {before[1]}, which the ledger did not get within {self._wait_s:g} s"
-                return Difference(shard, user_id, text)
-            in_sql = await self._wallet_in_sql(user_id)
-            if await self._wallet_in_redis(shard, epoch, user_id) == before:
-                self.compared += 1
-                return None if in_sql == before else Difference(shard, user_id, _explain(before, in_sql))
-            await asyncio.sleep(POLL_S)
-        self.busy += 1
-        return None
-
-    async def _is_committed(self, shard: int, epoch: int, seq: int, give_up_s: float) -> bool | None:
-        """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile, or nobody commits."""
         while True:
-            head = (await self._ledger.heads())[shard]
-            if head.epoch != epoch:
+            head = self._heads[place.shard]
+            if head.epoch != place.epoch:
                 return None
             if head.seq >= seq:
                 return True
-            if shard in self._stuck or asyncio.get_running_loop().time() > give_up_s:
-                self._stuck.add(shard)
-                return await self._awaits_commit(shard, epoch)
+            if place.shard in self._stuck or loop.time() > give_up_s:
+                self._stuck.add(place.shard)
+                return await self._awaits_commit(place)
             await asyncio.sleep(POLL_S)
+            self._heads = await self._ledger.heads()
 
-    async def _awaits_commit(self, shard: int, epoch: int) -> bool | None:
+    async def _awaits_commit(self, place: Place) -> bool | None:
         """None if what SQL lacks is still to come; False if Redis knows it to be committed."""
-        in_redis, last, watermark = await self._fields(keys.head(shard), ("epoch", "seq", "committed"))
+        shard = place.shard
+        ((in_redis, last, watermark),) = await self._fields([keys.head(shard)], ["epoch", "seq", "committed"])
         head = (await self._ledger.heads())[shard]
-        if in_redis is None or not int(in_redis) == epoch == head.epoch:
+        if in_redis is None or not int(in_redis) == place.epoch == head.epoch:
             return None
         if head.seq < int(watermark):
             return False
@@ -146,16 +182,22 @@ class Comparison:
         self._wait_s = min(self._wait_s, WAIT_AGAIN_S)
         return None
 
-    async def _wallet_in_redis(self, shard: int, epoch: int, user_id: str) -> Seen | None:
-        values = await self._fields(keys.wallet(shard, epoch, user_id), _FIELDS)
-        return None if values[0] is None else tuple(str(value) for value in values)
+    async def _in_redis(self, places: Sequence[Place]) -> dict[Place, Seen]:
+        """Those of these wallets that Redis has."""
+        values = await self._fields([keys.wallet(*place) for place in places], _FIELDS)
+        return {place: tuple(map(str, each)) for place, each in zip(places, values, strict=True) if each[0] is not None}
 
-    async def _wallet_in_sql(self, user_id: str) -> Seen | None:
-        wallet = await self._ledger.wallet(user_id)
-        return None if wallet is None else tuple(str(getattr(wallet, name)) for name in _FIELDS)
+    async def _fields(self, names: Sequence[str], fields: list[str]) -> Sequence[Sequence[Any]]:
+        """These fields of each of these hashes."""
+        reads = self._redis.pipeline(transaction=False)
+        for name in names:
+            reads.hmget(name, fields)
+        return await reads.execute()
 
-    async def _fields(self, key: str, names: Sequence[str]) -> list[Any]:
-        return list(await self._redis.hmget(key, list(names)))
+
+def _seen(wallet: Wallet | None) -> Seen | None:
+    """What Redis would show."""
+    return None if wallet is None else tuple(str(getattr(wallet, name)) for name in _FIELDS)
 
 
 def _explain(in_redis: Seen, in_sql: Seen | None) -> str:

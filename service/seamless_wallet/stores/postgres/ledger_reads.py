@@ -57,6 +57,10 @@ class LedgerReads:
         """The committed state of a player."""
         return await self._connections.read(reads.wallet, self.shards, user_id)
 
+    async def wallets(self, user_ids: Collection[str]) -> Mapping[str, Wallet]:
+        """The committed states of those of these players that there are, by user_id."""
+        return await self._connections.read(reads.wallets, self.shards, user_ids)
+
     async def entries(self, user_id: str, before_seq: int | None, limit: int) -> Sequence[Entry]:
         """A player's entries, newest first, those older than `before_seq` if given."""
         return await self._connections.read_snapshot(reads.entries, self.shards, user_id, before_seq, limit)

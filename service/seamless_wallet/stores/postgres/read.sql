@@ -39,6 +39,11 @@ SELECT epoch, seq FROM ledger.shard WHERE shard = $1;
 -- A player's wallet.
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet WHERE user_id = $1;
 
+-- name: wallets
+-- The wallets of some players.
+SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM ledger.wallet
+WHERE user_id = ANY ($1::text[]);
+
 -- name: lookups
 -- Events, each by number, shard, user_id and digest, with their wallets, and the bets asked for, each by the number of
 -- its event, digest and bet_index. One row an event, and one more for each bet that is there.

@@ -46,6 +46,12 @@ async def wallet(connection: Connection, shards: int, user_id: str) -> Wallet | 
     return found.wallet if found else None
 
 
+async def wallets(connection: Connection, shards: int, user_ids: Collection[str]) -> Mapping[str, Wallet]:
+    """The committed states of those of these players that there are, by user_id."""
+    found = [wallet_of(row, shards).wallet for row in await connection.fetch(READ_SQL["wallets"], list(user_ids))]
+    return {each.user_id: each for each in found}
+
+
 async def load(connection: Connection, shards: int, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
     """A wallet, its open bets, and at least all that happened since `since_ms` (of received_ms), if that is bounded."""
     epoch, seq = await connection.fetchrow(READ_SQL["head"], shard)

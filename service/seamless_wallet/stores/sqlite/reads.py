@@ -37,6 +37,12 @@ def wallet(connection: sqlite3.Connection, user_id: str) -> Wallet | None:
     return found.wallet if found else None
 
 
+def wallets(connection: sqlite3.Connection, user_ids: Collection[str]) -> Mapping[str, Wallet]:
+    """The committed states of those of these players that there are, by user_id."""
+    found = (read_wallet(connection, user_id) for user_id in user_ids)
+    return {each.wallet.user_id: each.wallet for each in found if each}
+
+
 def read_bet(connection: sqlite3.Connection, key: BetIdentity) -> Bet | None:
     """A bet's state after its newest entry; None if it was never seen."""
     row = connection.execute(READ_SQL["bet"], key).fetchone()

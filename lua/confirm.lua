@@ -1,33 +1,48 @@
--- confirm: what SQL has committed. Raises the watermark, trims the stream behind it to a bounded tail, and advances
--- the idempotency period when it is over (here and nowhere else; one period at a time, so that none is skipped), by the
--- time of this server.
--- Then it tells the workers: here, so that a writer that has lost the shard tells nobody anything, however late it is.
+-- confirm: what SQL has committed of some shards. For each it raises the watermark, trims the stream behind it to a
+-- bounded tail, and advances the idempotency period when it is over (here and nowhere else; one period at a time, so that
+-- none is skipped), by the time of this server.
+-- Then it tells the workers, in one message with a line for each shard: here, so that a writer that has lost a shard
+-- tells nobody anything of it, however late it is.
 --
--- KEYS     head stream
--- ARGV     epoch seq tail window_ms nonce channel tokens
--- RETURNS  OK seq | FENCED epoch nonce
+-- KEYS     head stream, of each item
+-- ARGV     tail window_ms nonce channel
+-- ITEMS    shard epoch seq tokens
+-- RETURNS  OK seq | FENCED epoch nonce, of each item
 -- WRITES   head stream
 -- EXAMPLE  seq 12 of epoch 3, tail 1000 → OK 12, head committed = 12
-local head_key, stream_key = unpack(KEYS)
-local epoch, seq, tail, window_ms, nonce, channel, tokens = unpack(ARGV, 1, 7)
+local tail, window_ms, nonce, channel = unpack(ARGV, 1, 4)
 
 -- @include numbers
 -- @include now
-local head = redis.call('HMGET', head_key, 'epoch', 'seq', 'committed', 'period', 'period_at', 'nonce')
-if head[1] ~= epoch or head[6] ~= nonce then
-  return {'FENCED', head[1] or '', head[6] or ''}
+local kept, window = integer(tail), integer(window_ms)
+local heads, replies, told = {}, {}, ''
+for item = 1, #KEYS / 2 do
+  integer(ARGV[4 * item + 3])
+  heads[item] = redis.call('HMGET', KEYS[2 * item - 1], 'epoch', 'seq', 'committed', 'period', 'period_at', 'nonce')
 end
-local committed, kept, window = integer(seq), integer(tail), integer(window_ms)
--- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
-redis.call('XTRIM', stream_key, 'MINID', epoch .. '-' .. text_of(math.max(0, committed - kept)))
-if committed > integer(head[3]) then
-  redis.call('HSET', head_key, 'committed', text_of(committed))
+for item, head in ipairs(heads) do
+  local head_key, stream_key = KEYS[2 * item - 1], KEYS[2 * item]
+  local shard, epoch, seq, tokens = unpack(ARGV, 4 * item + 1, 4 * item + 4)
+  if head[1] ~= epoch or head[6] ~= nonce then
+    replies[item] = {'FENCED', head[1] or '', head[6] or ''}
+  else
+    local committed = integer(seq)
+    -- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
+    redis.call('XTRIM', stream_key, 'MINID', epoch .. '-' .. text_of(math.max(0, committed - kept)))
+    if committed > integer(head[3]) then
+      redis.call('HSET', head_key, 'committed', text_of(committed))
+    end
+    local period_at = integer(head[5])
+    if now >= period_at + window then
+      redis.call('HSET', head_key, 'period', text_of(integer(head[4]) + 1), 'period_at', text_of(now))
+    elseif now < period_at then -- the clock was set back: count from here
+      redis.call('HSET', head_key, 'period_at', text_of(now))
+    end
+    told = told .. '\n' .. shard .. ' ' .. epoch .. ' ' .. seq .. ' ' .. tokens
+    replies[item] = {'OK', head[2]}
+  end
 end
-local period_at = integer(head[5])
-if now >= period_at + window then
-  redis.call('HSET', head_key, 'period', text_of(integer(head[4]) + 1), 'period_at', text_of(now))
-elseif now < period_at then -- the clock was set back: count from here
-  redis.call('HSET', head_key, 'period_at', text_of(now))
+if told ~= '' then
+  redis.call('PUBLISH', channel, nonce .. told)
 end
-redis.call('PUBLISH', channel, nonce .. ' ' .. epoch .. ' ' .. seq .. ' ' .. tokens)
-return {'OK', head[2]}
+return replies

@@ -15,7 +15,7 @@ import pytest
 
 from seamless_wallet.commands import Code
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs
+from seamless_wallet.engine.arguments import ConfirmArgs, ConfirmItem
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.observability import metrics
 from seamless_wallet.processes.event_loop import first_error
@@ -23,6 +23,7 @@ from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.recovery import ForeignWriter
 from seamless_wallet.stores.ledger import Ledger
 from seamless_wallet.stores.sqlite import SqliteLedger
+from seamless_wallet.writer import head_owners, read_stage
 from seamless_wallet.writer.head_owners import FOREIGN_MAX
 from tests.chosen_ledger import in_a_file
 from tests.integration.waiting import WAIT_S, until
@@ -151,9 +152,9 @@ async def test_a_frozen_writer_that_wakes_up_confirms_nothing():
         names = (keys.head(0), keys.stream(0, head.epoch))
         async with w.redis.pubsub() as heard:
             await heard.subscribe("late")
-            args = ConfirmArgs(head.epoch, head.seq, tail, 3_600_000, old, "late", "some.1")
+            args = (*ConfirmArgs(tail, 3_600_000, old, "late"), *ConfirmItem(0, head.epoch, head.seq, "some.1"))
             reply = await w.redis.execute_command(*load_scripts()["confirm"].command(names, args))
-            assert reply == [b"FENCED", str(head.epoch).encode(), head.nonce.encode()]
+            assert reply == [[b"FENCED", str(head.epoch).encode(), head.nonce.encode()]]
             await w.redis.publish("late", "end")
             messages = [await heard.get_message(timeout=5) for _ in range(2)]
         assert [message["data"] for message in messages] == [1, b"end"]
@@ -200,9 +201,13 @@ async def opened(w: World, epoch: int) -> bool:
 
 
 @in_a_file
-async def test_a_restored_ledger_reads_on_although_the_heads_are_of_a_later_writer():
-    """It does not name that writer. What was acknowledged is read from the streams first; then come new epochs."""
-    async with world(shards=1) as w:
+async def test_a_restored_ledger_reads_on_although_the_heads_are_of_a_later_writer(monkeypatch):
+    """It does not name that writer. What was acknowledged is read from the streams first, however long that takes; then
+    come new epochs.
+    """
+    monkeypatch.setattr(head_owners, "FIRST_BEAT_WAIT_S", 0.0)
+    monkeypatch.setattr(read_stage, "PER_STREAM_MIN", 1)
+    async with world(shards=1, batch_max=1) as w:
         user = await w.player("p", 1000)
         await w.quiet()
         copy = copy_ledger(w)
@@ -286,13 +291,13 @@ async def test_a_message_of_an_unknown_writer_costs_one_read_of_sql_and_confirms
         waiting = asyncio.create_task(w.apply(w.bet(user, "g", 10)))
         await until(lambda: wallet._confirmations._attempts, "executed")
         reads = counted_reads(w)
-        channel, disbelieved = keys.committed_channel(w.ledger.uuid, 0), metrics.MESSAGES_DISBELIEVED.labels().value
+        channel, disbelieved = keys.committed_channel(w.ledger.uuid), metrics.MESSAGES_DISBELIEVED.labels().value
         (token,) = wallet._confirmations._attempts
         heard_s = list(wallet._writer._heard_s)
         for _ in range(200):
-            await w.redis.publish(channel, f"{'0' * 32} 1 99 {token}")
+            await w.redis.publish(channel, f"{'0' * 32}\n0 1 99 {token}")
         for number in range(200):
-            await w.redis.publish(channel, f"{number:032x} 1 99 {token}")
+            await w.redis.publish(channel, f"{number:032x}\n0 1 99 {token}")
         assert (await waiting).code is Code.R1
         await until(lambda: metrics.MESSAGES_DISBELIEVED.labels().value == disbelieved + 400, "all heard")
         assert len(reads) <= 10

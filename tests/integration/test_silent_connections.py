@@ -55,7 +55,7 @@ async def test_a_subscription_that_goes_silent_is_made_anew():
 
 async def heard(w: World, worker: int) -> bool:
     """Whether the worker's subscription is there, as Redis sees it."""
-    ((_, listeners),) = await w.redis.pubsub_numsub(keys.committed_channel(w.ledger.uuid, 0))
+    ((_, listeners),) = await w.redis.pubsub_numsub(keys.committed_channel(w.ledger.uuid))
     assert listeners <= len(w.workers) + 1  # Redis does not know that the silent one is over
     subscription = w.workers[worker].wallet._confirmations.messages.subscription
     return subscription._heard and listeners >= len(w.workers)

@@ -148,7 +148,7 @@ MUTANTS = {
     ),
     "a head that was set back is taken over": Mutant(
         OWNERS,
-        "        elif shard in self._taken:\n",
+        "        elif shard in self._shard_states.taken:\n",
         "        elif False:\n",
         FOREIGN + "a_head_that_names_a_writer_before_was_set_back",
     ),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import redis
 
 from seamless_wallet.commands import BACK_OFFICE, BET_KINDS, Command, Item, Kind, Policy
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs, GateArgs, TakeOverArgs
+from seamless_wallet.engine.arguments import ConfirmArgs, ConfirmItem, GateArgs, TakeOverArgs
 from seamless_wallet.engine.scripts import Argument, Script, load_scripts
 from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
@@ -26,7 +26,7 @@ HOUR = 3_600_000
 SHARD = 3
 NONCE = "a1"
 LEDGER = "00000000-0000-4000-8000-000000000001"
-CHANNEL = keys.committed_channel(LEDGER, SHARD)
+CHANNEL = keys.committed_channel(LEDGER)
 MAX = 2**53 - 1
 
 
@@ -80,9 +80,12 @@ class Shard:
         except redis.ResponseError:
             assert changed(before, self.dump()) == set(), f"{name} failed half-way"
             raise
-        run = Run([word.decode() for word in raw], before, self.dump())
-        _keep_contract(script, run.reply)
-        meaning = dict(zip(names, script.contract.keys, strict=True))
+        replies = [[word.decode() for word in reply] for reply in (raw if script.contract.for_each else [raw])]
+        for reply in replies:
+            _keep_contract(script, reply)
+        assert len(names) == len(replies) * len(script.contract.keys)
+        run = Run(replies[0], before, self.dump())
+        meaning = dict(zip(names, cycle(script.contract.keys), strict=False))
         written = {meaning.get(key, key) for key in changed(before, run.after)}
         assert written <= set(script.contract.writes), f"{name} writes more than its header says"
         self.written.setdefault(name, set()).update(written)
@@ -98,8 +101,8 @@ class Shard:
     def confirm(self, seq: int, tail: int = 1_000, *tokens: str, nonce: str = NONCE) -> Run:
         """What the writer says after a commit."""
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        args = ConfirmArgs(self.epoch, seq, tail, self.window_ms, nonce, CHANNEL, " ".join(tokens))
-        run = self.run("confirm", names, args)
+        args = ConfirmArgs(tail, self.window_ms, nonce, CHANNEL)
+        run = self.run("confirm", names, (*args, *ConfirmItem(SHARD, self.epoch, seq, " ".join(tokens))))
         if run.reply[0] == "OK":
             self.period = int(run.after[keys.head(SHARD)].value["period"])
         return run
@@ -113,8 +116,8 @@ class Shard:
         before = self.period
         seq = int(self.client.hget(keys.head(SHARD), "committed") or 0)
         names = (keys.head(SHARD), keys.stream(SHARD, self.epoch))
-        args = ConfirmArgs(self.epoch, seq, 1_000_000, 0, NONCE, CHANNEL, "")
-        run = self.run("confirm", names, args)
+        args = ConfirmArgs(1_000_000, 0, NONCE, CHANNEL)
+        run = self.run("confirm", names, (*args, *ConfirmItem(SHARD, self.epoch, seq, "")))
         self.period = int(run.after[keys.head(SHARD)].value["period"])
         assert self.period == before + 1
 

@@ -49,7 +49,7 @@ BINDINGS = {
     "expire_round": Binding(("head", "round"), (arguments.ExpireRoundArgs,)),
     "gate": Binding(("head", "stream"), (arguments.GateArgs,)),
     "take_over": Binding(("head",), (arguments.TakeOverArgs,)),
-    "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,)),
+    "confirm": Binding(("head", "stream"), (arguments.ConfirmArgs,), arguments.ConfirmItem),
 }
 PAIRS = {"install": ("field", "value"), "install_events": ("digest", "record"), "install_round": ("bet_index", "bet")}
 """Items that are pairs of strings, without a NamedTuple."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 import redis
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import GateArgs, TakeOverArgs
+from seamless_wallet.engine.arguments import ConfirmArgs, ConfirmItem, GateArgs, TakeOverArgs
+from seamless_wallet.engine.scripts import Argument, load_scripts
 from tests.lua.driver import CHANNEL, HOUR, LEDGER, NONCE, NOW, PERIOD_SLACK_MS, SHARD, Player, coarse
-from tests.lua.state import Kept, assert_same
+from tests.lua.state import Kept, assert_same, changed
 
 HEAD = keys.head(SHARD)
 
@@ -142,15 +145,15 @@ def test_each_entry_names_the_one_before_it(player):
 
 
 def test_confirm_tells_what_is_committed(player):
-    """One message with nonce, epoch, seq and tokens, on the channel of the shard; a fenced writer tells nothing."""
+    """One message with nonce, shard, epoch, seq and tokens; a fenced writer tells nothing."""
     with player.shard.client.pubsub() as heard:
         heard.subscribe(CHANNEL)
         assert heard.get_message(timeout=5)["type"] == "subscribe"
         player.shard.confirm(1, 1_000, "w.1", "w.2", nonce="b2")
         player.shard.confirm(2, 1_000, "w.1", "w.2")
-        assert heard.get_message(timeout=5)["data"] == f"{NONCE} 1 2 w.1 w.2".encode()
+        assert heard.get_message(timeout=5)["data"] == f"{NONCE}\n{SHARD} 1 2 w.1 w.2".encode()
         player.shard.confirm(2)
-        assert heard.get_message(timeout=5)["data"] == f"{NONCE} 1 2 ".encode()
+        assert heard.get_message(timeout=5)["data"] == f"{NONCE}\n{SHARD} 1 2 ".encode()
 
 
 def test_confirm_raises_the_watermark(player):
@@ -195,13 +198,38 @@ def test_confirm_without_a_head(vacant):
     assert vacant.confirm(3).reply == ["FENCED", "", ""]
 
 
-@pytest.mark.parametrize("position", [1, 2, 3])
+def test_confirm_of_several_shards(shard):
+    """Each by itself, in one message: of one that is another's, or of another epoch, nothing is told or changed."""
+    others = {number: (keys.head(number), keys.stream(number, 1)) for number in (4, 5, 6)}
+    for head, stream in others.values():
+        shard.client.execute_command(
+            *load_scripts()["gate"].command((head, stream), GateArgs(1, 7, LEDGER, NONCE, "", "gate.1"))
+        )
+    shard.client.hset(keys.head(5), "nonce", "b2")
+    items = [ConfirmItem(number, 2 if number == 6 else 1, 9, f"w.{number}") for number in (SHARD, *others)]
+    names = (HEAD, keys.stream(SHARD, 1), *chain.from_iterable(others.values()))
+    args: list[Argument] = [*ConfirmArgs(0, HOUR, NONCE, CHANNEL)]
+    for item in items:
+        args += item
+    before = shard.dump()
+    with shard.client.pubsub() as heard:
+        heard.subscribe(CHANNEL)
+        assert heard.get_message(timeout=5)["type"] == "subscribe"
+        replies = shard.client.execute_command(*load_scripts()["confirm"].command(names, args))
+        assert heard.get_message(timeout=5)["data"] == f"{NONCE}\n{SHARD} 1 9 w.{SHARD}\n4 1 9 w.4".encode()
+    assert replies == [[b"OK", b"0"], [b"OK", b"7"], [b"FENCED", b"1", b"b2"], [b"FENCED", b"1", NONCE.encode()]]
+    assert changed(before, shard.dump()) == {HEAD, keys.stream(SHARD, 1), *others[4]}
+    watermarks = [shard.client.hget(keys.head(number), "committed") for number in (SHARD, *others)]
+    assert watermarks == [b"9", b"9", b"7", b"7"]
+
+
+@pytest.mark.parametrize("position", [0, 1, 6, 10])
 def test_confirm_bad_numbers(player, position):
-    """An error, nothing changed."""
-    args: list[int | str] = [1, 3, 0, HOUR]
+    """An error, nothing changed: neither of this shard nor of one before it."""
+    args = [0, HOUR, NONCE, CHANNEL, *(SHARD, 1, 3, ""), *(SHARD, 1, 3, "")]
     args[position] = "1e3"
     with pytest.raises(redis.ResponseError, match="not an integer"):
-        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1)), (*args, NONCE, CHANNEL, ""))
+        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1)) * 2, args)
 
 
 def test_period_advances_after_one_window(shard):

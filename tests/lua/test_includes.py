@@ -19,7 +19,7 @@ KEYWORDS = {
     *("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in"),
     *("local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"),
 }
-GIVEN_BY_REDIS = {"ARGV", "KEYS", "error", "math", "redis", "string", "tonumber", "unpack"}
+GIVEN_BY_REDIS = {"ARGV", "KEYS", "error", "ipairs", "math", "redis", "string", "tonumber", "unpack"}
 
 _STRING = re.compile(r"'[^'\n]*'")
 _COMMENT = re.compile(r"--[^\n]*")
@@ -123,17 +123,26 @@ def test_an_include_finds_what_it_needs(name):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_names_its_keys_and_arguments_first(name):
-    """The first lines after the header, in its words and order: `head` of KEYS is `head_key`."""
+    """The first lines after the header, in its words and order: `head` of KEYS is `head_key`.
+
+    One that is called for several items names arguments first, and keys and items where it comes to each.
+    """
     script = read_scripts(LUA)[name]
     lines = [line for line in part(name).text.split("\n") if not line.startswith("--")]
     first = re.sub(r"\s+", " ", " ".join(lines[:4]))
     keys = ", ".join(f"{key}_key" for key in script.contract.keys)
     count = len(script.contract.argv)
     arguments = ", ".join(script.contract.argv)
-    assert first.startswith(f"local {keys} = unpack(KEYS) local {arguments} = unpack(ARGV, 1, {count})")
+    if not script.contract.for_each:
+        assert first.startswith(f"local {keys} = unpack(KEYS) local {arguments} = unpack(ARGV, 1, {count})")
+        return
+    items, each = ", ".join(script.contract.items), len(script.contract.items)
+    assert first.startswith(f"local {arguments} = unpack(ARGV, 1, {count})")
+    assert f"  local {keys} = KEYS[2 * item - 1], KEYS[2 * item]" in lines
+    assert f"  local {items} = unpack(ARGV, {each} * item + {count - each + 1}, {each} * item + {count})" in lines
 
 
-_REPLY = re.compile(r"(?:return|local reply =) \{'([A-Z]+)'")
+_REPLY = re.compile(r"(?:return|local reply =|replies\[item\] =) \{'([A-Z]+)'")
 _VERDICTS = {"DONE", "DUP", "CONFLICT", "DECLINED", "BUSY"}
 
 

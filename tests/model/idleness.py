@@ -9,7 +9,14 @@ import time
 from typing import Any, NamedTuple
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs, EvictArgs, EvictIdleArgs, ExpireRoundArgs, SuspendArgs
+from seamless_wallet.engine.arguments import (
+    ConfirmArgs,
+    ConfirmItem,
+    EvictArgs,
+    EvictIdleArgs,
+    ExpireRoundArgs,
+    SuspendArgs,
+)
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.bets import BetState
 from seamless_wallet.ledger.entry import Entry
@@ -80,16 +87,18 @@ class Idleness:
         self._begin_loads()
 
     def _run(self, name: str, names: tuple[str, ...], args: tuple[Any, ...]) -> list[str]:
-        reply: list[bytes] = self._shard.client.execute_command(*load_scripts()[name].command(names, args))
-        return [word.decode() for word in reply]
+        script = load_scripts()[name]
+        reply: Any = self._shard.client.execute_command(*script.command(names, args))
+        return [word.decode() for word in (reply[0] if script.contract.for_each else reply)]
 
     def _names(self, user: str) -> tuple[str, str]:
         return keys.head(SHARD), keys.wallet(SHARD, self._shard.epoch, user)
 
     def _confirm(self) -> None:
         self._committed, shard = self._ledger.seq, self._shard
-        args = ConfirmArgs(shard.epoch, self._committed, 10**6, shard.window_ms, NONCE, CHANNEL, "")
-        self._run("confirm", (keys.head(SHARD), keys.stream(SHARD, shard.epoch)), args)
+        args = ConfirmArgs(10**6, shard.window_ms, NONCE, CHANNEL)
+        item = ConfirmItem(SHARD, shard.epoch, self._committed, "")
+        self._run("confirm", (keys.head(SHARD), keys.stream(SHARD, shard.epoch)), (*args, *item))
 
     def _fenced(self) -> None:
         """A writer that lost the shard, and one that does not know its epoch, let nothing go."""

@@ -147,7 +147,7 @@ async def play(seed: str, directory: Path) -> Played:
         await asyncio.gather(*(player.play() for player in players), disturb(wallet))
         await check(wallet, players)
         told = [each.text for each in wallet.redis.published if "self-test" not in each.channel]
-        tokens = [token for text in told for token in text.split(" ")[3:] if token]
+        tokens = [token for text in told for line in text.split("\n")[1:] for token in line.split(" ")[3:] if token]
         return Played(wallet.chains(), tokens, wallet.bodies, wallet.clock.monotonic_s())
 
 

@@ -321,18 +321,18 @@ async def test_a_reply_is_judged_by_the_seq_that_its_own_command_said():
     confirming = Confirming(10, 20)
     confirming.send(0, 11)
     confirming.states.record_commit([Entry(0, EPOCH, 12, "", "", b"", b"")])
-    confirming.pipeline.reply([b"OK", b"11"])
+    confirming.pipeline.reply([[b"OK", b"11"]])
     assert await confirming.stage.settle()
     assert confirming.states.epochs_due == {}
     confirming.send(0, 13)
-    confirming.pipeline.reply([b"OK", b"12"])
+    confirming.pipeline.reply([[b"OK", b"12"]])
     assert not await confirming.stage.settle()
     assert confirming.states.epochs_due == {0: EpochCause.FORK}
 
 
 async def test_a_reply_about_an_epoch_that_is_over_says_nothing():
     """Neither how far the new one has written, nor that somebody else has the head."""
-    for reply in ([b"OK", b"11"], [b"FENCED", b"8", b"ours"], NoScriptError("gone")):
+    for reply in ([[b"OK", b"11"]], [[b"FENCED", b"8", b"ours"]], NoScriptError("gone")):
         confirming = Confirming(10, 20)
         confirming.send(0, 11)
         confirming.states.record_epoch(0, ShardHead(EPOCH + 1, 11, "run", "repl", NONCE))
@@ -344,7 +344,7 @@ async def test_a_reply_about_an_epoch_that_is_over_says_nothing():
 
 @pytest.mark.parametrize(
     ("reply", "due"),
-    [([b"FENCED", b"8", b"other"], {"heads": True, "owners": True}), (NoScriptError("gone"), {"scripts": True})],
+    [([[b"FENCED", b"8", b"other"]], {"heads": True, "owners": True}), (NoScriptError("gone"), {"scripts": True})],
 )
 async def test_bad_news_comes_before_the_next_commit(reply, due):
     """It is waited for, and makes a check due."""
@@ -365,8 +365,24 @@ async def test_an_error_is_raised_before_the_next_commit_and_once(error):
     confirming.send(0, 11)
     confirming.send(1, 21)
     confirming.pipeline.reply(error)
-    confirming.pipeline.reply([b"OK", b"20"])
+    confirming.pipeline.reply([[b"OK", b"20"]])
     with pytest.raises(type(error)):
         await confirming.stage.settle()
     assert confirming.states.epochs_due == {1: EpochCause.FORK}
     assert await confirming.stage.settle()
+
+
+async def test_shards_that_were_committed_together_are_confirmed_together():
+    """By one command, and each is judged by itself; what is not due yet is left out."""
+    confirming = Confirming(10, 20, 30)
+    entries = {shard: Entry(shard, EPOCH, seq, "", "", b"", b"", f"t{seq}") for shard, seq in ((0, 11), (2, 31))}
+    confirming.states.record_commit([entries[0]])
+    confirming.states.record_commit([entries[2]])
+    confirming.stage.send({shard: Batch([entry]) for shard, entry in entries.items()})
+    ((command, _),) = confirming.pipeline.sent
+    assert command[2:7] == (4, "{0}:head", f"{{0}}:l:{EPOCH}", "{2}:head", f"{{2}}:l:{EPOCH}")
+    assert command[-8:] == (0, EPOCH, 11, "t11", 2, EPOCH, 31, "t31")
+    confirming.pipeline.reply([[b"FENCED", b"8", b"other"], [b"OK", b"30"]])
+    assert not await confirming.stage.settle()
+    assert confirming.checks_due.heads
+    assert confirming.states.epochs_due == {2: EpochCause.FORK}

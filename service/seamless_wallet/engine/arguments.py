@@ -184,15 +184,21 @@ class TakeOverArgs(NamedTuple):
 
 
 class ConfirmArgs(NamedTuple):
-    """ARGV of `confirm`; `tail` is the number of committed entries that stay in the stream.
+    """ARGV of `confirm`; `tail` is the number of committed entries that stay in each stream."""
 
-    `tokens`, separated by spaces, are those of the attempts whose entries were committed just now.
-    """
-
-    epoch: int
-    seq: int
     tail: int
     window_ms: int
     nonce: str
     channel: str
+
+
+class ConfirmItem(NamedTuple):
+    """One shard of `confirm`.
+
+    `tokens`, separated by spaces, are those of the attempts whose entries were committed just now.
+    """
+
+    shard: int
+    epoch: int
+    seq: int
     tokens: str

@@ -15,7 +15,7 @@
 All keys of one shard share its hash tag and so one Cluster slot: a script may touch any of them. A user_id is the
 last but one part at the most, and what follows it is a number: no two users share a key.
 
-Channels: `wallet:<ledger>:{s}:committed` (what SQL has committed of a shard, at least four times a second) and
+Channels: `wallet:<ledger>:committed` (what SQL has committed of each shard, at least four times a second) and
 `wallet:<ledger>:recover` (a worker asks a shard's writer to look at it again; a writer tells others what is free).
 """
 
@@ -33,12 +33,12 @@ IDLE_PATTERN: Final = "{*}:[wr]:*"
 """SCAN pattern of all wallets and rounds."""
 
 
-def committed_channel(ledger_uuid: str, tag: int | str) -> str:
-    """Where the writer tells all processes what SQL has committed of a shard.
+def committed_channel(ledger_uuid: str) -> str:
+    """Where the writers tell all processes what SQL has committed.
 
     Channels are shared by all databases of a server.
     """
-    return f"wallet:{ledger_uuid}:{{{tag}}}:committed"
+    return f"wallet:{ledger_uuid}:committed"
 
 
 def recover_channel(ledger_uuid: str) -> str:

@@ -51,7 +51,7 @@ async def check_permissions(address: RedisAddress, ledger_uuid: str, number: int
             shard = -1 - number
             for command in _commands(shard, ledger_uuid):
                 await _try(connection, command, replies=1)
-            channels = _channels(ledger_uuid, shard)
+            channels = _channels(ledger_uuid)
             await _try(connection, ("SUBSCRIBE", *channels), replies=len(channels))
             await _try(connection, ("PING",), replies=1)
         finally:
@@ -94,10 +94,10 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "SCAN", 0, "MATCH", keys.epoch_pattern(shard), "COUNT", 1
     yield "SET", heartbeat, "", "NX", "PX", 1  # changes nothing if there is a heartbeat
     yield "GET", heartbeat
-    for channel in _channels(ledger_uuid, shard):
+    for channel in _channels(ledger_uuid):
         yield "PUBLISH", channel, ""  # nobody takes it for a message
-    yield "PUBSUB", "NUMSUB", keys.committed_channel(ledger_uuid, shard)
+    yield "PUBSUB", "NUMSUB", keys.committed_channel(ledger_uuid)
 
 
-def _channels(ledger_uuid: str, shard: int) -> tuple[str, ...]:
-    return keys.recover_channel(ledger_uuid), keys.committed_channel(ledger_uuid, shard)
+def _channels(ledger_uuid: str) -> tuple[str, ...]:
+    return keys.recover_channel(ledger_uuid), keys.committed_channel(ledger_uuid)

@@ -9,12 +9,17 @@ import msgspec
 
 _HEADER_LINE: Final = re.compile(r"^-- ([A-Z]+)\s+(.*)$|^--\s{6,}(.*)$")
 
+OF_EACH: Final = ", of each item"
+"""Ends KEYS and RETURNS of a script that is called for several items at a time."""
+
 
 class Contract(msgspec.Struct, frozen=True):
     """The header of a script, parsed."""
 
     purpose: str
     keys: tuple[str, ...]
+    for_each: bool
+    """The keys are those of one item, and so is the reply: there are as many of both as items."""
     argv: tuple[str, ...]
     items: tuple[str, ...]
     writes: tuple[str, ...]
@@ -48,10 +53,14 @@ def parse_header(name: str, source: str) -> tuple[str, dict[str, str]]:
 def parse_contract(name: str, source: str) -> Contract:
     """The contract in a script's header. Raises ValueError, or KeyError for a section that must be there."""
     purpose, sections = parse_header(name, source)
+    for_each = sections["KEYS"].endswith(OF_EACH)
+    if for_each:
+        sections |= {part: sections[part].removesuffix(OF_EACH) for part in ("KEYS", "RETURNS")}
     words = {part: tuple(sections.get(part, "").split()) for part in ("KEYS", "ARGV", "ITEMS", "WRITES")}
     return Contract(
         purpose=purpose,
         keys=words["KEYS"],
+        for_each=for_each,
         argv=words["ARGV"],
         items=words["ITEMS"],
         writes=words["WRITES"],

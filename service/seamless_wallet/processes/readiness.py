@@ -128,7 +128,7 @@ class Readiness:
     async def _ask_workers(self) -> str:
         """This process listens to the writer, and so does every worker that is connected to Redis."""
         try:
-            channel = keys.committed_channel(self._ledger.uuid, 0)
+            channel = keys.committed_channel(self._ledger.uuid)
             _, listeners = await self._pipeline.execute("PUBSUB", "NUMSUB", channel)
         except RedisUnavailable:
             return "unknown"

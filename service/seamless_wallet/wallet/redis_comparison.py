@@ -28,7 +28,7 @@ WAIT_AGAIN_S: Final = 0.2
 POLL_S: Final = 0.05
 SCAN_COUNT: Final = 1000
 
-BATCH: Final = 500
+BATCH: Final = 256
 """Wallets that are compared together: as many as a few milliseconds suffice for."""
 
 WALLET_PATTERN: Final = "{*}:w:*"
@@ -38,7 +38,7 @@ _FIELDS: Final = ["version", "seq", "balance", "debt", "currency", "status"]
 Seen = tuple[str, ...]
 
 
-class Place(NamedTuple):
+class LoadedWallet(NamedTuple):
     """Where a wallet is in Redis."""
 
     shard: int
@@ -91,12 +91,12 @@ class Comparison:
                 epochs[shard] = head.epoch
             else:
                 self.idle_shards += 1
-        batch: set[Place] = set()
+        batch: set[LoadedWallet] = set()
         async for key in self._redis.scan_iter(match=WALLET_PATTERN, count=SCAN_COUNT):
             parts = _WALLET.fullmatch(key)
             if parts is None or epochs.get(int(parts[1])) != int(parts[2]):
                 continue
-            batch.add(Place(int(parts[1]), int(parts[2]), parts[3]))
+            batch.add(LoadedWallet(int(parts[1]), int(parts[2]), parts[3]))
             if len(batch) >= BATCH:
                 for difference in await self._wallets_differ([*batch]):
                     yield difference
@@ -117,7 +117,7 @@ class Comparison:
             return Difference(shard, "", f"Redis is in epoch {epoch}, and the ledger only in {head.epoch}")
         return int(epoch) == head.epoch
 
-    async def _wallets_differ(self, places: Sequence[Place]) -> list[Difference]:
+    async def _wallets_differ(self, places: Sequence[LoadedWallet]) -> list[Difference]:
         """What is wrong with these. A wallet that Redis does not have any more, or changes at every look, is not."""
         loop = asyncio.get_running_loop()
         found: list[Difference] = []
@@ -125,7 +125,7 @@ class Comparison:
         while places and loop.time() < give_up_s:
             before = await self._in_redis(places)
             self._heads = await self._ledger.heads()
-            committed: list[Place] = []
+            committed: list[LoadedWallet] = []
             for place, seen in before.items():
                 is_committed = await self._is_committed(place, int(seen[1]))
                 if is_committed:
@@ -153,7 +153,7 @@ class Comparison:
         self.busy += len(places)
         return found
 
-    async def _is_committed(self, place: Place, seq: int) -> bool | None:
+    async def _is_committed(self, place: LoadedWallet, seq: int) -> bool | None:
         """Whether SQL gets this entry in time; None if the shard's epoch moves meanwhile, or nobody commits."""
         loop = asyncio.get_running_loop()
         give_up_s = loop.time() + self._wait_s
@@ -169,7 +169,7 @@ class Comparison:
             await asyncio.sleep(POLL_S)
             self._heads = await self._ledger.heads()
 
-    async def _awaits_commit(self, place: Place) -> bool | None:
+    async def _awaits_commit(self, place: LoadedWallet) -> bool | None:
         """None if what SQL lacks is still to come; False if Redis knows it to be committed."""
         shard = place.shard
         ((in_redis, last, watermark),) = await self._fields([keys.head(shard)], ["epoch", "seq", "committed"])
@@ -182,7 +182,7 @@ class Comparison:
         self._wait_s = min(self._wait_s, WAIT_AGAIN_S)
         return None
 
-    async def _in_redis(self, places: Sequence[Place]) -> dict[Place, Seen]:
+    async def _in_redis(self, places: Sequence[LoadedWallet]) -> dict[LoadedWallet, Seen]:
         """Those of these wallets that Redis has."""
         values = await self._fields([keys.wallet(*place) for place in places], _FIELDS)
         return {place: tuple(map(str, each)) for place, each in zip(places, values, strict=True) if each[0] is not None}

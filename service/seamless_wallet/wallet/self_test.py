@@ -16,6 +16,7 @@ from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, PlayerSta
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import (
     ConfirmArgs,
+    ConfirmItem,
     EvictArgs,
     EvictIdleArgs,
     ExpireRoundArgs,
@@ -72,13 +73,15 @@ async def self_test(pipeline: Pipeline, randomness: Randomness) -> None:
     try:
         for name, names, argv, expected in _steps(shard):
             used.update(dict.fromkeys(names))
+            script = load_scripts()[name]
             try:
-                reply: list[Any] = await pipeline.send(*load_scripts()[name].command(names, argv))
+                reply: list[Any] = await pipeline.send(*script.command(names, argv))
             except OutOfMemoryError:
                 raise  # the server is full, which says nothing about the script
             except ResponseError as error:
                 raise SelfTestFailed(f"script {name} failed on this Redis: {error}") from None
-            if [word.decode() for word in reply[: len(expected)]] != list(expected):
+            words = reply[0] if script.contract.for_each else reply
+            if [word.decode() for word in words[: len(expected)]] != list(expected):
                 raise SelfTestFailed(f"script {name} answered {reply!r} on this Redis, not {' '.join(expected)}")
     finally:
         if used:
@@ -120,9 +123,8 @@ def _steps(shard: int) -> Iterator[Step]:
     yield "forget_round", (head, loaded, round_), ForgetRoundArgs(EPOCH, "2"), ("OK",)
     before = keys.events(shard, EPOCH, _LOADED, -1)
     yield "evict", (head, loaded, events, before), EvictArgs(EPOCH, "2", 1), ("OK",)
-    channel = keys.committed_channel("self-test", shard)
-    confirm = ConfirmArgs(EPOCH, 1, 0, WINDOW_MS, "2", channel, _ATTEMPT)
-    yield "confirm", (head, stream), confirm, ("OK",)
+    confirm = ConfirmArgs(0, WINDOW_MS, "2", keys.committed_channel("self-test"))
+    yield "confirm", (head, stream), (*confirm, *ConfirmItem(shard, EPOCH, 1, _ATTEMPT)), ("OK",)
 
 
 def _commands() -> Iterator[tuple[Command, int]]:

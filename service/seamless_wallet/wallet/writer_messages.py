@@ -1,8 +1,9 @@
-"""What the writer tells of a shard after each commit, from the writer that SQL names and from no other.
+"""What a writer tells of its shards after each commit, from the writers that SQL names and from no other.
 
 Anybody may publish in Redis, and so does a writer whose ledger is a copy of ours. So each message carries the nonce of
-its writer. One that SQL was not seen to name is kept until SQL was asked: a new writer tells under a new nonce. What is
-lost on the way costs nothing but time, as whoever waits asks SQL in the end.
+its writer, and a line for each shard. A line under a nonce that SQL was not seen to name for that shard is kept until
+SQL was asked: a new writer tells under a new nonce. What is lost on the way costs nothing but time, as whoever waits
+asks SQL in the end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seamless_wallet.observability import metrics
 from seamless_wallet.observability.rate_limited_log import RateLimitedLog
 
 DOUBTED_MAX: Final = 1_024
-"""Messages kept until SQL has answered. Of more than that the newest are dropped."""
+"""Lines kept until SQL has answered. Of more than that the newest are dropped."""
 
 DOUBT_EVERY_S: Final = 0.1
 """How often SQL is asked, whoever tells what."""
@@ -29,7 +30,8 @@ DOUBT_EVERY_S: Final = 0.1
 DENIED_MAX: Final = 256
 """Nonces remembered as not named."""
 
-_MESSAGE: Final = re.compile(r"(?a:([0-9a-f]{8,64}) (\d{1,18}) (\d{1,18}) (.*))")
+_NONCE: Final = re.compile("[0-9a-f]{8,64}")
+_LINE: Final = re.compile(r"(?a:(\d{1,4}) (\d{1,18}) (\d{1,18}) (.*))")
 
 
 class Told(NamedTuple):
@@ -55,8 +57,8 @@ class WriterMessages:
         ask: Callable[[], Awaitable[None]],
         take: Callable[[Told], None],
     ) -> None:
-        self._shard_of = {keys.committed_channel(ledger_uuid, shard): shard for shard in range(shards)}
-        self.subscription: Final = Subscription(redis, *self._shard_of, receive=self._receive)
+        self._shards = shards
+        self.subscription: Final = Subscription(redis, keys.committed_channel(ledger_uuid), receive=self._receive)
         self._names = names
         self._ask = ask
         self._take = take
@@ -72,10 +74,15 @@ class WriterMessages:
             group.create_task(self._ask_for_ever())
 
     def _receive(self, message: Message) -> None:
-        match = _MESSAGE.fullmatch(message.text)
-        if match is None:
+        nonce, *lines = message.text.split("\n")
+        if not _NONCE.fullmatch(nonce):
             return
-        told = Told(self._shard_of[message.channel], match[1], int(match[2]), int(match[3]), match[4])
+        for line in lines:
+            match = _LINE.fullmatch(line)
+            if match and int(match[1]) < self._shards:
+                self._hear(Told(int(match[1]), nonce, int(match[2]), int(match[3]), match[4]))
+
+    def _hear(self, told: Told) -> None:
         if self._names(told.shard, told.nonce):
             self._take(told)
         elif (told.shard, told.nonce) in self._denied or len(self._doubted) >= DOUBTED_MAX:

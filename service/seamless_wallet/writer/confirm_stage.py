@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import NoScriptError
 
 from seamless_wallet.engine import keys
-from seamless_wallet.engine.arguments import ConfirmArgs
+from seamless_wallet.engine.arguments import ConfirmArgs, ConfirmItem
 from seamless_wallet.engine.pipeline import Pipeline, RedisUnavailable
 from seamless_wallet.engine.replies import REFUSED_MARK, ReplyStatus
-from seamless_wallet.engine.scripts import load_scripts
+from seamless_wallet.engine.scripts import Argument, load_scripts
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ports import Clock
 from seamless_wallet.writer.checks_due import ChecksDue
@@ -37,11 +37,9 @@ class Retention(NamedTuple):
 
 
 class _Sent(NamedTuple):
-    """One confirmation: what it said, and its reply."""
+    """One confirmation: what it said of each shard, and its reply."""
 
-    shard: int
-    epoch: int
-    seq: int
+    items: Sequence[ConfirmItem]
     reply: asyncio.Future[Any]
 
 
@@ -83,18 +81,17 @@ class ConfirmStage:
     def send(self, batches: Mapping[int, Batch]) -> None:
         """Confirm what was committed of each shard; `settle` before the next commit.
 
-        One message a shard: it is a sign of life, too, and so all shards have theirs from time to time.
+        From time to time that of all shards: it is a sign of life, too.
         """
-        for shard, batch in batches.items():
-            if shard in self._shard_states.taken:
-                self._send(shard, batch.entries)
+        due = {shard: batch.entries for shard, batch in batches.items() if shard in self._shard_states.taken}
         if self._clock.monotonic_s() >= self._all_due_s:
             self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
             self._sent_all = True
-            for shard in self._shard_states.taken.difference(batches):
-                self._send(shard, ())
-            if not self._sent:
+            due |= {shard: [] for shard in sorted(self._shard_states.taken.difference(batches))}
+            if not due:
                 self._signs.append(self._pipeline.execute("PING"))
+        if due:
+            self._send(due)
 
     def send_all_soon(self) -> None:
         """Do not wait until it is time to confirm all shards."""
@@ -118,8 +115,13 @@ class ConfirmStage:
         fault: BaseException | None = next((each for each in faults if isinstance(each, RedisUnavailable)), None)
         for each in sent:
             error = each.reply.exception()
-            if error is None or isinstance(error, NoScriptError):
-                well &= self._judge(each)
+            if error is None:
+                for item, reply in zip(each.items, each.reply.result(), strict=True):
+                    well &= self._is_as_told(item, reply) if self._concerns_us(item) else True
+            elif isinstance(error, NoScriptError):
+                if any(map(self._concerns_us, each.items)):
+                    self._checks_due.scripts = True
+                    well = False
             else:
                 fault = fault or error
         if fault:
@@ -136,30 +138,30 @@ class ConfirmStage:
         for shard in self._shard_states.taken.difference(self._shard_states.epochs_due):
             self._signs.append(self._pipeline.execute("SET", keys.heartbeat(shard), value, "PX", keys.HEARTBEAT_MS))
 
-    def _judge(self, sent: _Sent) -> bool:
-        """Whether all is well with the shard. Of one that went, or an epoch that is over meanwhile, nothing is bad."""
-        if sent.shard not in self._shard_states.held or sent.epoch != self._shard_states.heads[sent.shard].epoch:
-            return True
-        if sent.reply.exception():
-            self._checks_due.scripts = True
-            return False
-        status, seq, *_ = sent.reply.result()
+    def _concerns_us(self, item: ConfirmItem) -> bool:
+        """Of a shard that went, or an epoch that is over meanwhile, nothing is bad."""
+        return item.shard in self._shard_states.held and item.epoch == self._shard_states.heads[item.shard].epoch
+
+    def _is_as_told(self, item: ConfirmItem, reply: Sequence[bytes]) -> bool:
+        """Whether the shard is ours and Redis has all that was confirmed."""
+        status, seq, *_ = reply
         if status.decode() == ReplyStatus.FENCED:
             self._checks_due.fenced()
             return False
-        return self._shard_states.record_written(sent.shard, confirmed=sent.seq, written=int(seq))
+        return self._shard_states.record_written(item.shard, confirmed=item.seq, written=int(seq))
 
-    def _send(self, shard: int, entries: Sequence[Entry]) -> None:
-        head, retention = self._shard_states.heads[shard], self._retention
-        args = ConfirmArgs(
-            head.epoch,
-            head.seq,
-            retention.stream_tail,
-            retention.hot_window_ms,
-            self._shard_states.nonce,
-            keys.committed_channel(self._ledger_uuid, shard),
-            " ".join(f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries),
-        )
-        names = (keys.head(shard), keys.stream(shard, head.epoch))
-        reply = self._pipeline.execute(*self._script.command(names, args))
-        self._sent.append(_Sent(shard, head.epoch, head.seq, reply))
+    def _send(self, due: Mapping[int, Sequence[Entry]]) -> None:
+        names: list[str] = []
+        items: list[ConfirmItem] = []
+        for shard, entries in due.items():
+            head = self._shard_states.heads[shard]
+            names += keys.head(shard), keys.stream(shard, head.epoch)
+            tokens = " ".join([f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries])
+            items.append(ConfirmItem(shard, head.epoch, head.seq, tokens))
+        argv: list[Argument] = [
+            *ConfirmArgs(*self._retention, self._shard_states.nonce, keys.committed_channel(self._ledger_uuid))
+        ]
+        for item in items:
+            argv += item
+        reply = self._pipeline.execute(*self._script.command(names, argv))
+        self._sent.append(_Sent(items, reply))

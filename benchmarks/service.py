@@ -102,7 +102,11 @@ class Service:
 
 @contextmanager
 def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process for as long as the block lasts. SIGKILL if it does not end by itself."""
+    """A child process for as long as the block lasts. SIGKILL if it does not end by itself.
+
+    SIGTERM ends the block as Ctrl-C does: else the child would go on by itself.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         yield process
@@ -113,6 +117,7 @@ def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[subproc
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        signal.signal(signal.SIGTERM, before)
 
 
 def wait_for(port: int) -> None:

@@ -15,34 +15,36 @@ local tail, window_ms, nonce, channel = unpack(ARGV, 1, 4)
 -- @include numbers
 -- @include now
 local kept, window = integer(tail), integer(window_ms)
-local heads, replies, told = {}, {}, ''
+local replies, due, told = {}, {}, {}
 for item = 1, #KEYS / 2 do
-  integer(ARGV[4 * item + 3])
-  heads[item] = redis.call('HMGET', KEYS[2 * item - 1], 'epoch', 'seq', 'committed', 'period', 'period_at', 'nonce')
-end
-for item, head in ipairs(heads) do
   local head_key, stream_key = KEYS[2 * item - 1], KEYS[2 * item]
   local shard, epoch, seq, tokens = unpack(ARGV, 4 * item + 1, 4 * item + 4)
-  if head[1] ~= epoch or head[6] ~= nonce then
-    replies[item] = {'FENCED', head[1] or '', head[6] or ''}
+  local head_epoch, last_seq, committed, period, period_at, head_nonce =
+    unpack(redis.call('HMGET', head_key, 'epoch', 'seq', 'committed', 'period', 'period_at', 'nonce'))
+  if head_epoch ~= epoch or head_nonce ~= nonce then
+    replies[item] = {'FENCED', head_epoch or '', head_nonce or ''}
   else
-    local committed = integer(seq)
-    -- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
-    redis.call('XTRIM', stream_key, 'MINID', epoch .. '-' .. text_of(math.max(0, committed - kept)))
-    if committed > integer(head[3]) then
-      redis.call('HSET', head_key, 'committed', text_of(committed))
-    end
-    local period_at = integer(head[5])
-    if now >= period_at + window then
-      redis.call('HSET', head_key, 'period', text_of(integer(head[4]) + 1), 'period_at', text_of(now))
-    elseif now < period_at then -- the clock was set back: count from here
-      redis.call('HSET', head_key, 'period_at', text_of(now))
-    end
-    told = told .. '\n' .. shard .. ' ' .. epoch .. ' ' .. seq .. ' ' .. tokens
-    replies[item] = {'OK', head[2]}
+    replies[item] = {'OK', last_seq}
+    due[#due + 1] = {
+      head_key, stream_key, epoch, integer(seq), integer(committed), integer(period), integer(period_at)
+    }
+    told[#told + 1] = shard .. ' ' .. epoch .. ' ' .. seq .. ' ' .. tokens
   end
 end
-if told ~= '' then
-  redis.call('PUBLISH', channel, nonce .. told)
+for _, shard in ipairs(due) do
+  local head_key, stream_key, epoch, seq, committed, period, period_at = unpack(shard)
+  -- Trimming comes first: it needs no memory, and a full server does not refuse what follows a write.
+  redis.call('XTRIM', stream_key, 'MINID', epoch .. '-' .. text_of(math.max(0, seq - kept)))
+  if seq > committed then
+    redis.call('HSET', head_key, 'committed', text_of(seq))
+  end
+  if now >= period_at + window then
+    redis.call('HSET', head_key, 'period', text_of(period + 1), 'period_at', text_of(now))
+  elseif now < period_at then -- the clock was set back: count from here
+    redis.call('HSET', head_key, 'period_at', text_of(now))
+  end
+end
+if #told > 0 then
+  redis.call('PUBLISH', channel, nonce .. '\n' .. table.concat(told, '\n'))
 end
 return replies

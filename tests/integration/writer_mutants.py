@@ -39,7 +39,10 @@ COMMIT = "stores/shard_heads.py"
 MUTANTS = {
     # ---------------------------------------------------------------- scripts
     "a displaced writer confirms": Mutant(
-        "confirm.lua", " or head[6] ~= nonce then", " then", FOREIGN + "a_frozen_writer_that_wakes_up_confirms_nothing"
+        "confirm.lua",
+        " or head_nonce ~= nonce then",
+        " then",
+        FOREIGN + "a_frozen_writer_that_wakes_up_confirms_nothing",
     ),
     "the gate opens over any head": Mutant(
         "gate.lua",

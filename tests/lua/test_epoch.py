@@ -223,6 +223,18 @@ def test_confirm_of_several_shards(shard):
     assert watermarks == [b"9", b"9", b"7", b"7"]
 
 
+@pytest.mark.parametrize("field", ["committed", "period", "period_at"])
+def test_confirm_of_a_head_that_lacks_something(player, field):
+    """An error, nothing changed: neither of this shard nor of one before it."""
+    other = keys.head(4), keys.stream(4, 1)
+    gate = GateArgs(1, 7, LEDGER, NONCE, "", "gate.1")
+    player.shard.client.execute_command(*load_scripts()["gate"].command(other, gate))
+    player.shard.client.hdel(other[0], field)
+    args = [0, HOUR, NONCE, CHANNEL, *ConfirmItem(SHARD, 1, 3, ""), *ConfirmItem(4, 1, 7, "")]
+    with pytest.raises(redis.ResponseError):
+        player.shard.run("confirm", (HEAD, keys.stream(SHARD, 1), *other), args)
+
+
 @pytest.mark.parametrize("position", [0, 1, 6, 10])
 def test_confirm_bad_numbers(player, position):
     """An error, nothing changed: neither of this shard nor of one before it."""

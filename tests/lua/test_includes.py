@@ -19,7 +19,7 @@ KEYWORDS = {
     *("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in"),
     *("local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"),
 }
-GIVEN_BY_REDIS = {"ARGV", "KEYS", "error", "ipairs", "math", "redis", "string", "tonumber", "unpack"}
+GIVEN_BY_REDIS = {"ARGV", "KEYS", "error", "ipairs", "math", "redis", "string", "table", "tonumber", "unpack"}
 
 _STRING = re.compile(r"'[^'\n]*'")
 _COMMENT = re.compile(r"--[^\n]*")

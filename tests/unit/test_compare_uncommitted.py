@@ -110,3 +110,17 @@ async def test_an_epoch_that_ends_meanwhile_is_left_out(ledger, redis):
     ledger.epoch = 4
     comparison, found = await waiting
     assert (found, comparison.uncommitted) == ([], 0)
+
+
+async def test_a_wallet_that_changes_during_the_wait_for_another_shard_is_looked_at_again(ledger, redis):
+    """However long that wait was: the wallet has its own time"""
+    wallets = ledger.wallets
+
+    async def change_once(user_ids: Collection[str]) -> dict[str, Wallet]:
+        ledger.wallets = wallets
+        await redis.hset(keys.wallet(1, 3, "ann-1"), mapping={"version": 3, "balance": 7})
+        return await wallets(user_ids)
+
+    ledger.wallets = change_once
+    comparison, found = await compared(ledger, redis)
+    assert (found, comparison.compared, comparison.busy) == (["ann-1"], 8, 0)

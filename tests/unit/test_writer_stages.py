@@ -15,7 +15,7 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.writer.checks_due import ChecksDue
 from seamless_wallet.writer.commit_stage import CommitStage
-from seamless_wallet.writer.confirm_stage import ConfirmStage, Retention
+from seamless_wallet.writer.confirm_stage import TOGETHER, ConfirmStage, Retention
 from seamless_wallet.writer.evictions import Evictions
 from seamless_wallet.writer.pipelines import Pipelines
 from seamless_wallet.writer.read_stage import READ_AHEAD_AFTER_S, Batch, StreamReader
@@ -386,3 +386,41 @@ async def test_shards_that_were_committed_together_are_confirmed_together():
     assert not await confirming.stage.settle()
     assert confirming.checks_due.heads
     assert confirming.states.epochs_due == {2: EpochCause.FORK}
+
+
+async def test_after_a_refusal_shards_are_confirmed_one_by_one():
+    """Redis does not say which one it meant: the others are told, whatever is wrong with that one"""
+    confirming = Confirming(10, 20)
+    for seq in (1, 2, 3):
+        entries = {shard: Entry(shard, EPOCH, 10 * (shard + 1) + seq, "", "", b"", b"", "t") for shard in (0, 1)}
+        for entry in entries.values():
+            confirming.states.record_commit([entry])
+        confirming.stage.send({shard: Batch([entry]) for shard, entry in entries.items()})
+        if seq == 1:
+            confirming.pipeline.reply(ResponseError("not an integer"))
+            with pytest.raises(ResponseError):
+                await confirming.stage.settle()
+            assert await confirming.stage.settle(), "the cycle after it begins with this"
+        elif seq == 2:
+            confirming.pipeline.reply([[b"OK", b"12"]])
+            confirming.pipeline.reply([[b"OK", b"22"]])
+            assert await confirming.stage.settle()
+    assert [command[2] for command, _ in confirming.pipeline.sent] == [4, 2, 2, 4]
+
+
+async def test_no_script_confirms_more_shards_than_others_can_wait_for():
+    """A ledger may have a thousand"""
+    confirming = Confirming(*[10] * (2 * TOGETHER + 1))
+    confirming.stage._all_due_s = 0.0
+    confirming.stage.send({})
+    assert [command[2] for command, _ in confirming.pipeline.sent] == [2 * TOGETHER, 2 * TOGETHER, 2]
+
+
+async def test_a_token_that_would_be_several_is_told_to_nobody():
+    """A stream that was written to by hand"""
+    confirming = Confirming(10)
+    tokens = ("t1", "t2\n0 1 99 t3", "t4 t5", "")
+    entries = [Entry(0, EPOCH, 11 + at, "", "", b"", b"", token) for at, token in enumerate(tokens)]
+    confirming.states.record_commit(entries)
+    confirming.stage.send({0: Batch(entries)})
+    assert confirming.pipeline.sent[0][0][-1] == "t1"

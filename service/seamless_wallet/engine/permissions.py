@@ -95,9 +95,11 @@ def _commands(shard: int, ledger_uuid: str) -> Iterator[_Words]:
     yield "SET", heartbeat, "", "NX", "PX", 1  # changes nothing if there is a heartbeat
     yield "GET", heartbeat
     for channel in _channels(ledger_uuid):
-        yield "PUBLISH", channel, ""  # nobody takes it for a message
+        yield "PUBLISH", channel, ""
     yield "PUBSUB", "NUMSUB", keys.committed_channel(ledger_uuid)
 
 
 def _channels(ledger_uuid: str) -> tuple[str, ...]:
-    return keys.recover_channel(ledger_uuid), keys.committed_channel(ledger_uuid)
+    """Of a ledger that does not exist, but for its name: nobody listens there, and nobody is taken for a listener."""
+    nobody = f"{ledger_uuid}:try"
+    return keys.recover_channel(nobody), keys.committed_channel(nobody)

@@ -462,7 +462,7 @@ REDIS_RECOVERIES: Final = Counter(
 )
 MESSAGES_DISBELIEVED: Final = Counter(
     "wallet_messages_disbelieved_total",
-    meaning="Messages of a writer that the ledger does not name. No answer rests on them.",
+    meaning="What writers that the ledger does not name told of shards. No answer rests on them.",
     remedy="Look for another writer on this Redis, one of a copy of the ledger most likely, and stop it.",
 )
 FOREIGN_WRITER: Final = Gauge(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final, NamedTuple
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import ConfirmArgs, ConfirmItem
@@ -27,6 +27,9 @@ CONFIRM_ALL_EVERY_S: Final = 0.25
 """How often the watermarks of all shards of this writer are set again, busy or not; periods advance there, too. A cycle
 that has done it is a whole one, and leases are renewed by it.
 """
+
+TOGETHER: Final = 50
+"""Shards that one script confirms. It must not hold up the bets of others for long."""
 
 
 class Retention(NamedTuple):
@@ -71,6 +74,7 @@ class ConfirmStage:
         self._sent: list[_Sent] = []
         self._signs: list[asyncio.Future[Any]] = []  # of life: beats, or the reply to a PING
         self._sent_all = False
+        self._refused = False  # Redis refused a confirmation: of several shards it does not say because of which
         self.is_whole = True
         """All shards of this writer were confirmed, and all is well with them, since this was made false. A writer that
         has none has a whole cycle if Redis answers.
@@ -83,15 +87,18 @@ class ConfirmStage:
 
         From time to time that of all shards: it is a sign of life, too.
         """
-        due = {shard: batch.entries for shard, batch in batches.items() if shard in self._shard_states.taken}
+        due: dict[int, Sequence[Entry]] = {
+            shard: batch.entries for shard, batch in batches.items() if shard in self._shard_states.taken
+        }
         if self._clock.monotonic_s() >= self._all_due_s:
             self._all_due_s = self._clock.monotonic_s() + CONFIRM_ALL_EVERY_S
             self._sent_all = True
             due |= {shard: [] for shard in sorted(self._shard_states.taken.difference(batches))}
             if not due:
                 self._signs.append(self._pipeline.execute("PING"))
-        if due:
-            self._send(due)
+        together = 1 if self._refused else TOGETHER
+        for some in range(0, len(due), together):
+            self._send(list(due.items())[some : some + together])
 
     def send_all_soon(self) -> None:
         """Do not wait until it is time to confirm all shards."""
@@ -111,18 +118,14 @@ class ConfirmStage:
         if pending:
             await asyncio.wait(pending)
         well = True
+        if sent:
+            self._refused = False
         faults = (sign.exception() for sign in signs)
         fault: BaseException | None = next((each for each in faults if isinstance(each, RedisUnavailable)), None)
         for each in sent:
-            error = each.reply.exception()
-            if error is None:
-                for item, reply in zip(each.items, each.reply.result(), strict=True):
-                    well &= self._is_as_told(item, reply) if self._concerns_us(item) else True
-            elif isinstance(error, NoScriptError):
-                if any(map(self._concerns_us, each.items)):
-                    self._checks_due.scripts = True
-                    well = False
-            else:
+            try:
+                well &= self._judge(each)
+            except (RedisUnavailable, ResponseError) as error:
                 fault = fault or error
         if fault:
             raise fault
@@ -138,6 +141,23 @@ class ConfirmStage:
         for shard in self._shard_states.taken.difference(self._shard_states.epochs_due):
             self._signs.append(self._pipeline.execute("SET", keys.heartbeat(shard), value, "PX", keys.HEARTBEAT_MS))
 
+    def _judge(self, sent: _Sent) -> bool:
+        """Whether all is well with all shards of a confirmation. Raises RedisUnavailable or ResponseError."""
+        try:
+            replies = sent.reply.result()
+        except NoScriptError:
+            concerns_us = any(map(self._concerns_us, sent.items))
+            self._checks_due.scripts |= concerns_us
+            return not concerns_us
+        except ResponseError:
+            self._refused = True
+            raise
+        well = True
+        for item, reply in zip(sent.items, replies, strict=True):
+            if self._concerns_us(item):
+                well &= self._is_as_told(item, reply)
+        return well
+
     def _concerns_us(self, item: ConfirmItem) -> bool:
         """Of a shard that went, or an epoch that is over meanwhile, nothing is bad."""
         return item.shard in self._shard_states.held and item.epoch == self._shard_states.heads[item.shard].epoch
@@ -150,14 +170,13 @@ class ConfirmStage:
             return False
         return self._shard_states.record_written(item.shard, confirmed=item.seq, written=int(seq))
 
-    def _send(self, due: Mapping[int, Sequence[Entry]]) -> None:
+    def _send(self, due: Sequence[tuple[int, Sequence[Entry]]]) -> None:
         names: list[str] = []
         items: list[ConfirmItem] = []
-        for shard, entries in due.items():
+        for shard, entries in due:
             head = self._shard_states.heads[shard]
             names += keys.head(shard), keys.stream(shard, head.epoch)
-            tokens = " ".join([f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries])
-            items.append(ConfirmItem(shard, head.epoch, head.seq, tokens))
+            items.append(ConfirmItem(shard, head.epoch, head.seq, _tokens(entries)))
         argv: list[Argument] = [
             *ConfirmArgs(*self._retention, self._shard_states.nonce, keys.committed_channel(self._ledger_uuid))
         ]
@@ -165,3 +184,9 @@ class ConfirmStage:
             argv += item
         reply = self._pipeline.execute(*self._script.command(names, argv))
         self._sent.append(_Sent(items, reply))
+
+
+def _tokens(entries: Sequence[Entry]) -> str:
+    """Of the attempts that wrote these. One with white space in it would be taken for several, or for other shards."""
+    tokens = [f"{REFUSED_MARK if entry.void else ''}{entry.token}" for entry in entries]
+    return " ".join([token for token in tokens if len(token.split()) == 1])

@@ -38,7 +38,7 @@ def rules() -> list[str]:
     return line.split()[2:]
 
 
-TRIED = {"~{*}:*": "EVALSHA {-", "&wallet:*": "PUBLISH wallet:ledger:recover"}
+TRIED = {"~{*}:*": "EVALSHA {-", "&wallet:*": "PUBLISH wallet:ledger:try:recover"}
 GRANTS = [rule for rule in rules() if rule[0] in "+~&"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hiredis import Reader
 from redis._parsers.base import BaseParser
@@ -17,9 +17,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, RedisError
 
 CONNECT_TIMEOUT_S: Final = 2.0
-
-READ_BYTES: Final = 2**16
-"""Read at once."""
 
 _INCOMPLETE: Final = object()
 """What the parser gives while a reply is not complete."""
@@ -50,10 +47,11 @@ class UrlAddress:
         except BaseException:
             await made.close()
             raise
+        made.take_over()
         return made
 
 
-class RedisPyConnection:
+class RedisPyConnection(asyncio.Protocol):
     """The Connection that redis-py has made. What is sent and what comes passes it by.
 
     It would take one reply at a time, through coroutines that cost more than to parse it (docs/performance.md).
@@ -66,35 +64,62 @@ class RedisPyConnection:
             replyError=BaseParser.parse_error,
             notEnoughData=_INCOMPLETE,
         )
+        self._transport: asyncio.Transport | None = None
+        self._replies: list[Any] = []
+        self._end: Exception | None = None
+        self._arrival: asyncio.Future[None] | None = None
 
-    def write(self, commands: Sequence[bytes]) -> None:
-        """Hand over packed commands. What a server does not take piles up: the pipeline's limits bound it."""
-        writer = self._connection._writer  # noqa: SLF001 - redis-py's own way connects anew, to whatever is there
-        if writer is not None and not writer.is_closing():
-            writer.write(b"".join(commands))
+    def take_over(self) -> None:
+        """From now on what comes is ours. redis-py has read all replies to what it has asked."""
+        reader, writer = self._connection._reader, self._connection._writer  # noqa: SLF001 - it shows them to nobody
+        if reader is None or writer is None or reader.at_eof():
+            self.connection_lost(None)
+            return
+        self._transport = cast("asyncio.Transport", writer.transport)
+        self._transport.set_protocol(self)
 
-    async def read_replies(self) -> list[Any]:
-        """What has come, at least one reply. Raises RedisError or OSError."""
-        stream = self._connection._reader  # noqa: SLF001 - what redis-py reads itself
-        if stream is None:
-            raise ConnectionResetError("the connection is closed")
-        parser, replies = self._parser, list[Any]()
-        while not replies:
-            received = await stream.read(READ_BYTES)
-            if not received:
-                raise ConnectionResetError("the server has closed the connection")
-            parser.feed(received)
+    def data_received(self, data: bytes) -> None:
+        """Parse it, and wake whoever waits for a reply."""
+        parser, replies = self._parser, self._replies
+        try:
+            parser.feed(data)
             while (reply := parser.gets()) is not _INCOMPLETE:
                 if isinstance(reply, RedisConnectionError):  # it is loading, or has too many clients
                     raise reply
                 replies.append(reply)
+        except RedisError as error:
+            self._end = self._end or error
+        if replies or self._end:
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end, for whatever reason."""
+        self._end = self._end or exc or ConnectionResetError("the server has closed the connection")
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def write(self, commands: Sequence[bytes]) -> None:
+        """Hand over packed commands. What a server does not take piles up: the pipeline's limits bound it."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(commands))
+
+    async def read_replies(self) -> list[Any]:
+        """What has come, at least one reply. Raises RedisError or OSError."""
+        while not self._replies:
+            if self._end is not None:
+                raise self._end
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        replies, self._replies = self._replies, []
         return replies
 
     async def close(self) -> None:
         """Close at once. What the server has not taken is dropped: its outcome has been told to be unknown."""
-        writer = self._connection._writer  # noqa: SLF001 - redis-py would have the rest sent
-        if writer is not None:
-            writer.transport.abort()
+        if self._transport is not None:
+            self._transport.abort()  # redis-py would have the rest sent
         with contextlib.suppress(RedisError, OSError):
             await self._connection.disconnect(nowait=True)
 

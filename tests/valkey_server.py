@@ -6,12 +6,13 @@ redis.asyncio.from_url(server.url)
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
 from typing import Final, Self
 
-from seamless_wallet.supervisor.embedded_valkey import LOG_FILE, ValkeyError, answers_ping, valkey_command
+from seamless_wallet.supervisor.embedded_valkey import ENVIRON, LOG_FILE, ValkeyError, answers_ping, valkey_command
 
 START_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
@@ -69,7 +70,8 @@ def start_valkey(directory: Path, socket_path: Path | None = None, limit_s: floa
     """
     where = socket_path or directory / "redis.sock"
     command = valkey_command(directory, where)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    environ = {**dict(ENVIRON), **os.environ}
+    process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
     server = Valkey(process, where)
     deadline_s = time.monotonic() + limit_s
     while not answers_ping(where):

@@ -23,7 +23,7 @@ from seamless_wallet.settings import load_settings
 from seamless_wallet.supervisor.child import EXITS_BEFORE_READY_MAX, Role, backoff_s
 from seamless_wallet.supervisor.data_directory import locked
 from seamless_wallet.supervisor.embedded_valkey import ValkeyError, answers_ping
-from seamless_wallet.supervisor.kinds import VALKEY
+from seamless_wallet.supervisor.kinds import VALKEY, WRITER
 from seamless_wallet.supervisor.pid_files import identify, stop_stale_processes, write_pid_file
 from seamless_wallet.supervisor.roles import default_roles
 from seamless_wallet.supervisor.supervisor import Supervisor
@@ -125,6 +125,22 @@ async def running(environ, **options):
 def child(supervisor, name):
     """The child with this name."""
     return supervisor._family.get(name)
+
+
+@pytest.mark.parametrize("set_before", [None, "glibc.malloc.check=0"])
+async def test_valkey_asks_for_huge_pages_unless_its_allocator_was_tuned(environ, set_before):
+    """By a variable of its environment alone; what the operator has set stays."""
+    if set_before:
+        environ["GLIBC_TUNABLES"] = set_before
+    async with running(environ, valkey=True) as supervisor:
+        found = {name: environ_of(child(supervisor, name).pid).get("GLIBC_TUNABLES") for name in (VALKEY, WRITER)}
+    assert found == {VALKEY: set_before or "glibc.malloc.hugetlb=1", WRITER: set_before}
+
+
+def environ_of(pid):
+    """The variables that a process was started with."""
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair)
 
 
 async def test_everything_starts_and_stops_in_order(environ, tmp_path):

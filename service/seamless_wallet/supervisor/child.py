@@ -59,6 +59,8 @@ class Role:
     """What the child gets by `--settings-fd`, whenever it starts."""
     trial: tuple[str, ...] = ("--standby",)
     """What its command line has more while another process fills the role."""
+    environ: tuple[tuple[str, str], ...] = ()
+    """Variables of the child, unless they are set for this process already."""
 
 
 def backoff_s(exits: int) -> float:

@@ -25,6 +25,11 @@ LISTPACK_ENTRIES_MAX: Final = 512
 """The hash of an ordinary player's events stays a listpack: 78 bytes an event instead of 165 and more."""
 LISTPACK_VALUE_BYTES_MAX: Final = 64
 
+ENVIRON: Final = (("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),)
+"""Huge pages where the kernel gives them on request: many players lie far apart. They are said to delay snapshots, and
+this server makes none.
+"""
+
 
 class ValkeyError(WalletError):
     """The server could not be started. One line for the operator."""
@@ -49,6 +54,7 @@ def valkey_command(directory: Path, socket_path: Path) -> tuple[str, ...]:
         "unixsocketperm": "700",
         "save": "",
         "appendonly": "no",
+        "disable-thp": "no",
         "maxmemory-policy": "noeviction",
         "hash-max-listpack-entries": str(LISTPACK_ENTRIES_MAX),
         "hash-max-listpack-value": str(LISTPACK_VALUE_BYTES_MAX),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from seamless_wallet.settings import admin_token
 from seamless_wallet.supervisor.child import Role
-from seamless_wallet.supervisor.embedded_valkey import answers_ping, valkey_command
+from seamless_wallet.supervisor.embedded_valkey import ENVIRON, answers_ping, valkey_command
 from seamless_wallet.supervisor.kinds import ADMIN, VALKEY, WORKER, WRITER
 
 if TYPE_CHECKING:
@@ -60,4 +60,5 @@ def default_roles(settings: Settings, webhook_fd: int, admin_fd: int) -> Sequenc
 def _valkey(settings: Settings) -> Role:
     path = settings.redis_socket_path
     command = valkey_command(settings.data_dir, path)
-    return Role(VALKEY, VALKEY, command, (), VALKEY_STOP_LIMIT_S, ready_check=partial(answers_ping, path))
+    check = partial(answers_ping, path)
+    return Role(VALKEY, VALKEY, command, (), VALKEY_STOP_LIMIT_S, ready_check=check, environ=ENVIRON)

@@ -164,11 +164,12 @@ class Supervisor:
             raise SettingsError(f"WALLET_REDIS_URL: {error}") from None
 
     def _child(self, role: Role, *, on_trial: bool = False) -> Child:
-        environ = {
+        inherited = {
             name: value
             for name, value in self._environ.items()
             if not name.startswith(PREFIX) and name not in OWN_VARIABLES
         }
+        environ = {**dict(role.environ), **inherited}
         changed = self._family.changed.set
         return Child(role, environ, self._settings.pid_dir, self._on_child_failure, changed, on_trial=on_trial)
 

@@ -27,6 +27,7 @@ class Names:
     POSTGRES: Final = "PostgreSQL alone"
     CONSTRAINED: Final = "PostgreSQL, constraints"
     BARE: Final = "bare scripts"
+    WAY: Final = "the way alone"
     TIGERBEETLE: Final = "TigerBeetle"
 
 

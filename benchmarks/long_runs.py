@@ -43,8 +43,8 @@ async def _many_players(show: Show, large: Wallet, small: Wallet, many: int, few
     crowd, handful = play.users("crowd", many), play.users("few", few)
     for at in range(0, many, CHUNK):
         show(f"{at} of {many} players")
-        await large.create(crowd[at : at + CHUNK])
-    await small.create(handful)
+        await large.create_many(crowd[at : at + CHUNK])
+    await small.create_many(handful)
     rates: dict[str, list[float]] = {large.name: [], small.name: []}
     for number in range(TURNS):
         for wallet, players in ((large, crowd), (small, handful)):

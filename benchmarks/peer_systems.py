@@ -66,20 +66,49 @@ class RedisWallet(_Peer):
             yield cls(port, pid, valkey)
 
     async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
-        async with Redis(unix_socket_path=str(self._valkey.socket_path)) as redis:
-            for player in players:
-                await redis.hset(redis_wallet.wallet_key(player), "balance", str(balance))
+        await _give(self._valkey, players, balance)
         self.books.open(players, balance)
 
     async def compare(self) -> str:
+        found = await _balances(self._valkey, self.books)
         async with Redis(unix_socket_path=str(self._valkey.socket_path)) as redis:
-            players = list(self.books.balances)
-            found = {each: int(await redis.hget(redis_wallet.wallet_key(each), "balance") or 0) for each in players}
-            taken = await redis.dbsize() - len(players)
+            taken = await redis.dbsize() - len(found)
         self.books.compare_balances(found)
         if taken != self.books.entries["bet"]:
             raise WrongAnswer(f"{taken} transactions instead of {self.books.entries['bet']}")
         return f"{self.books.answers} answers, {taken} transactions and {len(found)} balances agree"
+
+
+class BareWay(_Peer):
+    """Both processes of `bare_way`, a Valkey of their own, and their file."""
+
+    def __init__(self, port: int, roots: list[int], valkey: Valkey, file: Path) -> None:
+        super().__init__(Names.WAY, port, roots)
+        self._valkey = valkey
+        self._file = file
+
+    @classmethod
+    @contextmanager
+    def start(cls, directory: Path) -> Iterator[BareWay]:
+        """A handler that listens."""
+        directory.mkdir(mode=0o700)
+        file = directory / "bets"
+        with start_valkey(directory) as valkey:
+            socket = str(valkey.socket_path)
+            write = [sys.executable, "-m", "benchmarks.peers.bare_way", "write", socket, str(file)]
+            with running(write, dict(os.environ)) as writer, _handler("bare_way", socket) as (port, pid):
+                yield cls(port, [pid, writer.pid, valkey.process.pid], valkey, file)
+
+    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
+        await _give(self._valkey, players, balance)
+        self.books.open(players, balance)
+
+    async def compare(self) -> str:
+        self.books.compare_balances(await _balances(self._valkey, self.books))
+        lines = len(self._file.read_text().splitlines())
+        if lines != self.books.entries["bet"]:
+            raise WrongAnswer(f"{lines} bets are in the file instead of {self.books.entries['bet']}")
+        return f"{self.books.answers} answers, {lines} bets and {len(self.books.balances)} balances agree"
 
 
 class PostgresWallet(_Peer):
@@ -179,6 +208,19 @@ class TigerBeetleWallet(_Peer):
                 found |= {player: peer.balance_of(accounts[peer.account_id(player)]) for player in some}
         self.books.compare_balances(found)
         return f"{self.books.answers} answers and {len(found)} balances agree"
+
+
+async def _give(valkey: Valkey, players: Sequence[str], balance: int) -> None:
+    """So much to each, in Redis."""
+    async with Redis(unix_socket_path=str(valkey.socket_path)) as redis:
+        for player in players:
+            await redis.hset(redis_wallet.wallet_key(player), "balance", str(balance))
+
+
+async def _balances(valkey: Valkey, books: Books) -> dict[str, int]:
+    """What each has, in Redis."""
+    async with Redis(unix_socket_path=str(valkey.socket_path)) as redis:
+        return {each: int(await redis.hget(redis_wallet.wallet_key(each), "balance") or 0) for each in books.balances}
 
 
 async def _load_schema(url: str, *, constraints: bool) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import asyncpg
 
@@ -22,7 +22,7 @@ from benchmarks.play import DEPOSIT, logins
 from benchmarks.service import CURRENCY, SCALE, TOKEN, Service, running, wait_until_ready
 from tests.postgres_server import Postgres
 
-LOGINS_IN_FLIGHT: Final = 32
+ADMIN_IN_FLIGHT: Final = 32
 IMPORTS_IN_FLIGHT: Final = 2
 IMPORTED_TOGETHER: Final = 200
 
@@ -78,16 +78,28 @@ class Wallet:
             yield cls(name, service, process.pid)
 
     async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
-        opening = f"{balance // 10**SCALE}.{balance % 10**SCALE:0{SCALE}}"
-        parts = [players[at : at + IMPORTED_TOGETHER] for at in range(0, len(players), IMPORTED_TOGETHER)]
-        calls = [(_import(part, opening),) for part in parts]
+        created = [_post("/v1/players", {"user_id": each, "currency": CURRENCY}, each) for each in players]
+        await closed_loop(self.service.admin_port, [(call,) for call in created], ADMIN_IN_FLIGHT)
+        if balance:
+            deposits = [_post(f"/v1/players/{each}/deposits", {"amount": _major(balance)}, each) for each in players]
+            await closed_loop(self.service.admin_port, [(call,) for call in deposits], ADMIN_IN_FLIGHT)
+        await self._log_in(players, balance)
+
+    async def create_many(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
+        """The same in half the time, which the first versions could not do. Raises WrongAnswer."""
+        rows = [{"user_id": each, "currency": CURRENCY, "balance": _major(balance)} for each in players]
+        parts = [rows[at : at + IMPORTED_TOGETHER] for at in range(0, len(rows), IMPORTED_TOGETHER)]
+        calls = [(_post("/v1/imports", {"players": part}, ""),) for part in parts]
         imported = await closed_loop(self.service.admin_port, calls, IMPORTS_IN_FLIGHT)
         for _, body in imported.answers:
             refused = [each for each in json.loads(body)["results"] if each["outcome"] != "taken"]
             if refused:
                 raise WrongAnswer(f"{self.name}: {len(refused)} players were not imported: {refused[0]}")
+        await self._log_in(players, balance)
+
+    async def _log_in(self, players: Sequence[str], balance: int) -> None:
         self.books.open(players, balance)
-        answered = await closed_loop(self.port, logins(players, PATH), LOGINS_IN_FLIGHT)
+        answered = await closed_loop(self.port, logins(players, PATH), ADMIN_IN_FLIGHT)
         self.books.enter(answered.answers)
 
     async def compare(self) -> str:
@@ -114,11 +126,15 @@ class Wallet:
         return Stored(balances, kinds, bets)
 
 
-def _import(players: Sequence[str], opening: str) -> AdminCall:
-    """All of these players, each with this balance in major units."""
-    body = {"players": [{"user_id": each, "currency": CURRENCY, "balance": opening} for each in players]}
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    return AdminCall(post("/v1/imports", json.dumps(body).encode(), headers))
+def _post(path: str, body: dict[str, Any], key: str) -> AdminCall:
+    """A call of the back office; what it may do once only, under this key."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Idempotency-Key": key, "Content-Type": "application/json"}
+    return AdminCall(post(path, json.dumps(body).encode(), headers))
+
+
+def _major(minor: int) -> str:
+    """An amount as the back office takes it."""
+    return f"{minor // 10**SCALE}.{minor % 10**SCALE:0{SCALE}}"
 
 
 class WalletOnPostgres(Wallet):

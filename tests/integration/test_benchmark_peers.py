@@ -15,9 +15,13 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks.peers import postgres_wallet, redis_wallet, tigerbeetle_wallet
+from benchmarks.peers import bare_way, postgres_wallet, redis_wallet, tigerbeetle_wallet
 from benchmarks.peers.webhook import Take
 from seamless_wallet.commands import Answer, Code, Command, Item, Kind
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.subscription import Subscription
+from tests.integration.waiting import until
 from tests.postgres_server import Postgres
 from tests.valkey_server import start_valkey
 
@@ -174,3 +178,31 @@ async def test_tigerbeetle_is_asked_for_one_transfer(status, answer):
     assert told(await tigerbeetle_wallet.taking(library, client)(bet(60, 40))) == answer
     (transfer,) = sent
     assert (transfer.amount, transfer.debit_account_id) == (100, tigerbeetle_wallet.account_id("ann"))
+
+
+async def test_a_bet_on_the_bare_way_is_told_once_it_is_in_the_file(tmp_path):
+    """Both of its processes in one: the text is there, the balance is right, and nobody else was told"""
+    (tmp_path / "redis").mkdir()
+    with start_valkey(tmp_path / "redis") as valkey:
+        address = UrlAddress(valkey.url)
+        pipeline = Pipeline(address, deadline_ms=5_000, in_flight_max=100)
+        way = bare_way.Way(pipeline)
+        subscription = Subscription(address, bare_way.CHANNEL, receive=way.told)
+        file = tmp_path / "bets"
+        running = [asyncio.create_task(job) for job in (pipeline.run(), subscription.run())]
+        await pipeline.usable.wait()
+        taking = [asyncio.create_task(way.take(bet(100, tid=f"t{n}"))) for n in range(3)]
+        await until(lambda: is_streamed(pipeline, 3), "the bets in Redis")
+        assert not any(task.done() for task in taking)
+        running.append(asyncio.create_task(bare_way.write_bets(str(valkey.socket_path), file)))
+        answers = await asyncio.gather(*taking)
+        assert [told(answer) for answer in answers] == [(Code.R0, -100), (Code.R0, -200), (Code.R0, -300)]
+        assert file.read_text() == "".join(f"ann t{n} g1 100\n" for n in range(3))
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def is_streamed(pipeline: Pipeline, bets: int) -> bool:
+    """Whether Redis has taken so many."""
+    return bool(await pipeline.execute("XLEN", bare_way.STREAM) == bets)

@@ -1,0 +1,103 @@
+"""The way of a bet and nothing on it: webhook, Redis, a writer that syncs a file, and back by way of Redis.
+
+Nothing is proven, nothing kept that one could ask for: a bet takes its stake from a number, and its text goes to the
+end of a file. What that takes, a wallet whose Redis decides and whose writer commits cannot go below.
+
+python -m benchmarks.peers.bare_way PORT SOCKET
+python -m benchmarks.peers.bare_way write SOCKET FILE
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from hiredis import pack_command
+
+from benchmarks.peers.redis_wallet import wallet_key
+from benchmarks.peers.webhook import handler, port_argument, serve
+from seamless_wallet.commands import Answer, Code, Command
+from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.pipeline import Pipeline
+from seamless_wallet.engine.ports import Message
+from seamless_wallet.engine.subscription import Subscription
+
+STREAM: Final = "bets"
+CHANNEL: Final = "synced"
+DEADLINE_MS: Final = 5_000
+IN_FLIGHT_MAX: Final = 1_000
+
+SCRIPT: Final = """\
+-- KEYS: wallet, stream. ARGV: stake in minor units, token, text. The balance afterwards.
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 't', ARGV[2], 'e', ARGV[3])
+return redis.call('HINCRBY', KEYS[1], 'balance', -tonumber(ARGV[1]))
+"""
+
+
+class Way:
+    """What of it is in the process of the webhook."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._numbers = count(1)
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    async def take(self, command: Command) -> Answer:
+        """R0 once the bet is in the file, as often as it comes."""
+        token = f"{next(self._numbers):x}"
+        synced = self._waiting[token] = asyncio.get_running_loop().create_future()
+        stake = sum(item.amount for item in command.items)
+        text = f"{command.user_id} {command.transaction_id} {command.game_no} {stake}\n"
+        keys = (wallet_key(command.user_id), STREAM)
+        balance = await self._pipeline.execute("EVAL", SCRIPT, len(keys), *keys, stake, token, text)
+        await synced
+        return Answer(Code.R0, "taken", balance, currency=command.currency)
+
+    def told(self, message: Message) -> None:
+        """These bets are in the file."""
+        for token in message.text.split():
+            self._waiting.pop(token).set_result(None)
+
+
+async def take_bets(port: int, socket: str) -> None:
+    """The webhook. Serves for ever."""
+    address = UrlAddress(f"unix://{socket}")
+    pipeline = Pipeline(address, deadline_ms=DEADLINE_MS, in_flight_max=IN_FLIGHT_MAX)
+    way = Way(pipeline)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pipeline.run())
+        group.create_task(Subscription(address, CHANNEL, receive=way.told).run())
+        await pipeline.usable.wait()
+        group.create_task(serve(port, handler(way.take)))
+
+
+async def write_bets(socket: str, path: Path) -> None:
+    """The writer. Writes for ever what comes."""
+    address = UrlAddress(f"unix://{socket}")
+    last = b"0"
+    async with AsyncExitStack() as stack:
+        reading, telling = await address.connect(), await address.connect()
+        stack.push_async_callback(reading.close)
+        stack.push_async_callback(telling.close)
+        file = stack.enter_context(path.open("ab", buffering=0))
+        while True:
+            reading.write([pack_command(("XREAD", "BLOCK", 0, "STREAMS", STREAM, last))])  # type: ignore[arg-type]
+            (((_, entries),),) = await reading.read_replies()
+            file.write(b"".join(fields[3] for _, fields in entries))
+            os.fdatasync(file.fileno())
+            tokens = b" ".join(fields[1] for _, fields in entries)
+            telling.write([pack_command(("PUBLISH", CHANNEL, tokens))])  # type: ignore[arg-type]
+            last = entries[-1][0]
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "write":
+        uvloop.run(write_bets(sys.argv[2], Path(sys.argv[3])))
+    else:
+        uvloop.run(take_bets(port_argument(), sys.argv[2]))

@@ -1,6 +1,6 @@
 -- confirm: what SQL has committed of some shards. For each it raises the watermark, trims the stream behind it to a
--- bounded tail, and advances the idempotency period when it is over (here and nowhere else; one period at a time, so that
--- none is skipped), by the time of this server.
+-- bounded tail, and advances the idempotency period when it is over (here and nowhere else; one period at a time, so
+-- that none is skipped), by the time of this server.
 -- Then it tells the workers, in one message with a line for each shard: here, so that a writer that has lost a shard
 -- tells nobody anything of it, however late it is.
 --

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Final
 
 import hiredis
-from hiredis import pack_command
 
 from seamless_wallet.commands import BACK_OFFICE, Command, Item, Kind, Policy
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import GateArgs
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.scripts import Script, lua_directory, read_scripts
 from seamless_wallet.wallet.prepared_event import PreparedEvent
 from tests.valkey_server import Valkey, start_valkey
@@ -61,7 +61,7 @@ class Server:
 
     def call(self, *command: bytes | str | int) -> object:
         """One command and its reply."""
-        return self.play([pack_command(command)])[0]  # type: ignore[arg-type]  # its stub says one argument
+        return self.play([packed(*command)])[0]
 
     def cpu_us(self) -> float:
         """User and system microseconds that the server has used, all threads."""
@@ -124,8 +124,7 @@ class Game:
             epoch=EPOCH, period=0, token=ATTEMPT, pending_max=10**9, window_ms=WINDOW_MS, lookup=None
         )
         script = self._scripts[event.script.name]
-        packed: bytes = pack_command(script.command(event.keys(EPOCH, 0), arguments))  # type: ignore[arg-type]
-        return packed
+        return packed(*script.command(event.keys(EPOCH, 0), arguments))
 
     def play(self, commands: Iterable[bytes]) -> float:
         """Play events, each of which must be decided R0. Microseconds of the server's CPU for each."""

@@ -20,13 +20,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from hiredis import pack_command
-
 from benchmarks.lua_cpu import NONCE, NOW_MS, WINDOW_MS, Server
 from seamless_wallet.commands import digest, shard_of
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import GateArgs, InstallArgs, InstallEventsArgs, InstallRoundArgs
 from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.ledger.fold import Session, Wallet
@@ -89,8 +88,7 @@ def events(number: int, count: int) -> bytes:
 
 
 def _packed(name: str, names: tuple[str, ...], args: tuple[bytes | str | int, ...]) -> bytes:
-    packed: bytes = pack_command(load_scripts()[name].command(names, args))  # type: ignore[arg-type]
-    return packed
+    return packed(*load_scripts()[name].command(names, args))
 
 
 def memory(server: Server) -> tuple[int, int]:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from hiredis import pack_command
 
 from benchmarks.peers.redis_wallet import wallet_key
 from benchmarks.peers.webhook import handler, port_argument, serve
 from seamless_wallet.commands import Answer, Code, Command
 from seamless_wallet.engine.connection import UrlAddress
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.pipeline import Pipeline
 from seamless_wallet.engine.ports import Message
 from seamless_wallet.engine.subscription import Subscription
@@ -87,12 +87,12 @@ async def write_bets(socket: str, path: Path) -> None:
         stack.push_async_callback(telling.close)
         file = stack.enter_context(path.open("ab", buffering=0))
         while True:
-            reading.write([pack_command(("XREAD", "BLOCK", 0, "STREAMS", STREAM, last))])  # type: ignore[arg-type]
+            reading.write([packed("XREAD", "BLOCK", 0, "STREAMS", STREAM, last)])
             (((_, entries),),) = await reading.read_replies()
             file.write(b"".join(fields[3] for _, fields in entries))
             os.fdatasync(file.fileno())
             tokens = b" ".join(fields[1] for _, fields in entries)
-            telling.write([pack_command(("PUBLISH", CHANNEL, tokens))])  # type: ignore[arg-type]
+            telling.write([packed("PUBLISH", CHANNEL, tokens)])
             last = entries[-1][0]
 
 

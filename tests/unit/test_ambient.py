@@ -80,7 +80,7 @@ MODULE_ALLOWS = {
     "calls/recorder.py": {"asyncio.TimerHandle", "queue.SimpleQueue", "threading.Thread"},
     "calls/spool.py": {*FILES, "os.O_EXCL", "os.O_WRONLY", "os.scandir", "os.write"},
     # the implementation of the port
-    "engine/connection.py": {"redis._parsers.base.BaseParser", "redis.asyncio", "redis.backoff"},
+    "engine/connection.py": {"asyncio.Protocol", "redis._parsers.base.BaseParser", "redis.asyncio", "redis.backoff"},
     "engine/expand_scripts.py": {"sys"},  # a program
     "http_server/aiohttp_internals.py": {  # the header Date
         "aiohttp.HttpVersion11",

@@ -92,7 +92,7 @@ def test_the_unit_is_hardened(tmp_path: Path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-SENT = re.compile(r"""(?:execute|send|pack_command\(|_try\(connection, |yield)\(? ?\(?"([A-Z]+)"(?:, "([A-Z]+)")?""")
+SENT = re.compile(r"""(?:execute|send|packed\(|_try\(connection, |yield)\(? ?\(?"([A-Z]+)"(?:, "([A-Z]+)")?""")
 CALLED = re.compile(r"redis\.p?call\(\s*'([A-Z]+)'")
 WITH_SUBCOMMANDS = {"SCRIPT", "PUBSUB"}
 

@@ -85,9 +85,10 @@ class RedisPyConnection(asyncio.Protocol):
             parser.feed(data)
             while (reply := parser.gets()) is not _INCOMPLETE:
                 if isinstance(reply, RedisConnectionError):  # it is loading, or has too many clients
-                    raise reply
+                    self._end = self._end or reply
+                    break
                 replies.append(reply)
-        except RedisError as error:
+        except InvalidResponse as error:
             self._end = self._end or error
         if replies or self._end:
             self._wake()

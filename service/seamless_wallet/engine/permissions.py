@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from hiredis import pack_command
 from redis.exceptions import NoPermissionError, ResponseError
 
 from seamless_wallet.engine import keys
 from seamless_wallet.engine.arguments import GateArgs
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.ports import Connection, RedisAddress
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.engine.server import SECTIONS
@@ -59,7 +59,7 @@ async def check_permissions(address: RedisAddress, ledger_uuid: str, number: int
 
 
 async def _try(connection: Connection, command: _Words, replies: int) -> None:
-    connection.write([pack_command(command)])  # type: ignore[arg-type]  # its stub says one argument
+    connection.write([packed(*command)])
     while replies > 0:
         for reply in await connection.read_replies():
             if isinstance(reply, NoPermissionError):

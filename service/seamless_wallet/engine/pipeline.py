@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 import structlog
-from hiredis import pack_command
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.ports import Connection, RedisAddress
 from seamless_wallet.engine.server import SECTIONS, Server, parse_server
 from seamless_wallet.errors import WalletError
@@ -125,7 +125,7 @@ class Pipeline:
         elif len(self._waiting) >= self._in_flight_max:
             _fail(future, NotSent("too many commands in flight to Redis"))
         else:
-            self._outgoing.append(pack_command(args))  # type: ignore[arg-type]  # its stub says one argument
+            self._outgoing.append(packed(*args))
             self._waiting.append(_InFlight(future, loop.time()))
             if len(self._outgoing) == 1:
                 loop.call_soon(self._flush)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final, NamedTuple
 
-from hiredis import pack_command
 from redis.exceptions import ReadOnlyError, ResponseError
 
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.ports import RedisAddress
 
 ANSWER_LIMIT_S: Final = 2.0
@@ -38,7 +38,7 @@ async def server_at(address: RedisAddress) -> Server:
     async with asyncio.timeout(ANSWER_LIMIT_S):
         connection = await address.connect()
         try:
-            connection.write([pack_command(("INFO", section)) for section in SECTIONS])  # type: ignore[arg-type]  # its stub says one argument
+            connection.write([packed("INFO", section) for section in SECTIONS])
             replies: list[Any] = []
             while len(replies) < len(SECTIONS):
                 replies += await connection.read_replies()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from hiredis import pack_command
 from redis.exceptions import RedisError, ResponseError
 
+from seamless_wallet.engine.packing import packed
 from seamless_wallet.engine.ports import Connection, Message, RedisAddress
 from seamless_wallet.errors import WalletError
 from seamless_wallet.observability import metrics
@@ -23,7 +23,7 @@ PING_EVERY_S: Final = 1.0
 PONG_LIMIT_S: Final = 1.0
 """How long the sign of life may take."""
 
-PING: Final = pack_command(("PING",))
+PING: Final = packed("PING")
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class Subscription:
         connection = await self._address.connect()
         self._renewal.clear()
         try:
-            connection.write([pack_command(("SUBSCRIBE", *self._channels))])  # type: ignore[arg-type]  # its stub says one argument
+            connection.write([packed("SUBSCRIBE", *self._channels)])
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(connection))
                 group.create_task(self._watch(connection))

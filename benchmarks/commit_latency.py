@@ -110,7 +110,7 @@ async def measure(timed: Sequence[Timed], options: argparse.Namespace, scratch: 
             await each.load(options.bets, options.rate)
         syncs.add(Latencies.of_ns(fsync_ns(scratch)))
     for each in timed:
-        if each.system.name == NOW or not isinstance(each.system, Wallet):
+        if each.system.name == NOW or isinstance(each.system, WalletOnPostgres) or not isinstance(each.system, Wallet):
             print(f"{each.system.name}: {await each.system.compare()}")
     return syncs
 

@@ -50,12 +50,28 @@ class Empty(_Peer):
         return "keeps nothing"
 
 
-class RedisWallet(_Peer):
-    """The handler of `redis_wallet`, and a Valkey of its own."""
+class _ValkeyPeer(_Peer):
+    """Processes of ours, and a Valkey that has the balances."""
 
-    def __init__(self, port: int, pid: int, valkey: Valkey) -> None:
-        super().__init__(Names.REDIS, port, [pid, valkey.process.pid])
-        self._valkey = valkey
+    def __init__(self, name: str, port: int, roots: list[int], valkey: Valkey) -> None:
+        super().__init__(name, port, [*roots, valkey.process.pid])
+        self.valkey = valkey
+
+    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
+        async with Redis(unix_socket_path=str(self.valkey.socket_path)) as redis:
+            for player in players:
+                await redis.hset(redis_wallet.wallet_key(player), "balance", str(balance))
+        self.books.open(players, balance)
+
+    async def compare_balances(self, redis: Redis) -> None:
+        """What each has in Redis must be what the books say. Raises WrongAnswer."""
+        players = list(self.books.balances)
+        found = {each: int(await redis.hget(redis_wallet.wallet_key(each), "balance") or 0) for each in players}
+        self.books.compare_balances(found)
+
+
+class RedisWallet(_ValkeyPeer):
+    """The handler of `redis_wallet`."""
 
     @classmethod
     @contextmanager
@@ -63,28 +79,22 @@ class RedisWallet(_Peer):
         """A handler that listens."""
         directory.mkdir(mode=0o700)
         with start_valkey(directory) as valkey, _handler("redis_wallet", str(valkey.socket_path)) as (port, pid):
-            yield cls(port, pid, valkey)
-
-    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
-        await _give(self._valkey, players, balance)
-        self.books.open(players, balance)
+            yield cls(Names.REDIS, port, [pid], valkey)
 
     async def compare(self) -> str:
-        found = await _balances(self._valkey, self.books)
-        async with Redis(unix_socket_path=str(self._valkey.socket_path)) as redis:
-            taken = await redis.dbsize() - len(found)
-        self.books.compare_balances(found)
+        async with Redis(unix_socket_path=str(self.valkey.socket_path)) as redis:
+            await self.compare_balances(redis)
+            taken = await redis.dbsize() - len(self.books.balances)
         if taken != self.books.entries["bet"]:
             raise WrongAnswer(f"{taken} transactions instead of {self.books.entries['bet']}")
-        return f"{self.books.answers} answers, {taken} transactions and {len(found)} balances agree"
+        return f"{self.books.answers} answers, {taken} transactions and {len(self.books.balances)} balances agree"
 
 
-class BareWay(_Peer):
-    """Both processes of `bare_way`, a Valkey of their own, and their file."""
+class BareWay(_ValkeyPeer):
+    """Both processes of `bare_way`, and their file."""
 
     def __init__(self, port: int, roots: list[int], valkey: Valkey, file: Path) -> None:
-        super().__init__(Names.WAY, port, roots)
-        self._valkey = valkey
+        super().__init__(Names.WAY, port, roots, valkey)
         self._file = file
 
     @classmethod
@@ -97,14 +107,11 @@ class BareWay(_Peer):
             socket = str(valkey.socket_path)
             write = [sys.executable, "-m", "benchmarks.peers.bare_way", "write", socket, str(file)]
             with running(write, dict(os.environ)) as writer, _handler("bare_way", socket) as (port, pid):
-                yield cls(port, [pid, writer.pid, valkey.process.pid], valkey, file)
-
-    async def create(self, players: Sequence[str], balance: int = DEPOSIT) -> None:
-        await _give(self._valkey, players, balance)
-        self.books.open(players, balance)
+                yield cls(port, [pid, writer.pid], valkey, file)
 
     async def compare(self) -> str:
-        self.books.compare_balances(await _balances(self._valkey, self.books))
+        async with Redis(unix_socket_path=str(self.valkey.socket_path)) as redis:
+            await self.compare_balances(redis)
         lines = len(self._file.read_text().splitlines())
         if lines != self.books.entries["bet"]:
             raise WrongAnswer(f"{lines} bets are in the file instead of {self.books.entries['bet']}")
@@ -208,19 +215,6 @@ class TigerBeetleWallet(_Peer):
                 found |= {player: peer.balance_of(accounts[peer.account_id(player)]) for player in some}
         self.books.compare_balances(found)
         return f"{self.books.answers} answers and {len(found)} balances agree"
-
-
-async def _give(valkey: Valkey, players: Sequence[str], balance: int) -> None:
-    """So much to each, in Redis."""
-    async with Redis(unix_socket_path=str(valkey.socket_path)) as redis:
-        for player in players:
-            await redis.hset(redis_wallet.wallet_key(player), "balance", str(balance))
-
-
-async def _balances(valkey: Valkey, books: Books) -> dict[str, int]:
-    """What each has, in Redis."""
-    async with Redis(unix_socket_path=str(valkey.socket_path)) as redis:
-        return {each: int(await redis.hget(redis_wallet.wallet_key(each), "balance") or 0) for each in books.balances}
 
 
 async def _load_schema(url: str, *, constraints: bool) -> None:

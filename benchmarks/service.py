@@ -106,11 +106,12 @@ def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[subproc
 
     SIGTERM ends the block as Ctrl-C does: else the child would go on by itself.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield process
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not leave the child
         process.terminate()
         try:
             process.wait(STOP_LIMIT_S)

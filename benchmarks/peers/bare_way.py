@@ -1,7 +1,7 @@
 """The way of a bet and nothing on it: webhook, Redis, a writer that syncs a file, and back by way of Redis.
 
 Nothing is proven, nothing kept that one could ask for: a bet takes its stake from a number, and its text goes to the
-end of a file. What that takes, a wallet whose Redis decides and whose writer commits cannot go below.
+end of a file. A wallet whose Redis decides and whose writer commits has that to do, too.
 
 python -m benchmarks.peers.bare_way PORT SOCKET
 python -m benchmarks.peers.bare_way write SOCKET FILE
@@ -13,6 +13,7 @@ import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
+from hashlib import sha1
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,7 @@ class Way:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        self._sha = sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
         self._numbers = count(1)
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
@@ -55,9 +57,14 @@ class Way:
         stake = sum(item.amount for item in command.items)
         text = f"{command.user_id} {command.transaction_id} {command.game_no} {stake}\n"
         keys = (wallet_key(command.user_id), STREAM)
-        balance = await self._pipeline.execute("EVAL", SCRIPT, len(keys), *keys, stake, token, text)
+        balance = await self._pipeline.execute("EVALSHA", self._sha, len(keys), *keys, stake, token, text)
         await synced
         return Answer(Code.R0, "taken", balance, currency=command.currency)
+
+    async def begin(self) -> None:
+        """Once Redis is there."""
+        await self._pipeline.usable.wait()
+        await self._pipeline.execute("SCRIPT", "LOAD", SCRIPT)
 
     def told(self, message: Message) -> None:
         """These bets are in the file."""
@@ -73,7 +80,7 @@ async def take_bets(port: int, socket: str) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(pipeline.run())
         group.create_task(Subscription(address, CHANNEL, receive=way.told).run())
-        await pipeline.usable.wait()
+        await way.begin()
         group.create_task(serve(port, handler(way.take)))
 
 

@@ -190,7 +190,7 @@ async def test_a_bet_on_the_bare_way_is_told_once_it_is_in_the_file(tmp_path):
         subscription = Subscription(address, bare_way.CHANNEL, receive=way.told)
         file = tmp_path / "bets"
         running = [asyncio.create_task(job) for job in (pipeline.run(), subscription.run())]
-        await pipeline.usable.wait()
+        await way.begin()
         taking = [asyncio.create_task(way.take(bet(100, tid=f"t{n}"))) for n in range(3)]
         await until(lambda: is_streamed(pipeline, 3), "the bets in Redis")
         assert not any(task.done() for task in taking)

@@ -18,7 +18,8 @@ from seamless_wallet.supervisor.parent_socket import HEARTBEAT_S
 from seamless_wallet.supervisor.roles import VALKEY_STOP_LIMIT_S, WORKER_STOP_LIMIT_S, WRITER_STOP_LIMIT_S
 
 ROOT = Path(__file__).parents[2]
-LOCAL = {"port", "unixsocket", "unixsocketperm", "daemonize", "dir", "logfile", "bind", "protected-mode"}
+LOCAL = {"port", "unixsocket", "unixsocketperm", "daemonize", "dir", "logfile", "bind", "protected-mode", "disable-thp"}
+"""A Redis of one's own may have replicas, for which it copies itself."""
 
 
 def test_redis_conf_has_the_options_of_the_embedded_server(tmp_path: Path):

@@ -72,26 +72,32 @@ class RedisPyConnection(asyncio.Protocol):
     def take_over(self) -> None:
         """From now on what comes is ours. redis-py has read all replies to what it has asked."""
         reader, writer = self._connection._reader, self._connection._writer  # noqa: SLF001 - it shows them to nobody
-        if reader is None or writer is None or reader.at_eof():
-            self.connection_lost(None)
+        if reader is None or writer is None or writer.is_closing() or reader.at_eof() or reader.exception():
+            self.connection_lost(reader.exception() if reader is not None else None)
             return
         self._transport = cast("asyncio.Transport", writer.transport)
         self._transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse it, and wake whoever waits for a reply."""
+        """Parse it, and wake whoever waits for a reply. After the end nothing is: a reply before it may be missing."""
+        if self._end is not None:
+            return
         parser, replies = self._parser, self._replies
         try:
             parser.feed(data)
             while (reply := parser.gets()) is not _INCOMPLETE:
                 if isinstance(reply, RedisConnectionError):  # it is loading, or has too many clients
-                    self._end = self._end or reply
+                    self._end = reply
                     break
                 replies.append(reply)
         except InvalidResponse as error:
-            self._end = self._end or error
+            self._end = error
         if replies or self._end:
             self._wake()
+
+    def eof_received(self) -> None:
+        """The end at once, and not when the server has taken what waits to be sent: it may never do so."""
+        self.connection_lost(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, for whatever reason."""
@@ -121,6 +127,7 @@ class RedisPyConnection(asyncio.Protocol):
         """Close at once. What the server has not taken is dropped: its outcome has been told to be unknown."""
         if self._transport is not None:
             self._transport.abort()  # redis-py would have the rest sent
+        self._end = ConnectionResetError("the connection is closed")  # one that was raised holds its frames, and us
         with contextlib.suppress(RedisError, OSError):
             await self._connection.disconnect(nowait=True)
 

@@ -26,8 +26,8 @@ LISTPACK_ENTRIES_MAX: Final = 512
 LISTPACK_VALUE_BYTES_MAX: Final = 64
 
 ENVIRON: Final = (("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),)
-"""Huge pages where the kernel gives them on request: many players lie far apart. They are said to delay snapshots, and
-this server makes none.
+"""Huge pages where the kernel gives them on request: many players lie far apart. They would delay snapshots and the
+copies for replicas, and this server makes neither.
 """
 
 

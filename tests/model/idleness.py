@@ -55,6 +55,7 @@ class Idleness:
     def reloaded(self) -> None:
         """A new epoch: nothing of this is in Redis, and SQL has all."""
         self._committed = self._ledger.seq
+        self._evicted = 0
 
     def written(self, entry: Entry) -> None:
         """An entry is there: its round stays, if it wrote to it."""

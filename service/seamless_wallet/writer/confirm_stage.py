@@ -97,8 +97,9 @@ class ConfirmStage:
             if not due:
                 self._signs.append(self._pipeline.execute("PING"))
         together = 1 if self._refused else TOGETHER
-        for some in range(0, len(due), together):
-            self._send(list(due.items())[some : some + together])
+        shards = list(due.items())
+        for at in range(0, len(shards), together):
+            self._send(shards[at : at + together])
 
     def send_all_soon(self) -> None:
         """Do not wait until it is time to confirm all shards."""

@@ -122,7 +122,7 @@ class Wallet:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as ledger:
             balances = dict(ledger.execute("SELECT user_id, balance FROM wallet"))
             kinds = dict(ledger.execute("SELECT kind, count(*) FROM entry GROUP BY kind"))
-            ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE open = 0 AND bet_index <> ''")
+            ((bets,),) = ledger.execute("SELECT count(*) FROM mark WHERE bet_index <> ''")
         return Stored(balances, kinds, bets)
 
 

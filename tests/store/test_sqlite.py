@@ -16,7 +16,7 @@ from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect
-from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SQL_PACKAGE
+from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, SQL_PACKAGE, WRITE_SQL
 from tests.store.books import CURRENCIES
 
 BACKENDS = ("sqlite",)
@@ -44,7 +44,7 @@ def test_the_migrations_make_the_schema():
     """schema.sql is what all migrations in a row lead to"""
     schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
     assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
-    assert len(schema) == 20
+    assert len(schema) == 19
 
 
 def places_of(query: str) -> int:
@@ -314,22 +314,68 @@ async def test_one_writer_at_a_time(backend, store):
     await third.close()
 
 
-async def test_a_ledger_of_the_schema_before_is_brought_up_to_date(tmp_path, monkeypatch, book):
-    """It says what to do, `init` does it, and what is open is found by the new index"""
-    path = tmp_path / "ledger.db"
-    with monkeypatch.context() as before:
-        before.setattr("seamless_wallet.stores.sqlite.setup.MIGRATIONS", MIGRATIONS[:1])
-        before.setattr("seamless_wallet.stores.sqlite.setup.SCHEMA_VERSION", 1)
-        made = init(path, 2, CURRENCIES)
-        book.bet("g1", a=100)
-        async with SqliteLedger.open(path) as ledger:
-            ledger.acquire_lease()
-            await ledger.take_over("first", range(2), 0)
-            await ledger.open_epoch(0, 0, 1, "run", "repl", "")
-            await ledger.commit([book.take()])
-    with pytest.raises(StoreError, match="has schema 1, not 2; run `wallet init`"):
+MARKS_BEFORE = """
+INSERT INTO mark (player, open, digest, bet_index, entry, fingerprint, state)
+SELECT player, 0, digest, bet_index, entry, fingerprint, state FROM now.mark
+UNION ALL SELECT player, 1, digest, bet_index, entry, NULL, NULL FROM now.mark WHERE open = 1
+"""
+"""Until version 3 the row of an open bet stood there twice."""
+
+
+def as_of_version(version, ledger, path):
+    """A ledger as an earlier version of the program would have made it"""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for number, script in MIGRATIONS:
+            if number <= version:
+                for statement in statements(script):
+                    connection.execute(statement)
+        connection.execute("ATTACH ? AS now", (str(ledger),))
+        tables = connection.execute("SELECT name FROM now.sqlite_schema WHERE type = 'table' AND name <> 'mark'")
+        for (table,) in tables.fetchall():
+            connection.execute(f"INSERT INTO {table} SELECT * FROM now.{table}")  # noqa: S608
+        connection.execute(MARKS_BEFORE)
+        connection.execute("UPDATE ledger SET schema_version = ?", (version,))
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+async def test_a_ledger_of_a_schema_before_is_brought_up_to_date(version, tmp_path, book):
+    """It says what to do, `init` does it, and then the ledger is as if it had always been of this version"""
+    present, path = tmp_path / "present.db", tmp_path / "ledger.db"
+    made = init(present, 2, CURRENCIES)
+    book.bet("g1", a=100, b=50)
+    book.result("g1", b=(50, -50))
+    book.cancel("g2", c=70)
+    async with SqliteLedger.open(present) as ledger:
+        ledger.acquire_lease()
+        await ledger.take_over("first", range(2), 0)
+        await ledger.open_epoch(0, 0, 1, "run", "repl", "")
+        await ledger.commit([book.take()])
+    as_of_version(version, present, path)
+    with pytest.raises(StoreError, match=f"has schema {version}, not {SCHEMA_VERSION}; run `wallet init`"):
         SqliteLedger.open(path)
     assert init(path, 2, CURRENCIES) == made
     async with SqliteLedger.open(path) as ledger:
         assert (await ledger.open_bets()).count == 1
         assert [finding async for finding in ledger.verify()] == []
+    with closing(sqlite3.connect(path)) as connection, closing(sqlite3.connect(present)) as other:
+        for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
+            rows = f"SELECT * FROM {name} ORDER BY 1, 2"  # noqa: S608
+            assert connection.execute(rows).fetchall() == other.execute(rows).fetchall(), name
+
+
+@pytest.mark.parametrize("state", ["O 100", "S 100 5 5", "C 100", "T 100"])
+@pytest.mark.parametrize("before", ["O 100", "S 100 -100 -100", "C 100", "T 100"])
+def test_no_bet_is_open_and_over(state, before):
+    """A bet stands once, among the open ones or among the others, whatever became of it"""
+    bet = (7, bytes(16), "b1")
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
+            connection.execute(statement)
+        connection.execute(WRITE_SQL["insert_bet"], (*bet, 3, before))
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.execute(WRITE_SQL["insert_bet"], (*bet, 4, state))
+        assert connection.execute(WRITE_SQL["update_bet"], (state, *bet, "O 99")).rowcount == 0
+        assert connection.execute(WRITE_SQL["update_bet"], (state, *bet, before)).rowcount == 1
+        rows = connection.execute("SELECT open, player, digest, bet_index, entry, state FROM mark").fetchall()
+        assert rows == [(int(state == "O 100"), *bet, 3, state)]
+        assert connection.execute(READ_SQL["bet"], bet).fetchall() == [(state,)]

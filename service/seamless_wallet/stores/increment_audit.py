@@ -13,7 +13,7 @@ import msgspec
 
 from seamless_wallet.commands import PlayerStatus
 from seamless_wallet.exit_status import EXIT_FAILURE
-from seamless_wallet.ledger.bets import BetState, parse_bet
+from seamless_wallet.ledger.bets import parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, first_seen_bets
 from seamless_wallet.ledger.ports import StoreError
@@ -50,11 +50,10 @@ class Increment(msgspec.Struct, frozen=True):
 
 
 class BetMark(NamedTuple):
-    """Of a bet: the entry that it names, its state, and whether it stands among the open ones."""
+    """Of a bet: the entry that it names, and its state."""
 
     entry: int
     state: str
-    is_open: int
 
 
 class Tables(NamedTuple):
@@ -131,4 +130,4 @@ def _fits(mark: BetMark, entry_id: int, amount: int, *, is_first: bool) -> bool:
     except ValueError:
         return False
     right_entry = mark.entry == entry_id if is_first else mark.entry < entry_id
-    return right_entry and bet.stake == amount and (bet.state is BetState.OPEN) == bool(mark.is_open)
+    return right_entry and bet.stake == amount

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from seamless_wallet.commands import Kind
-from seamless_wallet.ledger.bets import Bet, BetState
+from seamless_wallet.ledger.bets import Bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_bet, items_with_effects
 from seamless_wallet.stores.known import BetIdentity
@@ -28,7 +28,7 @@ from seamless_wallet.stores.rows import (
 SIGNPOST_EVERY: Final = 64
 """Entries of a player from one signpost to the next. A time or a seq is found by walking fewer than these."""
 
-_BET, _OPEN = Kind.BET, BetState.OPEN
+_BET = Kind.BET
 
 Chained = tuple[Entry, bytes]
 """An entry that is not stored yet, and its chain link."""
@@ -134,7 +134,7 @@ class Plan:
 
     def bet_rows(self) -> BetRows:
         """What becomes of every bet that the plan has met."""
-        rows = BetRows([], [], [], [])
+        rows = BetRows([], [])
         for key, bet in self.bets.items():
             old = self._bets_before[key]
             if old is bet:
@@ -143,11 +143,6 @@ class Plan:
                 rows.new.append((*key, self._first_seen[key], bet.text()))
             else:
                 rows.changed.append((bet.text(), *key, old.text()))
-            is_open, was_open = bet.state is _OPEN, old is not None and old.state is _OPEN
-            if is_open and not was_open:
-                rows.opened.append((*key, self._first_seen[key]))
-            elif was_open and not is_open:
-                rows.closed.append(key)
         return rows
 
 
@@ -159,12 +154,6 @@ class BetRows(NamedTuple):
 
     changed: list[tuple[str, int, bytes, str, str]]
     """State; player, round digest, bet_index and the state that must still be there."""
-
-    opened: list[tuple[int, bytes, str, int]]
-    """Player, round digest, bet_index, entry."""
-
-    closed: list[BetIdentity]
-    """Bets that were open and are not any more."""
 
 
 def plan_commit(

@@ -22,7 +22,7 @@ from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from seamless_wallet.stores.rows import EntryRow, WalletRow, apply_entry, entry_of, wallet_row
 
 MarkRow = tuple[int, bytes, str, int, bytes | None, str | None]
-"""open, digest, bet_index, entry, fingerprint, state of a row of `mark`."""
+"""Whether it stands among the open bets, digest, bet_index, entry, fingerprint, state of a row of `mark`."""
 
 SignpostRow = tuple[int, int, int]
 """seq, received_ms, entry of a row of `signpost`."""
@@ -149,21 +149,18 @@ class MarkCheck:
         """What the entries come to, less what was there already."""
         expected = set(self._events)
         for (digest, bet_index), (seen_in, bet) in self._bets.items():
-            expected.add((0, digest, bet_index, seen_in, None, bet.text()))
-            if bet.state is BetState.OPEN:
-                expected.add((1, digest, bet_index, seen_in, None, None))
+            expected.add((int(bet.state is BetState.OPEN), digest, bet_index, seen_in, None, bet.text()))
         return expected
 
     def _disagreement(self, mark: MarkRow) -> Finding:
-        about = "an event" if not mark[2] else f"a bet, {mark[5] or 'open'}"
-        text = f"player {self._user_id}: the marks and the entries disagree about {about} of entry id {mark[3]}"
+        _, _, bet_index, entry_id, _, state = mark
+        about = f"a bet, {state}" if bet_index else "an event"
+        text = f"player {self._user_id}: the marks and the entries disagree about {about} of entry id {entry_id}"
         return Finding(self._shard, None, text)
 
     def _check_archived(self, mark: MarkRow) -> Iterator[Finding]:
         """One whose entry is archived: what it was then takes part in the sum."""
-        is_open, digest, bet_index, entry_id, fingerprint, state = mark
-        if is_open:
-            return  # the sum is of bets that are not
+        _, digest, bet_index, entry_id, fingerprint, state = mark
         later = self._later.pop((digest, bet_index), [])
         if self._closing and bet_index and state is not None:
             try:

@@ -116,7 +116,7 @@ async def _tables(connection: Connection, shards: int, new: Sequence[NewRow]) ->
 
     def bet_mark(player: int, digest: bytes, bet_index: str) -> BetMark | None:
         mark = marks.get((player, digest, bet_index))
-        return mark and BetMark(mark[0], mark[2] or "", int((mark[2] or "").startswith("O")))
+        return mark and BetMark(mark[0], mark[2] or "")
 
     return Tables(entries.get, event_mark, bet_mark, lambda player, seq: signposts.get((player, seq)))
 

@@ -155,14 +155,10 @@ class _Verification:
             yield finding
 
     async def _marks(self, player: int, checked: MarkCheck) -> AsyncIterator[MarkRow]:
-        """The marks of a slice. One that is open is told once more, as among the open ones."""
+        """The marks of a slice."""
         first, end = checked.first.ljust(DIGEST_BYTES, b"\0"), None if checked.end == END else checked.end
-        async for digest, bet_index, entry, fingerprint, state in self._connection.cursor(
-            VERIFY_SQL["marks"], player, first, end, prefetch=PROGRESS_EVERY
-        ):
-            yield 0, digest, bet_index, entry, fingerprint, state
-            if state is not None and state.startswith("O"):
-                yield 1, digest, bet_index, entry, None, None
+        async for mark in self._connection.cursor(VERIFY_SQL["marks"], player, first, end, prefetch=PROGRESS_EVERY):
+            yield tuple(mark)
 
     async def _rows_without_entries(self) -> AsyncIterator[Finding]:
         """What no entry explains."""

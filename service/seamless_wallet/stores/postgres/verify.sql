@@ -56,7 +56,7 @@ SELECT currency, sum(balance)::bigint, sum(debt)::bigint FROM ledger.wallet GROU
 
 -- name: marks
 -- A player's marks from a digest on, below another one if that is given.
-SELECT digest, bet_index, entry, fingerprint, state FROM ledger.mark
+SELECT (coalesce(state, '') ^@ 'O')::int, digest, bet_index, entry, fingerprint, state FROM ledger.mark
 WHERE player = $1 AND digest >= $2 AND ($3::uuid IS NULL OR digest < $3);
 
 -- name: signposts

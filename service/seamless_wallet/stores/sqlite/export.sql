@@ -23,9 +23,9 @@ SELECT shard, epoch, seq, chain, token FROM shard ORDER BY shard;
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM wallet ORDER BY player;
 
 -- name: mark
--- Every mark, once, by the place of its entry.
+-- Every mark, by the place of its entry.
 SELECT mark.player, mark.digest, mark.bet_index, entry.seq * ?1 + entry.shard, mark.fingerprint, mark.state
-FROM mark LEFT JOIN entry ON entry.id = mark.entry WHERE mark.open = 0
+FROM mark LEFT JOIN entry ON entry.id = mark.entry
 ORDER BY mark.player, mark.digest, mark.bet_index;
 
 -- name: signpost

@@ -45,8 +45,6 @@ def write_plan(connection: sqlite3.Connection, plan: Plan) -> None:
     bets = plan.bet_rows()
     _insert(connection, "insert_bet", bets.new)
     _swap(connection, "update_bet", bets.changed)
-    _insert(connection, "insert_open_bet", bets.opened)
-    _swap(connection, "delete_open_bet", bets.closed)
     _insert(connection, "insert_signpost", plan.signposts)
 
 

@@ -28,19 +28,16 @@ SELECT player, user_id, currency, status, version, seq, balance, debt, last, ses
 
 -- name: bet
 -- The state of one bet, by player, round and bet_index.
-SELECT state FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index = ?;
+SELECT state FROM mark WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index = ?;
 
 -- name: event
 -- One event of a player, by its digest.
 SELECT mark.digest, mark.fingerprint, entry.seq FROM mark JOIN entry ON entry.id = mark.entry
-WHERE mark.player = ? AND mark.open = 0 AND mark.digest = ? AND mark.bet_index = '';
+WHERE mark.open = 0 AND mark.player = ? AND mark.digest = ? AND mark.bet_index = '';
 
 -- name: open_bets
 -- A player's open bets, with what became of them: a stake.
-SELECT mark.digest, mark.bet_index, bet.state
-FROM mark CROSS JOIN mark AS bet
-  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
-WHERE mark.player = ? AND mark.open = 1 LIMIT ?;
+SELECT digest, bet_index, state FROM mark WHERE open = 1 AND player = ? LIMIT ?;
 
 -- name: signpost_at_seq
 -- Where the walk through a player's entries may begin that looks for those before a seq.
@@ -62,45 +59,40 @@ SELECT entry.* FROM story CROSS JOIN entry ON entry.id = story.id WHERE entry.se
 -- name: event_entry
 -- The entry of a player's event.
 SELECT entry.* FROM mark CROSS JOIN entry ON entry.id = mark.entry
-WHERE mark.player = ? AND mark.open = 0 AND mark.digest = ? AND mark.bet_index = '';
+WHERE mark.open = 0 AND mark.player = ? AND mark.digest = ? AND mark.bet_index = '';
 
 -- name: round
 -- The bets of a round, with the entries that placed or tombstoned them.
-SELECT bet_index, entry, state FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index <> '';
+SELECT bet_index, entry, state FROM mark WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index <> '';
 
 -- name: open_rounds
 -- A player's open bets, with what became of them (a stake), and where they were placed.
-SELECT mark.digest, mark.bet_index, bet.state, entry.provider, entry.game_no, entry.received_ms, entry.seq
-FROM mark CROSS JOIN mark AS bet
-  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
-CROSS JOIN entry ON entry.id = mark.entry
-WHERE mark.player = ? AND mark.open = 1 LIMIT ?;
+SELECT mark.digest, mark.bet_index, mark.state, entry.provider, entry.game_no, entry.received_ms, entry.seq
+FROM mark CROSS JOIN entry ON entry.id = mark.entry
+WHERE mark.open = 1 AND mark.player = ? LIMIT ?;
 
 -- name: left_open
 -- Entries that placed a bet which is open, in the order of commits, after one of them; of a round the first one alone.
-SELECT mark.entry, mark.player, mark.digest, entry.provider, entry.game_no, entry.received_ms, entry.seq,
-  wallet.user_id, wallet.currency
-FROM mark INDEXED BY mark_open
-  CROSS JOIN entry ON entry.id = mark.entry
-  CROSS JOIN wallet ON wallet.player = mark.player
-WHERE mark.open = 1 AND mark.entry > ?1 AND (?2 = '' OR entry.provider = ?2) AND NOT EXISTS (
-  SELECT 1 FROM mark AS earlier
-  WHERE earlier.player = mark.player AND earlier.open = 1 AND earlier.digest = mark.digest
-    AND earlier.entry < mark.entry
+-- The limit is none: without one the order of a part of a join may be left out.
+WITH first (entry, player, digest) AS MATERIALIZED (
+  SELECT min(entry) AS entry, player, digest FROM mark WHERE open = 1
+  GROUP BY player, digest HAVING min(entry) > ?1 ORDER BY 1 LIMIT -1
 )
-GROUP BY mark.entry ORDER BY mark.entry;
+SELECT first.entry, first.player, first.digest, entry.provider, entry.game_no, entry.received_ms, entry.seq,
+  wallet.user_id, wallet.currency
+FROM first
+  CROSS JOIN entry ON entry.id = first.entry
+  CROSS JOIN wallet ON wallet.player = first.player
+WHERE ?2 = '' OR entry.provider = ?2;
 
 -- name: open_bets_of_round
 -- The open bets of a round, with what became of them: a stake.
-SELECT mark.bet_index, bet.state
-FROM mark CROSS JOIN mark AS bet
-  ON bet.player = mark.player AND bet.open = 0 AND bet.digest = mark.digest AND bet.bet_index = mark.bet_index
-WHERE mark.player = ? AND mark.open = 1 AND mark.digest = ?;
+SELECT bet_index, state FROM mark WHERE open = 1 AND player = ? AND digest = ?;
 
 -- name: count_open_bets
 -- How many bets are open, and when the one was received that was placed first; 0 if there is none.
 SELECT count, coalesce((SELECT received_ms FROM entry WHERE id = first), 0)
-FROM (SELECT count(*) AS count, min(entry) AS first FROM mark INDEXED BY mark_open WHERE open = 1);
+FROM (SELECT count(*) AS count, min(entry) AS first FROM mark WHERE open = 1);
 
 -- name: open_sessions
 -- How many sessions of each provider are open, and were renewed after a time.

@@ -110,22 +110,21 @@ CREATE TABLE signpost (
   PRIMARY KEY (player, seq)
 ) STRICT, WITHOUT ROWID;
 
--- What must never happen twice, and what it has come to: every event, and every bet with its state. Both in one tree,
--- a player's rows side by side. The row of a bet that is open stands there once more, with open = 1.
+-- What must never happen twice, and what it has come to: every event, and every bet with its state. Both in one tree, a
+-- player's rows side by side. Bets that are open stand by themselves: few pages, which the next commits change again.
 CREATE TABLE mark (
+  open INTEGER NOT NULL, -- 1: a bet that is open
   player INTEGER NOT NULL,
-  open INTEGER NOT NULL CHECK (open IN (0, 1)),
   digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the event, or of the bet's round
   bet_index TEXT NOT NULL, -- '' for an event
   entry INTEGER NOT NULL, -- id of the event's entry, or of the one that placed or tombstoned the bet
   fingerprint BLOB CHECK (length(fingerprint) = 16), -- of an event
   state TEXT, -- of a bet: as in seamless_wallet/ledger/bets.py
-  PRIMARY KEY (player, open, digest, bet_index),
+  PRIMARY KEY (open, player, digest, bet_index),
   CHECK ((bet_index = '') = (fingerprint IS NOT NULL)),
-  CHECK ((bet_index = '' OR open) = (state IS NULL))
+  CHECK ((bet_index = '') = (state IS NULL)),
+  CHECK (open = (coalesce(state, '') GLOB 'O *'))
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX mark_open ON mark (entry) WHERE open = 1;
 
 -- For people. Amounts are in major units, times in UTC.
 
@@ -154,7 +153,7 @@ SELECT wallet.user_id, entry.provider, entry.game_no, mark.bet_index, mark.state
 FROM mark
   JOIN wallet ON wallet.player = mark.player
   JOIN entry ON entry.id = mark.entry
-WHERE mark.open = 0 AND mark.bet_index <> '';
+WHERE mark.bet_index <> '';
 
 CREATE VIEW open_bet_view AS
 SELECT wallet.user_id, entry.provider, entry.game_no, mark.bet_index,

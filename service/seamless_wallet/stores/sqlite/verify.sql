@@ -43,7 +43,7 @@ SELECT currency, sum(balance), sum(debt) FROM wallet GROUP BY currency;
 -- name: marks
 -- A player's marks from a digest on, below another one.
 SELECT open, digest, bet_index, entry, fingerprint, state FROM mark
-WHERE player = ? AND digest >= ? AND digest < ?;
+WHERE open IN (0, 1) AND player = ? AND digest >= ? AND digest < ?;
 
 -- name: signposts
 -- A player's signposts.
@@ -72,14 +72,12 @@ WHERE entry.id > ? ORDER BY entry.id LIMIT ?;
 
 -- name: event_mark
 -- The mark of a player's event.
-SELECT entry, fingerprint FROM mark WHERE player = ? AND open = 0 AND digest = ? AND bet_index = '';
+SELECT entry, fingerprint FROM mark WHERE open = 0 AND player = ? AND digest = ? AND bet_index = '';
 
 -- name: bet_mark
--- The mark of a player's bet, and whether it stands among the open ones.
-SELECT bet.entry, bet.state, EXISTS (
-  SELECT 1 FROM mark WHERE player = bet.player AND open = 1 AND digest = bet.digest AND bet_index = bet.bet_index
-)
-FROM mark AS bet WHERE bet.player = ? AND bet.open = 0 AND bet.digest = ? AND bet.bet_index = ?;
+-- The mark of a player's bet, if it stands where its state belongs.
+SELECT entry, state FROM mark
+WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index = ? AND open = (state GLOB 'O *');
 
 -- name: signpost
 -- A player's signpost at a seq.

@@ -81,23 +81,21 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 -- An event, once for ever.
-INSERT INTO mark (player, open, digest, bet_index, entry, fingerprint) VALUES (?, 0, ?, '', ?, ?);
+INSERT INTO mark (open, player, digest, bet_index, entry, fingerprint) VALUES (0, ?, ?, '', ?, ?);
 
 -- name: insert_bet
--- A bet that was placed or tombstoned for the first time, once for ever.
-INSERT INTO mark (player, open, digest, bet_index, entry, state) VALUES (?, 0, ?, ?, ?, ?);
+-- A bet that was placed or tombstoned for the first time, once for ever: it is neither open nor over.
+INSERT INTO mark (open, player, digest, bet_index, entry, state) VALUES (
+  CASE WHEN NOT EXISTS (
+    SELECT 1 FROM mark WHERE open = (?5 NOT GLOB 'O *') AND player = ?1 AND digest = ?2 AND bet_index = ?3
+  ) THEN ?5 GLOB 'O *' END, -- or NULL, which is refused
+  ?1, ?2, ?3, ?4, ?5
+);
 
 -- name: update_bet
 -- Compare-and-swap a bet over new entries.
-UPDATE mark SET state = ? WHERE player = ? AND open = 0 AND digest = ? AND bet_index = ? AND state = ?;
-
--- name: insert_open_bet
--- That a bet is open.
-INSERT INTO mark (player, open, digest, bet_index, entry) VALUES (?, 1, ?, ?, ?);
-
--- name: delete_open_bet
--- A bet is open no longer.
-DELETE FROM mark WHERE player = ? AND open = 1 AND digest = ? AND bet_index = ?;
+UPDATE mark SET open = (?1 GLOB 'O *'), state = ?1
+WHERE open = (?5 GLOB 'O *') AND player = ?2 AND digest = ?3 AND bet_index = ?4 AND state = ?5;
 
 -- name: insert_signpost
 -- A place from which to walk a player's entries.

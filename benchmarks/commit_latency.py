@@ -4,11 +4,11 @@
 
 `--against` is a checkout of another version, the first one for instance: `git worktree add /tmp/first 626a578`, then
 `--against /tmp/first`. A complete service (`wallet up`) of each runs beside the others, each on a ledger of its own.
-With `--peers` beside PostgreSQL alone, the wallet on PostgreSQL, and the way of a bet with nothing on it
-(`benchmarks/peers/bare_way.py`). They are loaded in turn, round by round: first one bet at a time, the next one when
-the answer is there, then bets that come at a rate, by chance, answered or not. A bet that could not be sent in time
-waits, and that counts. Every answer is checked. What the disk takes for an fsync is measured in between, as no bet is
-told before one.
+With `--peers` beside PostgreSQL alone, the wallet on PostgreSQL, and the way of a bet with nothing on it, to a file and
+to PostgreSQL (`benchmarks/peers/bare_way.py`). They are loaded in turn, round by round: first one bet at a time, the
+next one when the answer is there, then bets that come at a rate, by chance, answered or not. A bet that could not be
+sent in time waits, and that counts. Every answer is checked. What the disk takes for an fsync is measured in between,
+as no bet is told before one.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ def peers(directory: Path) -> list[AbstractContextManager[System]]:
         PostgresWallet.start(Names.POSTGRES, constraints=False),
         WalletOnPostgres.start_with_server(directory / "on-postgres"),
         BareWay.start(directory / "way"),
+        BareWay.start_with_server(directory / "way-to-postgres"),
     ]
 
 

@@ -28,6 +28,7 @@ class Names:
     CONSTRAINED: Final = "PostgreSQL, constraints"
     BARE: Final = "bare scripts"
     WAY: Final = "the way alone"
+    WAY_TO_POSTGRES: Final = "the way alone, to PostgreSQL"
     TIGERBEETLE: Final = "TigerBeetle"
 
 

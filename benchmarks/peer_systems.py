@@ -91,31 +91,57 @@ class RedisWallet(_ValkeyPeer):
 
 
 class BareWay(_ValkeyPeer):
-    """Both processes of `bare_way`, and their file."""
+    """Both processes of `bare_way`, and where the writer keeps the bets."""
 
-    def __init__(self, port: int, roots: list[int], valkey: Valkey, file: Path) -> None:
-        super().__init__(Names.WAY, port, roots, valkey)
-        self._file = file
+    def __init__(self, name: str, port: int, roots: list[int], valkey: Valkey, place: str | Path) -> None:
+        super().__init__(name, port, roots, valkey)
+        self._place = place
 
     @classmethod
     @contextmanager
     def start(cls, directory: Path) -> Iterator[BareWay]:
-        """A handler that listens."""
+        """A handler that listens. The bets go to a file."""
         directory.mkdir(mode=0o700)
         file = directory / "bets"
-        with start_valkey(directory) as valkey:
-            socket = str(valkey.socket_path)
-            write = [sys.executable, "-m", "benchmarks.peers.bare_way", "write", socket, str(file)]
-            with running(write, dict(os.environ)) as writer, _handler("bare_way", socket) as (port, pid):
-                yield cls(port, [pid, writer.pid], valkey, file)
+        with _way(directory, str(file)) as (valkey, port, roots):
+            yield cls(Names.WAY, port, roots, valkey, file)
+
+    @classmethod
+    @contextmanager
+    def start_with_server(cls, directory: Path) -> Iterator[BareWay]:
+        """The same; they go to a PostgreSQL of its own, with the settings of the peer that is PostgreSQL alone."""
+        directory.mkdir(mode=0o700)
+        with (
+            Postgres(None, **postgres_wallet.SETTINGS) as server,
+            _way(directory, server.url()) as (valkey, port, roots),
+        ):
+            yield cls(Names.WAY_TO_POSTGRES, port, [*roots, server.pid], valkey, server.url())
 
     async def compare(self) -> str:
         async with Redis(unix_socket_path=str(self.valkey.socket_path)) as redis:
             await self.compare_balances(redis)
-        lines = len(self._file.read_text().splitlines())
-        if lines != self.books.entries["bet"]:
-            raise WrongAnswer(f"{lines} bets are in the file instead of {self.books.entries['bet']}")
-        return f"{self.books.answers} answers, {lines} bets and {len(self.books.balances)} balances agree"
+        kept = await self._kept()
+        if kept != self.books.entries["bet"]:
+            raise WrongAnswer(f"{kept} bets were kept instead of {self.books.entries['bet']}")
+        return f"{self.books.answers} answers, {kept} bets and {len(self.books.balances)} balances agree"
+
+    async def _kept(self) -> int:
+        if isinstance(self._place, Path):
+            return len(self._place.read_text().splitlines())
+        connection = await asyncpg.connect(self._place)
+        kept: int = await connection.fetchval("SELECT count(*) FROM bet")
+        await connection.close()
+        return kept
+
+
+@contextmanager
+def _way(directory: Path, place: str) -> Iterator[tuple[Valkey, int, list[int]]]:
+    """A Valkey, the port of a handler, and the processes' ids, with a writer that keeps bets at a place."""
+    with start_valkey(directory) as valkey:
+        socket = str(valkey.socket_path)
+        write = [sys.executable, "-m", "benchmarks.peers.bare_way", "write", socket, place]
+        with running(write, dict(os.environ)) as writer, _handler("bare_way", socket) as (port, pid):
+            yield valkey, port, [pid, writer.pid]
 
 
 class PostgresWallet(_Peer):

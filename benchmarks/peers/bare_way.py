@@ -1,10 +1,11 @@
-"""The way of a bet and nothing on it: webhook, Redis, a writer that syncs a file, and back by way of Redis.
+"""The way of a bet and nothing on it: webhook, Redis, a writer that keeps a text, and back by way of Redis.
 
 Nothing is proven, nothing kept that one could ask for: a bet takes its stake from a number, and its text goes to the
-end of a file. A wallet whose Redis decides and whose writer commits has that to do, too.
+end of a file, which is synced, or as a row into PostgreSQL, which is committed. A wallet whose Redis decides and whose
+writer commits has that to do, too.
 
 python -m benchmarks.peers.bare_way PORT SOCKET
-python -m benchmarks.peers.bare_way write SOCKET FILE
+python -m benchmarks.peers.bare_way write SOCKET FILE_OR_URL
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from hashlib import sha1
 from itertools import count
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import uvloop
 
 from benchmarks.peers.redis_wallet import wallet_key
@@ -84,7 +87,34 @@ async def take_bets(port: int, socket: str) -> None:
         group.create_task(serve(port, handler(way.take)))
 
 
-async def write_bets(socket: str, path: Path) -> None:
+Keep = Callable[[Sequence[bytes]], Awaitable[object]]
+"""Returns when these texts are kept for good."""
+
+
+@asynccontextmanager
+async def kept_in_file(path: Path) -> AsyncIterator[Keep]:
+    """Texts at the end of a file."""
+    with path.open("ab", buffering=0) as file:
+
+        async def keep(texts: Sequence[bytes]) -> None:
+            file.write(b"".join(texts))
+            os.fdatasync(file.fileno())
+
+        yield keep
+
+
+@asynccontextmanager
+async def kept_in_postgres(url: str) -> AsyncIterator[Keep]:
+    """A row for each text, without index or rule: the least that PostgreSQL can commit."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("CREATE TABLE IF NOT EXISTS bet (text bytea)")
+        yield (await connection.prepare("INSERT INTO bet SELECT unnest($1::bytea[])")).fetch
+    finally:
+        await connection.close()
+
+
+async def write_bets(socket: str, keeping: AbstractAsyncContextManager[Keep]) -> None:
     """The writer. Writes for ever what comes."""
     address = UrlAddress(f"unix://{socket}")
     last = b"0"
@@ -92,12 +122,11 @@ async def write_bets(socket: str, path: Path) -> None:
         reading, telling = await address.connect(), await address.connect()
         stack.push_async_callback(reading.close)
         stack.push_async_callback(telling.close)
-        file = stack.enter_context(path.open("ab", buffering=0))
+        keep = await stack.enter_async_context(keeping)
         while True:
             reading.write([packed("XREAD", "BLOCK", 0, "STREAMS", STREAM, last)])
             (((_, entries),),) = await reading.read_replies()
-            file.write(b"".join(fields[3] for _, fields in entries))
-            os.fdatasync(file.fileno())
+            await keep([fields[3] for _, fields in entries])
             tokens = b" ".join(fields[1] for _, fields in entries)
             telling.write([packed("PUBLISH", CHANNEL, tokens)])
             last = entries[-1][0]
@@ -105,6 +134,7 @@ async def write_bets(socket: str, path: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        uvloop.run(write_bets(sys.argv[2], Path(sys.argv[3])))
+        place = sys.argv[3]
+        uvloop.run(write_bets(sys.argv[2], kept_in_postgres(place) if "://" in place else kept_in_file(Path(place))))
     else:
         uvloop.run(take_bets(port_argument(), sys.argv[2]))

@@ -194,7 +194,8 @@ async def test_a_bet_on_the_bare_way_is_told_once_it_is_in_the_file(tmp_path):
         taking = [asyncio.create_task(way.take(bet(100, tid=f"t{n}"))) for n in range(3)]
         await until(lambda: is_streamed(pipeline, 3), "the bets in Redis")
         assert not any(task.done() for task in taking)
-        running.append(asyncio.create_task(bare_way.write_bets(str(valkey.socket_path), file)))
+        writing = bare_way.write_bets(str(valkey.socket_path), bare_way.kept_in_file(file))
+        running.append(asyncio.create_task(writing))
         answers = await asyncio.gather(*taking)
         assert [told(answer) for answer in answers] == [(Code.R0, -100), (Code.R0, -200), (Code.R0, -300)]
         assert file.read_text() == "".join(f"ann t{n} g1 100\n" for n in range(3))

@@ -10,10 +10,16 @@ import pytest
 import structlog
 
 from tests import chosen_ledger
+from tests.guardian import guard
 from tests.postgres_server import NoPostgres, Postgres
 
 WORKERS_PER_CORE = 2
 """Most tests wait for servers most of the time."""
+
+
+def pytest_configure() -> None:
+    """Nothing of a session outlives it, however it ends."""
+    guard()
 
 
 @pytest.hookimpl(optionalhook=True)

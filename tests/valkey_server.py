@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from seamless_wallet.supervisor.embedded_valkey import ENVIRON, LOG_FILE, ValkeyError, answers_ping, valkey_command
+from tests.guardian import guard
 
 START_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
@@ -29,7 +30,7 @@ def last_log_line(directory: Path) -> str:
 
 
 class Valkey:
-    """A running private server. Close it, or use it as a context manager: it would outlive this process."""
+    """A running private server. Close it, or use it as a context manager: else it lasts as long as this process."""
 
     def __init__(self, process: subprocess.Popen[bytes], socket_path: Path) -> None:
         self.process = process
@@ -68,6 +69,7 @@ def start_valkey(directory: Path, socket_path: Path | None = None, limit_s: floa
 
     `directory` must exist, and gets the log. The socket is `directory/redis.sock` unless named. Raises ValkeyError.
     """
+    guard()
     where = socket_path or directory / "redis.sock"
     command = valkey_command(directory, where)
     environ = {**dict(ENVIRON), **os.environ}

@@ -1,0 +1,63 @@
+"""What a test has started does not outlive it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENDINGS = {
+    "as it wants": "sys.exit()",
+    "by an error": "raise RuntimeError",
+    "at once": "os._exit(1)",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+}
+
+PROGRAM = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from tests.valkey_server import start_valkey
+server = start_valkey(Path(sys.argv[1]))
+shell = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True)
+print(server.process.pid, shell.pid, int(shell.stdout.readline()), flush=True)
+"""
+
+
+def is_there(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def started_by(ending: str, directory: Path) -> list[int]:
+    """The processes that a program has started, which has ended since"""
+    program = [sys.executable, "-c", PROGRAM + ENDINGS[ending], str(directory)]
+    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return [int(pid) for pid in ended.stdout.split()]
+
+
+def await_end_of(pids: list[int]) -> None:
+    """Their guardian has a process table to read"""
+    while any(map(is_there, pids)):
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_servers_and_their_children_end_with_the_test(ending, tmp_path):
+    """However it ends"""
+    pids = started_by(ending, tmp_path)
+    assert len(pids) == 3
+    await_end_of(pids)
+
+
+def test_nobody_else_is_ended(tmp_path):
+    """What another test has started goes on"""
+    with subprocess.Popen(["sleep", "600"]) as other:
+        await_end_of(started_by("killed", tmp_path))
+        assert other.poll() is None
+        other.terminate()

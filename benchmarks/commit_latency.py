@@ -19,8 +19,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +32,6 @@ from benchmarks.generator import WrongAnswer, closed_loop, open_loop
 from benchmarks.latencies import Latencies
 from benchmarks.peer_systems import BareWay, PostgresWallet
 from benchmarks.peers.webhook import PATH
-from benchmarks.service import Service, running, wait_until_ready
 from benchmarks.systems import System, Wallet, WalletOnPostgres
 
 HERE: Final = Path(__file__).parents[1]
@@ -63,17 +62,11 @@ class Timed:
             total.add(Latencies.of_ns(answered.taken_ns))
 
 
-@contextmanager
-def version(name: str, checkout: Path, directory: Path) -> Iterator[Wallet]:
-    """A service of another version that is ready, the first one included."""
-    directory.mkdir(mode=0o700)
-    service = Service(directory)
+def version(name: str, checkout: Path, directory: Path) -> AbstractContextManager[Wallet]:
+    """A service of another version, the first one included, with its own number of workers."""
     package = "seamless_wallet" if (checkout / "service" / "seamless_wallet").is_dir() else "service"
     root = checkout if package == "service" else checkout / "service"
-    environ = service.environ | {"PYTHONPATH": str(root)}
-    with running([sys.executable, "-m", package, "up"], environ) as process:
-        wait_until_ready(service)
-        yield Wallet(name, service, process.pid)
+    return Wallet.start(name, directory, workers=None, package=package, PYTHONPATH=str(root))
 
 
 def peers(directory: Path) -> list[AbstractContextManager[System]]:

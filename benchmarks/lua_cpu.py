@@ -66,7 +66,7 @@ class Server:
     def cpu_us(self) -> float:
         """User and system microseconds that the server has used, all threads."""
         info = self.call("INFO", "cpu")
-        lines = dict(line.split(":") for line in info.decode().splitlines() if ":" in line)  # type: ignore[attr-defined]
+        lines = dict(line.split(":") for line in info.decode().splitlines() if ":" in line)  # type: ignore[attr-defined]  # bytes
         return (float(lines["used_cpu_user"]) + float(lines["used_cpu_sys"])) * 1e6
 
     def play(self, commands: Sequence[bytes]) -> list[object]:
@@ -115,7 +115,7 @@ class Game:
                 transaction_id=f"2_agent_1700000000000_{next(self._numbers)}",
                 timestamp_ms=NOW_MS,
                 received_ms=NOW_MS,
-                **fields,  # type: ignore[arg-type]
+                **fields,  # type: ignore[arg-type]  # of a command
             ),
             Policy(),
             SHARD,
@@ -141,7 +141,7 @@ class Game:
         """What the script of that name does, of whatever version: so no round works on a longer stream."""
         head = keys.head(SHARD)
         seq = self.server.call("HGET", head, "seq")
-        self.server.call("HSET", head, "committed", seq)  # type: ignore[arg-type]
+        self.server.call("HSET", head, "committed", seq)  # type: ignore[arg-type]  # a number, too
         self.server.call("XTRIM", keys.stream(SHARD, EPOCH), "MAXLEN", 0)
 
     def _do(self, name: str, names: Sequence[str], args: Sequence[int | str]) -> None:
@@ -169,7 +169,7 @@ def measure(server: Server, scripts: dict[str, Script], kind: Kind, events: int,
 def measure_nothing(server: Server, scripts: dict[str, Script], events: int) -> float:
     """The same for a script that looks at none of a bet's keys and arguments."""
     sha = server.call("SCRIPT", "LOAD", NOTHING)
-    nothing = Script("bet", NOTHING, sha.decode(), scripts["bet"].contract)  # type: ignore[attr-defined]
+    nothing = Script("bet", NOTHING, sha.decode(), scripts["bet"].contract)  # type: ignore[attr-defined]  # bytes
     game = Game(server, scripts)
     game._scripts = {**scripts, "bet": nothing}  # noqa: SLF001 - the same game, without its rules
     return game.play([game.command(Kind.BET, f"player-{n % PLAYERS}", n) for n in range(1, events + 1)])

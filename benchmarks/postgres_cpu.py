@@ -71,7 +71,7 @@ async def run(url: str, options: argparse.Namespace) -> None:
         await ledger.take_over("benchmark", range(SHARDS), 0)
         for shard in range(SHARDS):
             await ledger.open_epoch(shard, 0, 1, "", "", "")
-        life = Life(Version(), options.players)  # type: ignore[arg-type]
+        life = Life(Version(), options.players)  # type: ignore[arg-type]  # it has all that is asked of one
         entries = life.events()
         for _ in range(0, options.entries, FILL_BATCH):
             await ledger.commit(batches_of(entries, FILL_BATCH))

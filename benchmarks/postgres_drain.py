@@ -38,7 +38,7 @@ async def write(url: str, shards: Sequence[int], options: argparse.Namespace, pa
         await ledger.take_over(f"benchmark-{shards[0]}", shards, 0)
         for shard in shards:
             await ledger.open_epoch(shard, 0, 1, "", "", "")
-        entries = Life(Version(), options.players // len(HALVES), shards).events()  # type: ignore[arg-type]
+        entries = Life(Version(), options.players // len(HALVES), shards).events()  # type: ignore[arg-type]  # it has all that is asked of one
         await _commit(ledger, _batches(entries, options.entries // len(HALVES), FILL_BATCH))
         parent.send(0.0)
         while (count := parent.recv()) is not None:

@@ -93,7 +93,7 @@ def _packed(name: str, names: tuple[str, ...], args: tuple[bytes | str | int, ..
 
 def memory(server: Server) -> tuple[int, int]:
     """Bytes that Valkey has in use, and those that it has of the system."""
-    lines = dict(line.split(":") for line in server.call("INFO", "memory").decode().splitlines() if ":" in line)  # type: ignore[attr-defined]
+    lines = dict(line.split(":") for line in server.call("INFO", "memory").decode().splitlines() if ":" in line)  # type: ignore[attr-defined]  # bytes
     return int(lines["used_memory"]), int(lines["used_memory_rss"])
 
 

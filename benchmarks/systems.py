@@ -69,11 +69,15 @@ class Wallet:
 
     @classmethod
     @contextmanager
-    def start(cls, name: str, directory: Path, workers: int = 1, **settings: str) -> Iterator[Self]:
-        """A service that is ready."""
+    def start(
+        cls, name: str, directory: Path, workers: int | None = 1, package: str = "seamless_wallet", **settings: str
+    ) -> Iterator[Self]:
+        """A service that is ready. Without `workers` it has as many as it chooses."""
         directory.mkdir(mode=0o700, exist_ok=True)
-        service = Service(directory, WALLET_WORKERS=str(workers), **settings)
-        with running([sys.executable, "-m", "seamless_wallet", "up"], service.environ) as process:
+        if workers is not None:
+            settings["WALLET_WORKERS"] = str(workers)
+        service = Service(directory, **settings)
+        with running([sys.executable, "-m", package, "up"], service.environ) as process:
             wait_until_ready(service)
             yield cls(name, service, process.pid)
 

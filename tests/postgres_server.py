@@ -27,6 +27,7 @@ IN_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S1
 
 SETTINGS: Final = {
     "autovacuum_naptime": "1h",
+    "dynamic_shared_memory_type": "mmap",  # in the data directory: what a killed server leaves goes with it
     "listen_addresses": "",
     "max_connections": "200",
     "max_wal_size": "1GB",
@@ -66,19 +67,24 @@ def _ordinary_user() -> str | None:
 
 
 GUARDIAN: Final = """
-import os, shutil, signal, sys, time
+import ctypes, os, shutil, signal, sys, time
 sys.stdin.read()  # until whoever started this has closed it, or is gone
 data, *directories = sys.argv[1:]
+memory = None
 try:
     with open(f"{data}/postmaster.pid") as file:
-        pid = int(file.readline())
-    os.kill(pid, signal.SIGQUIT)
-    os.kill(pid, signal.SIGCONT)  # it may be frozen
-    for _ in range(500):
-        os.kill(pid, 0)
-        time.sleep(0.02)
-except (OSError, ValueError):
+        lines = file.read().split("\\n")
+    pid, memory = int(lines[0]), int(lines[6].split()[1])
+    if os.path.samefile(f"/proc/{pid}/cwd", data):  # and not another process that has its number now
+        os.kill(pid, signal.SIGQUIT)
+        os.kill(pid, signal.SIGCONT)  # it may be frozen
+        for _ in range(500):
+            os.kill(pid, 0)
+            time.sleep(0.02)
+except (OSError, ValueError, IndexError):
     pass
+if memory is not None and os.path.exists(f"{data}/postmaster.pid"):  # it was killed, and could not remove this itself
+    ctypes.CDLL(None).shmctl(memory, 0, None)
 for directory in directories:
     shutil.rmtree(directory, ignore_errors=True)
 """

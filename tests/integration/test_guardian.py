@@ -61,3 +61,29 @@ def test_nobody_else_is_ended(tmp_path):
         await_end_of(started_by("killed", tmp_path))
         assert other.poll() is None
         other.terminate()
+
+
+POSTGRES = """
+import os, signal
+from tests.postgres_server import Postgres
+servers = [Postgres().start(), Postgres().start()]
+for server in servers:
+    *_, memory, _ = (server.data / "postmaster.pid").read_text().split()
+    print(server.directory, server.socket_directory, memory, flush=True)
+servers[0].kill()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_nothing_is_left_of_a_postgresql(postgres_server):
+    """Neither processes nor directories nor shared memory, of one that runs and of one that was killed"""
+    files = set(Path("/dev/shm").glob("PostgreSQL.*"))  # noqa: S108 - what others have there
+    program = [sys.executable, "-c", POSTGRES]
+    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    servers = [line.split() for line in ended.stdout.splitlines()]
+    assert len(servers) == 2
+    while any(Path(place).exists() for *places, _ in servers for place in places):
+        time.sleep(0.01)
+    segments = {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()}
+    assert not segments.intersection(memory for *_, memory in servers)
+    assert set(Path("/dev/shm").glob("PostgreSQL.*")) <= files  # noqa: S108

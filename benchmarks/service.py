@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seamless_wallet.providers import Provider, build_provider
+from tests.guardian import guarded
 
 KEY: Final = "benchmark-key-of-exactly-32-byte"
 TOKEN: Final = "token-of-a-benchmark"  # noqa: S105 - of a service that lives as long as the benchmark
@@ -106,7 +107,7 @@ def running(command: Sequence[str], environ: dict[str, str]) -> Iterator[subproc
 
     SIGTERM ends the block as Ctrl-C does: else the child would go on by itself.
     """
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command, env=guarded(environ), stdout=subprocess.DEVNULL, start_new_session=True)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield process

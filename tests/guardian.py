@@ -10,6 +10,8 @@ import os
 import secrets
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 WORD: Final = "TEST_RUN"
@@ -18,7 +20,7 @@ PROGRAM: Final = """
 import os, pathlib, signal, sys, time
 sys.stdin.read()  # until whoever started this has ended
 word = sys.argv[1].encode()
-while True:
+for _ in range(1000):
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
@@ -39,10 +41,28 @@ _pipes: Final[list[subprocess.Popen[bytes]]] = []
 
 def guard() -> None:
     """Have all that this process starts from now on end with it."""
-    if _pipes:
-        return
+    if not _pipes:
+        value = secrets.token_hex(8)
+        _pipes.append(start_guardian(PROGRAM, f"{WORD}={value}"))
+        os.environ[WORD] = value
+        os.register_at_fork(after_in_child=_let_go)
+
+
+def start_guardian(program: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    """Start a program that outlives this one. It ends by itself, some time after its input has."""
     without = {name: value for name, value in os.environ.items() if name != WORD}
-    value = secrets.token_hex(8)
-    command = [sys.executable, "-c", PROGRAM, f"{WORD}={value}"]
-    _pipes.append(subprocess.Popen(command, env=without, stdin=subprocess.PIPE, start_new_session=True))
-    os.environ[WORD] = value
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.Popen(command, env=without, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def guarded(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment for a process that has to end with this one."""
+    guard()
+    return {**environ, WORD: os.environ[WORD]}
+
+
+def _let_go() -> None:
+    """A process that was forked does not hold the pipe."""
+    for guardian in _pipes:
+        if guardian.stdin:
+            guardian.stdin.close()

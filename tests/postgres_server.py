@@ -11,7 +11,6 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -19,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote
+
+from tests.guardian import start_guardian
 
 START_LIMIT_S: Final = 30.0
 POLL_S: Final = 0.02
@@ -111,10 +112,7 @@ class Postgres:
             if self._user:
                 shutil.chown(directory, self._user)
         self.data = self.directory / "data"
-        self._guardian = subprocess.Popen(
-            [sys.executable, "-c", GUARDIAN, self.data, self.directory, self.socket_directory],
-            stdin=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+        self._guardian = start_guardian(GUARDIAN, self.data, self.directory, self.socket_directory)
         self.bin = self._reachable(programs())
         self._make_data()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from seamless_wallet.supervisor.embedded_valkey import ENVIRON, LOG_FILE, ValkeyError, answers_ping, valkey_command
-from tests.guardian import guard
+from tests.guardian import guarded
 
 START_LIMIT_S: Final = 10.0
 STOP_LIMIT_S: Final = 5.0
@@ -69,10 +69,9 @@ def start_valkey(directory: Path, socket_path: Path | None = None, limit_s: floa
 
     `directory` must exist, and gets the log. The socket is `directory/redis.sock` unless named. Raises ValkeyError.
     """
-    guard()
     where = socket_path or directory / "redis.sock"
     command = valkey_command(directory, where)
-    environ = {**dict(ENVIRON), **os.environ}
+    environ = guarded({**dict(ENVIRON), **os.environ})
     process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True)
     server = Valkey(process, where)
     deadline_s = time.monotonic() + limit_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,9 +65,50 @@ def test_nobody_else_is_ended(tmp_path):
         other.terminate()
 
 
+FORKED = """
+child = os.fork()
+if not child:
+    os.close(1)
+    signal.pause()
+print(child, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_was_forked_holds_nobody_up(tmp_path, monkeypatch):
+    """It has the pipe of the one it was forked from"""
+    monkeypatch.setitem(ENDINGS, "forked", FORKED)
+    *pids, forked = started_by("forked", tmp_path)
+    assert len(pids) == 3
+    try:
+        await_end_of(pids)
+        assert is_there(forked)
+    finally:
+        os.kill(forked, signal.SIGKILL)
+
+
+SERVICE = """
+import os, signal
+from benchmarks.service import running
+with running(["sleep", "600"], {"PATH": os.environ["PATH"]}) as process:
+    print(process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_service_of_a_benchmark_ends_with_it():
+    """Whatever its environment is"""
+    program = [sys.executable, "-c", SERVICE]
+    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    (pid,) = map(int, ended.stdout.split())
+    await_end_of([pid])
+
+
 POSTGRES = """
 import os, signal
+from tests.guardian import guard
 from tests.postgres_server import Postgres
+guard()
 servers = [Postgres().start(), Postgres().start()]
 for server in servers:
     *_, memory, _ = (server.data / "postmaster.pid").read_text().split()

@@ -9,7 +9,7 @@ import pytest
 
 from seamless_wallet.stores.increment_audit import Checkpoint, CheckpointRefused
 from seamless_wallet.stores.sqlite.checkpoint_file import CheckpointFile
-from tests.store.test_verify import findings, pairs, story  # noqa: F401 - the fixture
+from tests.store.test_verify import DOUBLES, findings, pairs, story  # noqa: F401 - the fixture
 
 NUMBERS = {
     "entry": [
@@ -97,6 +97,14 @@ async def test_an_open_bet_without_its_mark_is_found(store, story, backend):  # 
     """It stands among the open ones, or it is not open"""
     assert backend.tamper("DELETE FROM mark WHERE open = 1") > 0
     assert any("the mark of bet" in finding.text for finding in (await verified(store))[0])
+
+
+@pytest.mark.parametrize("insert", DOUBLES)
+async def test_finds_a_bet_that_is_open_and_over(store, story, backend, insert):  # noqa: F811
+    """It has one mark"""
+    if ("mark", "open") not in backend.lacks:
+        assert backend.tamper(insert) > 0
+        assert any("the mark of bet" in finding.text for finding in (await verified(store))[0])
 
 
 async def test_a_checkpoint_of_another_history_is_refused(store, story, backend):  # noqa: F811

@@ -16,7 +16,7 @@ from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect
-from seamless_wallet.stores.sqlite.sql import MIGRATIONS, READ_SQL, SCHEMA_VERSION, SQL_PACKAGE, WRITE_SQL
+from seamless_wallet.stores.sqlite.sql import EXPORT_SQL, MIGRATIONS, READ_SQL, SCHEMA_VERSION, SQL_PACKAGE, WRITE_SQL
 from tests.store.books import CURRENCIES
 
 BACKENDS = ("sqlite",)
@@ -361,6 +361,16 @@ async def test_a_ledger_of_a_schema_before_is_brought_up_to_date(version, tmp_pa
         for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
             rows = f"SELECT * FROM {name} ORDER BY 1, 2"  # noqa: S608
             assert connection.execute(rows).fetchall() == other.execute(rows).fetchall(), name
+
+
+def test_nothing_is_sorted_for_a_copy():
+    """A ledger of any size is copied in little memory"""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
+            connection.execute(statement)
+        for query in EXPORT_SQL.values():
+            plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", [16] * places_of(query)).fetchall()
+            assert not any("FOR ORDER BY" in step for *_, step in plan)
 
 
 @pytest.mark.parametrize("state", ["O 100", "S 100 5 5", "C 100", "T 100"])

@@ -212,10 +212,10 @@ async def test_finds_a_cut_tail(store, story, backend):
 @pytest.mark.parametrize(
     "insert",
     [
-        "INSERT INTO mark SELECT player, 0, zeroblob(16), 'x', last, NULL, 'O 1' FROM wallet LIMIT 1",
-        "INSERT INTO mark SELECT player, 0, zeroblob(16), '', last, zeroblob(16), NULL FROM wallet LIMIT 1",
-        "INSERT INTO mark SELECT player, 1, zeroblob(16), 'x', last, NULL, NULL FROM wallet LIMIT 1",
-        "INSERT INTO mark VALUES (999, 0, zeroblob(16), 'x', 1, NULL, 'O 1')",
+        "INSERT INTO mark SELECT 0, player, zeroblob(16), 'x', last, NULL, 'S 1 0 0' FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT 0, player, zeroblob(16), '', last, zeroblob(16), NULL FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT 1, player, zeroblob(16), 'x', last, NULL, 'O 1' FROM wallet LIMIT 1",
+        "INSERT INTO mark VALUES (1, 999, zeroblob(16), 'x', 1, NULL, 'O 1')",
         "INSERT INTO signpost VALUES (999, 1, 1, 1)",
         "INSERT INTO signpost SELECT player, seq, 1, last FROM wallet LIMIT 1",
         "INSERT INTO wallet VALUES (999, 'ghost', 'KRW', 'active', 1, 1, 0, 0, 1, '{}')",
@@ -226,6 +226,21 @@ async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert)
     """Bets, rounds, wallets and shards out of nothing"""
     assert backend.tamper(backend.inserts.get(insert, insert)) == 1
     assert await findings(store)
+
+
+DOUBLES = (
+    "INSERT INTO mark SELECT 1, player, digest, bet_index, entry, NULL, 'O 9' FROM mark WHERE state LIKE 'S %'",
+    "INSERT INTO mark SELECT 0, player, digest, bet_index, entry, NULL, 'S 200 0 0' FROM mark WHERE open = 1",
+)
+"""A bet that is open and over: where that is part of the key, nothing refuses it."""
+
+
+@pytest.mark.parametrize("insert", DOUBLES)
+async def test_finds_a_bet_that_is_open_and_over(store, story, backend, insert):
+    """It has one mark"""
+    if ("mark", "open") not in backend.lacks:
+        assert backend.tamper(insert) > 0
+        assert any("disagree about a bet" in finding.text for finding in await findings(store))
 
 
 async def test_money_made_with_a_consistent_wallet_is_found(store, story, backend):

@@ -111,7 +111,7 @@ CREATE TABLE signpost (
 ) STRICT, WITHOUT ROWID;
 
 -- What must never happen twice, and what it has come to: every event, and every bet with its state. Both in one tree, a
--- player's rows side by side. Bets that are open stand by themselves: few pages, which the next commits change again.
+-- player's rows side by side, but for bets that are open: they are few pages, which the next commits change again.
 CREATE TABLE mark (
   open INTEGER NOT NULL, -- 1: a bet that is open
   player INTEGER NOT NULL,

@@ -75,9 +75,9 @@ WHERE entry.id > ? ORDER BY entry.id LIMIT ?;
 SELECT entry, fingerprint FROM mark WHERE open = 0 AND player = ? AND digest = ? AND bet_index = '';
 
 -- name: bet_mark
--- The mark of a player's bet, if it stands where its state belongs.
-SELECT entry, state FROM mark
-WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index = ? AND open = (state GLOB 'O *');
+-- The mark of a player's bet, if it has one, and that stands where its state belongs.
+SELECT min(entry), min(state) FROM mark WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index = ?
+GROUP BY player HAVING count(*) = 1 AND min(open) = (min(state) GLOB 'O *');
 
 -- name: signpost
 -- A player's signpost at a seq.

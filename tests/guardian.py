@@ -1,7 +1,8 @@
 """Nothing that a test or a benchmark has started outlives it, however it ended: killed, too.
 
 Every process that descends from the guarded one has a word in its environment. A guardian holds the other end of a pipe
-from it, and kills all with that word once the pipe is closed. Where there is no /proc nobody is found.
+from it. Once the pipe is closed it kills all with that word, and removes the directories that it was told. Where there
+is no /proc nobody is found.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -17,8 +19,8 @@ from typing import Final
 WORD: Final = "TEST_RUN"
 
 PROGRAM: Final = """
-import os, pathlib, signal, sys, time
-sys.stdin.read()  # until whoever started this has ended
+import os, pathlib, shutil, signal, sys, time
+directories = sys.stdin.read().splitlines()  # until whoever started this has ended
 word = sys.argv[1].encode()
 for _ in range(1000):
     found = []
@@ -32,6 +34,8 @@ for _ in range(1000):
     time.sleep(0.01)
     if not found:
         break
+for directory in directories:
+    shutil.rmtree(directory, ignore_errors=True)
 """
 
 
@@ -59,6 +63,17 @@ def guarded(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process that has to end with this one."""
     guard()
     return {**environ, WORD: os.environ[WORD]}
+
+
+def guarded_directory(prefix: str, base: str | None = None) -> Path:
+    """A new private directory. Whoever asked for it removes it; the guardian does, if he could not."""
+    guard()
+    made = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    told = _pipes[0].stdin
+    assert told
+    told.write(f"{made}\n".encode())
+    told.flush()
+    return made
 
 
 def _let_go() -> None:

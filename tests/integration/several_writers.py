@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from seamless_wallet.processes.writer import build_writer
 from seamless_wallet.stores import postgres
 from seamless_wallet.stores.postgres import PostgresLedger
 from seamless_wallet.stores.sqlite import SqliteLedger, init
+from tests.guardian import guarded_directory
 from tests.integration.faults import FaultyStore, Proxy
 from tests.integration.waiting import until
 from tests.integration.world import IN_MEMORY, World
@@ -146,7 +146,7 @@ async def shared_world(
     backend: str, *, writers: int = 3, workers: int = 2, **settings: Any
 ) -> AsyncIterator[SharedWorld]:
     """A running world whose writers have their shares."""
-    directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
+    directory = guarded_directory("w-", IN_MEMORY)
     made = SharedWorld(directory, backend, **settings)
     try:
         await made.open()

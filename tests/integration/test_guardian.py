@@ -21,7 +21,9 @@ ENDINGS = {
 PROGRAM = """
 import os, signal, subprocess, sys
 from pathlib import Path
+from tests.guardian import guarded_directory
 from tests.valkey_server import start_valkey
+(guarded_directory("t-", sys.argv[1]) / "file").write_text("something")
 server = start_valkey(Path(sys.argv[1]))
 shell = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, start_new_session=True)
 print(server.process.pid, shell.pid, int(shell.stdout.readline()), flush=True)
@@ -55,6 +57,8 @@ def test_servers_and_their_children_end_with_the_test(ending, tmp_path):
     pids = started_by(ending, tmp_path)
     assert len(pids) == 3
     await_end_of(pids)
+    while any(tmp_path.glob("t-*")):
+        time.sleep(0.01)
 
 
 def test_nobody_else_is_ended(tmp_path):

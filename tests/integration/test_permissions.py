@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from seamless_wallet.processes.event_loop import Unstartable, first_error
 from seamless_wallet.processes.system_ports import SystemRandomness
 from seamless_wallet.wallet.redis_comparison import Comparison
 from seamless_wallet.wallet.self_test import SelfTestFailed, self_test
+from tests.guardian import guarded_directory
 from tests.integration.bettors import bettors, verify_all
 from tests.integration.faults import connection_errors
 from tests.integration.waiting import WAIT_S, gather, until
@@ -50,7 +50,7 @@ async def set_user(redis: Redis, granted: Sequence[str]) -> None:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Valkey]:
     """One for all: it has the scripts, and the user."""
-    directory = Path(tempfile.mkdtemp(prefix="a-"))
+    directory = guarded_directory("a-")
     with start_valkey(directory) as running:
         yield running
     shutil.rmtree(directory)

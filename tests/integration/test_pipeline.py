@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from seamless_wallet.engine.connection import UrlAddress
 from seamless_wallet.engine.pipeline import NotSent, OutcomeUnknown, Pipeline, RedisUnavailable
 from seamless_wallet.engine.server import Server
+from tests.guardian import guarded_directory
 from tests.integration.faults import Proxy
 from tests.integration.waiting import until
 from tests.valkey_server import Valkey, start_valkey
@@ -29,7 +28,7 @@ SEED = 20
 @pytest.fixture(scope="module")
 def directory():
     """Short enough for a socket."""
-    path = Path(tempfile.mkdtemp(prefix="l-"))
+    path = guarded_directory("l-")
     yield path
     shutil.rmtree(path)
 

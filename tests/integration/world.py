@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import shutil
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
@@ -19,6 +18,7 @@ from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet, fold_round, fold_wallet
 from seamless_wallet.wallet.loader import wallet_fields
+from tests.guardian import guarded_directory
 from tests.integration.processes import Processes
 from tests.integration.waiting import WAIT_S, until
 
@@ -196,7 +196,7 @@ FREE = Policy(session_required=False)
 @asynccontextmanager
 async def world(*, workers: int = 1, writer: bool = True, **settings: Any) -> AsyncIterator[World]:
     """A running world of `workers` wallet cores. Fails at its end if an exception was lost that nobody retrieved."""
-    directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
+    directory = guarded_directory("w-", IN_MEMORY)
     made = World(directory, **settings)
     lost: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Coroutine, Mapping
 from itertools import count
-from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +21,7 @@ from seamless_wallet.engine import keys
 from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import Wallet
+from tests.guardian import guarded_directory
 from tests.integration.faults import ShiftedClock
 from tests.integration.waiting import until
 from tests.integration.world import IN_MEMORY, World
@@ -52,7 +51,7 @@ class Town:
         self.loop = asyncio.new_event_loop()
         self._thread = Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
-        self._directory = Path(tempfile.mkdtemp(prefix="w-", dir=IN_MEMORY))
+        self._directory = guarded_directory("w-", IN_MEMORY)
         self.w = World(self._directory, shards=2, deadline_ms=3000)
         self.w.clock = StoppedClock()
         self.run(self._open())

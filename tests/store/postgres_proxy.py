@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Final, Self
+
+from tests.guardian import guarded_directory
 
 CHUNK_BYTES: Final = 65_536
 
@@ -16,7 +17,7 @@ class PostgresProxy:
 
     def __init__(self, socket_directory: Path) -> None:
         self._target = socket_directory / ".s.PGSQL.5432"
-        self.directory = Path(tempfile.mkdtemp(prefix="pgp-"))
+        self.directory = guarded_directory("pgp-")
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()

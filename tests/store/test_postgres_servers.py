@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -21,6 +20,7 @@ from seamless_wallet.ledger.records import ShardHead
 from seamless_wallet.stores.postgres import PostgresLedger, init, primary
 from seamless_wallet.stores.postgres_calls import PostgresCalls, init_calls
 from tests.call_history import NOW_MS, call_record, encode_batch
+from tests.guardian import guarded_directory
 from tests.integration.waiting import until
 from tests.postgres_server import Postgres
 from tests.store.absent_standby import WAITING, do_without_standby, require_standby
@@ -160,7 +160,7 @@ PGBOUNCER = shutil.which("pgbouncer")
 def test_a_pooler_is_refused_in_one_line(server, mode, ignored):
     """It would hand each statement to another backend; a process of the wallet keeps few connections anyway"""
     server.start()
-    directory = Path(tempfile.mkdtemp(prefix="pgb-"))
+    directory = guarded_directory("pgb-")
     directory.chmod(0o755)
     if server._user:
         shutil.chown(directory, server._user)

@@ -24,6 +24,7 @@ from tests.acceptance.calls import Load
 from tests.acceptance.service_process import WALLET, RunningService, wait_until
 from tests.acceptance.test_crash import assert_acknowledged_once
 from tests.chosen_ledger import drop_database, new_database
+from tests.guardian import guarded_directory
 from tests.ledger_copies import ledger_rows
 from tests.postgres_server import Postgres
 
@@ -42,7 +43,7 @@ class WriterProcess:
         before = cluster.living()
         environ = {
             **cluster.service.environ,
-            "WALLET_DATA_DIR": str(directory),
+            "WALLET_DATA_DIR": str(guarded_directory("w-")),  # short enough for its sockets
             "WALLET_REDIS_URL": f"unix://{cluster.service.redis_socket}",
         }
         with (directory / "write.log").open("w") as log:

@@ -101,7 +101,6 @@ class BareWay(_ValkeyPeer):
     @contextmanager
     def start(cls, directory: Path) -> Iterator[BareWay]:
         """A handler that listens. The bets go to a file."""
-        directory.mkdir(mode=0o700)
         file = directory / "bets"
         with _way(directory, str(file)) as (valkey, port, roots):
             yield cls(Names.WAY, port, roots, valkey, file)
@@ -110,7 +109,6 @@ class BareWay(_ValkeyPeer):
     @contextmanager
     def start_with_server(cls, directory: Path) -> Iterator[BareWay]:
         """The same; they go to a PostgreSQL of its own, with the settings of the peer that is PostgreSQL alone."""
-        directory.mkdir(mode=0o700)
         with (
             Postgres(None, **postgres_wallet.SETTINGS) as server,
             _way(directory, server.url()) as (valkey, port, roots),
@@ -137,6 +135,7 @@ class BareWay(_ValkeyPeer):
 @contextmanager
 def _way(directory: Path, place: str) -> Iterator[tuple[Valkey, int, list[int]]]:
     """A Valkey, the port of a handler, and the processes' ids, with a writer that keeps bets at a place."""
+    directory.mkdir(mode=0o700)
     with start_valkey(directory) as valkey:
         socket = str(valkey.socket_path)
         write = [sys.executable, "-m", "benchmarks.peers.bare_way", "write", socket, place]

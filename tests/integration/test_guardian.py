@@ -38,11 +38,16 @@ def is_there(pid: int) -> bool:
         return False
 
 
+def printed_by(program: str, *arguments: str) -> str:
+    """What a program has said, which has ended since, however that was"""
+    command = [sys.executable, "-c", program, *arguments]
+    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return ended.stdout
+
+
 def started_by(ending: str, directory: Path) -> list[int]:
-    """The processes that a program has started, which has ended since"""
-    program = [sys.executable, "-c", PROGRAM + ENDINGS[ending], str(directory)]
-    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return [int(pid) for pid in ended.stdout.split()]
+    """The processes that such a program has started"""
+    return [int(pid) for pid in printed_by(PROGRAM + ending, str(directory)).split()]
 
 
 def await_end_of(pids: list[int]) -> None:
@@ -54,7 +59,7 @@ def await_end_of(pids: list[int]) -> None:
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_servers_and_their_children_end_with_the_test(ending, tmp_path):
     """However it ends"""
-    pids = started_by(ending, tmp_path)
+    pids = started_by(ENDINGS[ending], tmp_path)
     assert len(pids) == 3
     await_end_of(pids)
     while any(tmp_path.glob("t-*")):
@@ -64,7 +69,7 @@ def test_servers_and_their_children_end_with_the_test(ending, tmp_path):
 def test_nobody_else_is_ended(tmp_path):
     """What another test has started goes on"""
     with subprocess.Popen(["sleep", "600"]) as other:
-        await_end_of(started_by("killed", tmp_path))
+        await_end_of(started_by(ENDINGS["killed"], tmp_path))
         assert other.poll() is None
         other.terminate()
 
@@ -79,10 +84,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_process_that_was_forked_holds_nobody_up(tmp_path, monkeypatch):
+def test_a_process_that_was_forked_holds_nobody_up(tmp_path):
     """It has the pipe of the one it was forked from"""
-    monkeypatch.setitem(ENDINGS, "forked", FORKED)
-    *pids, forked = started_by("forked", tmp_path)
+    *pids, forked = started_by(FORKED, tmp_path)
     assert len(pids) == 3
     try:
         await_end_of(pids)
@@ -102,9 +106,7 @@ with running(["sleep", "600"], {"PATH": os.environ["PATH"]}) as process:
 
 def test_the_service_of_a_benchmark_ends_with_it():
     """Whatever its environment is"""
-    program = [sys.executable, "-c", SERVICE]
-    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    (pid,) = map(int, ended.stdout.split())
+    (pid,) = map(int, printed_by(SERVICE).split())
     await_end_of([pid])
 
 
@@ -125,9 +127,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_nothing_is_left_of_a_postgresql(postgres_server):
     """Neither processes nor directories nor shared memory, of one that runs and of one that was killed"""
     files = set(Path("/dev/shm").glob("PostgreSQL.*"))  # noqa: S108 - what others have there
-    program = [sys.executable, "-c", POSTGRES]
-    ended = subprocess.run(program, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    servers = [line.split() for line in ended.stdout.splitlines()]
+    servers = [line.split() for line in printed_by(POSTGRES).splitlines()]
     assert len(servers) == 2
     while any(Path(place).exists() for *places, _ in servers for place in places):
         time.sleep(0.01)

@@ -7,7 +7,8 @@ import re
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,31 @@ ROOT = Path(__file__).parents[2]
 PACKAGE_DIR = ROOT / "service" / "seamless_wallet" / "stores" / "sqlite"
 
 
-def schema_of(script: str) -> dict[str, str]:
-    """Name → definition of everything that a script makes, comments and spaces aside."""
-    connection = sqlite3.connect(":memory:")
-    try:
+SCHEMA = (PACKAGE_DIR / "schema.sql").read_text()
+
+
+@contextmanager
+def made_by(script: str) -> Iterator[sqlite3.Connection]:
+    """A database that has what a script makes, and no rows."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         for statement in statements(script):
             connection.execute(statement)
+        yield connection
+
+
+def schema_of(script: str) -> dict[str, str]:
+    """Name → definition of everything that a script makes, comments and spaces aside."""
+    with made_by(script) as connection:
         rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
         lines = {
             f"{kind} {name}": [line.partition("--")[0].strip() for line in sql.splitlines()] for kind, name, sql in rows
         }
         return {name: " ".join(filter(None, text)) for name, text in lines.items()}
-    finally:
-        connection.close()
 
 
 def test_the_migrations_make_the_schema():
     """schema.sql is what all migrations in a row lead to"""
-    schema = schema_of((PACKAGE_DIR / "schema.sql").read_text())
+    schema = schema_of(SCHEMA)
     assert schema == schema_of("\n".join(script for _, script in MIGRATIONS))
     assert len(schema) == 19
 
@@ -55,18 +63,22 @@ def places_of(query: str) -> int:
 
 def test_every_statement_has_a_name_and_a_description():
     """And can be prepared on the schema"""
-    connection = sqlite3.connect(":memory:")
-    for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
-        connection.execute(statement)
-    for file in ("read.sql", "write.sql", "verify.sql"):
-        queries = read_queries(SQL_PACKAGE, file)
-        assert queries
-        if "make_story" in queries:
-            connection.execute(queries["make_story"])
-        for name, query in queries.items():
-            explain = f"EXPLAIN {query.replace('TEMP TABLE', 'TEMP TABLE IF NOT EXISTS')}"
-            assert connection.execute(explain, [None] * places_of(query)).fetchall(), name
-    connection.close()
+    with made_by(SCHEMA) as connection:
+        for file in ("read.sql", "write.sql", "verify.sql"):
+            queries = read_queries(SQL_PACKAGE, file)
+            assert queries
+            if "make_story" in queries:
+                connection.execute(queries["make_story"])
+            for name, query in queries.items():
+                explain = f"EXPLAIN {query.replace('TEMP TABLE', 'TEMP TABLE IF NOT EXISTS')}"
+                assert connection.execute(explain, [None] * places_of(query)).fetchall(), name
+
+
+def plan_of(query: str) -> list[str]:
+    """How SQLite goes about it, step by step."""
+    with made_by(SCHEMA) as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {query}", [0] * places_of(query))
+        return [step for *_, step in steps]
 
 
 @pytest.mark.parametrize(
@@ -89,16 +101,11 @@ def test_every_statement_has_a_name_and_a_description():
 )
 def test_no_question_walks_a_table(name):
     """Each finds its rows by an index, whatever the ledger's size"""
-    connection = sqlite3.connect(":memory:")
-    for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
-        connection.execute(statement)
-    query = READ_SQL[name]
-    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", [0] * places_of(query))]
+    plan = plan_of(READ_SQL[name])
     assert not [step for step in plan if step.startswith("SCAN") and step not in {"SCAN story", "SCAN CONSTANT ROW"}], (
         plan
     )
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
-    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -365,12 +372,8 @@ async def test_a_ledger_of_a_schema_before_is_brought_up_to_date(version, tmp_pa
 
 def test_nothing_is_sorted_for_a_copy():
     """A ledger of any size is copied in little memory"""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
-            connection.execute(statement)
-        for query in EXPORT_SQL.values():
-            plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", [16] * places_of(query)).fetchall()
-            assert not any("FOR ORDER BY" in step for *_, step in plan)
+    for query in EXPORT_SQL.values():
+        assert not any("FOR ORDER BY" in step for step in plan_of(query))
 
 
 @pytest.mark.parametrize("state", ["O 100", "S 100 5 5", "C 100", "T 100"])
@@ -378,9 +381,7 @@ def test_nothing_is_sorted_for_a_copy():
 def test_no_bet_is_open_and_over(state, before):
     """A bet stands once, among the open ones or among the others, whatever became of it"""
     bet = (7, bytes(16), "b1")
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        for statement in statements((PACKAGE_DIR / "schema.sql").read_text()):
-            connection.execute(statement)
+    with made_by(SCHEMA) as connection:
         connection.execute(WRITE_SQL["insert_bet"], (*bet, 3, before))
         with pytest.raises(sqlite3.IntegrityError):
             connection.execute(WRITE_SQL["insert_bet"], (*bet, 4, state))

@@ -115,19 +115,19 @@ class SqliteBackend:
 
 
 INSERTS = {
-    "INSERT INTO mark SELECT 0, player, zeroblob(16), 'x', last, NULL, 'S 1 0 0' FROM wallet LIMIT 1": (
+    "INSERT INTO mark SELECT 0, player, zeroblob(16), 'x', last, 'S 1 0 0' FROM wallet LIMIT 1": (
         "INSERT INTO mark (player, digest, bet_index, entry, fingerprint, state) "
         "SELECT player, zeroblob(16), 'x', seq * 2 + player % 2, NULL, 'S 1 0 0' FROM wallet LIMIT 1"
     ),
-    "INSERT INTO mark SELECT 0, player, zeroblob(16), '', last, zeroblob(16), NULL FROM wallet LIMIT 1": (
+    "INSERT INTO mark SELECT 0, player, zeroblob(16), '', last, NULL FROM wallet LIMIT 1": (
         "INSERT INTO mark (player, digest, bet_index, entry, fingerprint, state) "
         "SELECT player, zeroblob(16), '', seq * 2 + player % 2, zeroblob(16), NULL FROM wallet LIMIT 1"
     ),
-    "INSERT INTO mark SELECT 1, player, zeroblob(16), 'x', last, NULL, 'O 1' FROM wallet LIMIT 1": (
+    "INSERT INTO mark SELECT 1, player, zeroblob(16), 'x', last, 'O 1' FROM wallet LIMIT 1": (
         "INSERT INTO mark (player, digest, bet_index, entry, fingerprint, state) "
         "SELECT player, zeroblob(16), 'x', seq * 2 + player % 2, NULL, 'O 1' FROM wallet LIMIT 1"
     ),
-    "INSERT INTO mark VALUES (1, 999, zeroblob(16), 'x', 1, NULL, 'O 1')": (
+    "INSERT INTO mark VALUES (1, 999, zeroblob(16), 'x', 1, 'O 1')": (
         "INSERT INTO mark (player, digest, bet_index, entry, fingerprint, state) "
         "VALUES (999, zeroblob(16), 'x', 1, NULL, 'O 1')"
     ),

@@ -156,6 +156,22 @@ async def test_a_ledger_with_findings_is_not_copied(backend, filled, target, har
     assert not is_made(target.url)
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "INSERT INTO mark SELECT 1, player, digest, bet_index, entry, 'O 9' FROM mark WHERE state LIKE 'S %'",
+        "UPDATE mark SET entry = 999 WHERE bet_index = ''",
+        "UPDATE wallet SET last = 999, balance = 1",
+    ],
+)
+async def test_a_row_that_cannot_be_is_named(backend, filled, target, harm):
+    """Also what PostgreSQL itself refuses: the line says what to do, and nothing is kept."""
+    assert backend.tamper(harm)
+    with pytest.raises(CopyFailed, match=r"nothing of it was kept: .*; run `wallet verify`$"):
+        await copied(backend, target)
+    assert not is_made(target.url)
+
+
 async def test_what_is_not_what_was_read_is_not_kept(backend, filled, target, monkeypatch):
     """The comparison does not rest on the verification."""
     monkeypatch.setitem(IMPORT_SQL, "analyze", "UPDATE ledger.shard SET token = 'x'")

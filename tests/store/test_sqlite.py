@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from seamless_wallet.ledger.entry import payload_fingerprint
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
@@ -33,6 +34,7 @@ SCHEMA = (PACKAGE_DIR / "schema.sql").read_text()
 def made_by(script: str) -> Iterator[sqlite3.Connection]:
     """A database that has what a script makes, and no rows."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.create_function("payload_fingerprint", 1, payload_fingerprint)
         for statement in statements(script):
             connection.execute(statement)
         yield connection
@@ -85,7 +87,6 @@ def plan_of(query: str) -> list[str]:
     "name",
     [
         "bet",
-        "event",
         "event_entry",
         "open_bets",
         "open_rounds",
@@ -321,12 +322,16 @@ async def test_one_writer_at_a_time(backend, store):
     await third.close()
 
 
-MARKS_BEFORE = """
+MARKS = """
 INSERT INTO mark (player, open, digest, bet_index, entry, fingerprint, state)
-SELECT player, 0, digest, bet_index, entry, fingerprint, state FROM now.mark
-UNION ALL SELECT player, 1, digest, bet_index, entry, NULL, NULL FROM now.mark WHERE open = 1
+SELECT mark.player, {place}, digest, bet_index, mark.entry,
+  CASE bet_index WHEN '' THEN payload_fingerprint(payload) END, state
+FROM now.mark JOIN now.entry ON entry.id = mark.entry
 """
-"""Until version 3 the row of an open bet stood there twice."""
+"""Until version 4 the mark of an event said what the event says."""
+
+OPEN_TWICE = "INSERT INTO mark SELECT player, 1, digest, bet_index, entry, NULL, NULL FROM now.mark WHERE open = 1"
+"""Until version 3 the row of an open bet stood there twice, one of them without its state."""
 
 
 def as_of_version(version, ledger, path):
@@ -340,7 +345,10 @@ def as_of_version(version, ledger, path):
         tables = connection.execute("SELECT name FROM now.sqlite_schema WHERE type = 'table' AND name <> 'mark'")
         for (table,) in tables.fetchall():
             connection.execute(f"INSERT INTO {table} SELECT * FROM now.{table}")  # noqa: S608
-        connection.execute(MARKS_BEFORE)
+        connection.create_function("payload_fingerprint", 1, payload_fingerprint)
+        connection.execute(MARKS.format(place=0 if version < 3 else "open"))
+        if version < 3:
+            connection.execute(OPEN_TWICE)
         connection.execute("UPDATE ledger SET schema_version = ?", (version,))
 
 

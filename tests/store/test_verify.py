@@ -212,10 +212,10 @@ async def test_finds_a_cut_tail(store, story, backend):
 @pytest.mark.parametrize(
     "insert",
     [
-        "INSERT INTO mark SELECT 0, player, zeroblob(16), 'x', last, NULL, 'S 1 0 0' FROM wallet LIMIT 1",
-        "INSERT INTO mark SELECT 0, player, zeroblob(16), '', last, zeroblob(16), NULL FROM wallet LIMIT 1",
-        "INSERT INTO mark SELECT 1, player, zeroblob(16), 'x', last, NULL, 'O 1' FROM wallet LIMIT 1",
-        "INSERT INTO mark VALUES (1, 999, zeroblob(16), 'x', 1, NULL, 'O 1')",
+        "INSERT INTO mark SELECT 0, player, zeroblob(16), 'x', last, 'S 1 0 0' FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT 0, player, zeroblob(16), '', last, NULL FROM wallet LIMIT 1",
+        "INSERT INTO mark SELECT 1, player, zeroblob(16), 'x', last, 'O 1' FROM wallet LIMIT 1",
+        "INSERT INTO mark VALUES (1, 999, zeroblob(16), 'x', 1, 'O 1')",
         "INSERT INTO signpost VALUES (999, 1, 1, 1)",
         "INSERT INTO signpost SELECT player, seq, 1, last FROM wallet LIMIT 1",
         "INSERT INTO wallet VALUES (999, 'ghost', 'KRW', 'active', 1, 1, 0, 0, 1, '{}')",
@@ -229,8 +229,8 @@ async def test_finds_a_row_that_no_entry_explains(store, story, backend, insert)
 
 
 DOUBLES = (
-    "INSERT INTO mark SELECT 1, player, digest, bet_index, entry, NULL, 'O 9' FROM mark WHERE state LIKE 'S %'",
-    "INSERT INTO mark SELECT 0, player, digest, bet_index, entry, NULL, 'S 200 0 0' FROM mark WHERE open = 1",
+    "INSERT INTO mark SELECT 1, player, digest, bet_index, entry, 'O 9' FROM mark WHERE state LIKE 'S %'",
+    "INSERT INTO mark SELECT 0, player, digest, bet_index, entry, 'S 200 0 0' FROM mark WHERE open = 1",
 )
 """A bet that is open and over: where that is part of the key, nothing refuses it."""
 

@@ -159,6 +159,14 @@ class Entry:
         return blake2b(hashed, digest_size=CHAIN_BYTES).digest()
 
 
+def payload_fingerprint(payload: bytes) -> bytes:
+    """What an event says, by its payload alone: neither the player nor the provider takes part.
+
+    Raises UnknownPayloadVersion, or msgspec.MsgspecError if the bytes are no payload.
+    """
+    return fingerprint(decode_payload(payload, "", ""))
+
+
 def counterparty_of(provider: str) -> str:
     """The account against which the events of a provider, or of the back office, are booked."""
     return CASH if provider == BACK_OFFICE else f"house:{provider}"

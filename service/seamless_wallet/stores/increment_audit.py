@@ -49,6 +49,10 @@ class Increment(msgspec.Struct, frozen=True):
     at_end: bool
 
 
+EventMark = tuple[int, bytes | None]
+"""Of an event: its entry, and its fingerprint."""
+
+
 class BetMark(NamedTuple):
     """Of a bet: the entry that it names, and its state."""
 
@@ -57,12 +61,16 @@ class BetMark(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """How the rows are asked for that belong to an entry. Each answers None if there is no such row."""
+    """How the rows are asked for that belong to an entry. Each answers None if there is no such row.
+
+    `has_fingerprints`: whether the mark of an event has one. Where it has none, None stands for it.
+    """
 
     entry: Callable[[int], EntryRow | None]
-    event_mark: Callable[[int, bytes], tuple[int, bytes] | None]
+    event_mark: Callable[[int, bytes], EventMark | None]
     bet_mark: Callable[[int, bytes, str], BetMark | None]
     signpost: Callable[[int, int], tuple[int, int] | None]
+    has_fingerprints: bool
 
 
 class FollowCheck:
@@ -102,7 +110,8 @@ class FollowCheck:
             yield Finding(row.shard, row.seq, f"{what} is not there, or says else")
 
     def _wrong_marks(self, row: EntryRow, entry: Entry) -> Iterator[str]:
-        if self._tables.event_mark(row.player, entry.event_digest) != (row.id, entry.fingerprint):
+        fingerprint = entry.fingerprint if self._tables.has_fingerprints else None
+        if self._tables.event_mark(row.player, entry.event_digest) != (row.id, fingerprint):
             yield "the mark of its event"
         digest = entry.round_digest
         if digest is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from seamless_wallet.ledger.bets import Bet
+from seamless_wallet.ledger.bets import Bet, BetState
 from seamless_wallet.stores.rows import StoredWallet
 
 BetIdentity = tuple[int, bytes, str]
@@ -19,8 +19,11 @@ BETS_MAX: Final = 50_000
 """Past these all of them are forgotten; a few hundred bytes each."""
 
 
+_OPEN: Final = BetState.OPEN
+
+
 class KnownState:
-    """Wallets and bets as this writer committed them last."""
+    """Wallets, and bets that are open, as this writer committed them last. What is over is seldom named again."""
 
     def __init__(self) -> None:
         self.wallets: dict[str, StoredWallet] = {}
@@ -33,7 +36,11 @@ class KnownState:
         if len(self.bets) > BETS_MAX:
             self.bets.clear()
         self.wallets.update(wallets)
-        self.bets.update(bets)
+        for key, bet in bets.items():
+            if bet.state is _OPEN:
+                self.bets[key] = bet
+            else:
+                self.bets.pop(key, None)
 
     def forget(self) -> None:
         """The outcome of a commit is unknown, or SQL was found otherwise."""

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 
 from seamless_wallet.exit_status import EXIT_FAILURE
+from seamless_wallet.ledger.entry import payload_fingerprint
 from seamless_wallet.ledger.ports import StoreError
+from seamless_wallet.stores.audit import READ_ERRORS
 from seamless_wallet.stores.postgres import reads as postgres_reads
 from seamless_wallet.stores.postgres.primary import WITHOUT_LIMITS, Connection, connect, place_of, store_errors
 from seamless_wallet.stores.postgres.row_forms import entry_row_of
@@ -99,6 +102,7 @@ class _Copy:
         """By shard the month of its newest entry: months never go back."""
 
     async def run(self) -> CopiedLedger:
+        self._source.create_function("payload_fingerprint", 1, _fingerprint, deterministic=True)
         info = read_info(self._source)
         check_payloads(self._source, self._path)
         await self._connection.execute(WITHOUT_LIMITS)
@@ -140,9 +144,7 @@ class _Copy:
                 digests.add(entry)
                 yield (entry.id, *entry[3:], month)
 
-        await self._connection.copy_records_to_table(
-            "entry", schema_name="ledger", columns=ENTRY_COLUMNS, records=records()
-        )
+        await self._copy_records("entry", ENTRY_COLUMNS, records())
         return {"entries": digests.digest()}
 
     async def _copy_table(self, table: str, columns: Sequence[str], shards: int) -> str:
@@ -150,8 +152,17 @@ class _Copy:
         (total,) = self._source.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name of ours
         values = (shards,) if table == "mark" else ()
         rows = digest.through(self._rows(table, f"Copying {table}s", total, *values))
-        await self._connection.copy_records_to_table(table, schema_name="ledger", columns=columns, records=rows)
+        await self._copy_records(table, columns, rows)
         return digest.hexdigest()
+
+    async def _copy_records(self, table: str, columns: Sequence[str], records: Iterable[tuple[object, ...]]) -> None:
+        try:
+            await self._connection.copy_records_to_table(table, schema_name="ledger", columns=columns, records=records)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise CopyFailed(
+                f"{self._path} has a row of {table} that cannot be, and nothing of it was kept: {error.args[0]}; "
+                "run `wallet verify`"
+            ) from error
 
     async def _copy_heads(self) -> str:
         digest = RowsDigest()
@@ -199,6 +210,13 @@ class _Copy:
             differ.append("sums")
         if differ:
             raise CopyFailed(f"{', '.join(differ)} of the copy are not those of {self._path}; nothing of it was kept")
+
+
+def _fingerprint(payload: bytes | None) -> bytes | None:
+    """None for an entry that is not there, or cannot be read: the check of the copy tells of it."""
+    with suppress(*READ_ERRORS):
+        return payload_fingerprint(payload) if payload is not None else None
+    return None
 
 
 class RowsDigest:

@@ -56,8 +56,9 @@ class Plan:
         self._first_seen: dict[BetIdentity, int] = {}
         self.entries: list[tuple[object, ...]] = []
         """In the order of `EntryRow`."""
-        self.events: list[tuple[int, bytes, int, bytes]] = []
-        """Player, digest, entry, fingerprint."""
+        self.events: list[tuple[int, bytes, int]] = []
+        """Player, digest, entry."""
+        self._proven: list[Entry] = []
         self.signposts: list[tuple[int, int, int, int]] = []
         """Player, seq, received_ms, entry."""
 
@@ -85,7 +86,8 @@ class Plan:
         if round_digest is not None:
             self._follow_bets(entry, player, round_digest, entry_id)
         self.wallets[user_id] = StoredWallet(player, entry_id, wallet)
-        self.events.append((player, entry.event_digest, entry_id, entry.fingerprint))
+        self.events.append((player, entry.event_digest, entry_id))
+        self._proven.append(entry)
         if wallet.version % SIGNPOST_EVERY == 0:
             self.signposts.append((player, entry.seq, entry.command.received_ms, entry_id))
 
@@ -110,6 +112,10 @@ class Plan:
         return self._bets_before[key]
 
     # ------------------------------------------------------------------ rows, once every entry is added
+
+    def fingerprints(self) -> list[bytes]:
+        """What each of the events says, for a store that keeps it beside them."""
+        return [entry.fingerprint for entry in self._proven]
 
     def created_wallets(self) -> list[WalletRow]:
         """Each new player."""

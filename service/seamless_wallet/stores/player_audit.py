@@ -22,7 +22,10 @@ from seamless_wallet.stores.planning import SIGNPOST_EVERY
 from seamless_wallet.stores.rows import EntryRow, WalletRow, apply_entry, entry_of, wallet_row
 
 MarkRow = tuple[int, bytes, str, int, bytes | None, str | None]
-"""Whether it stands among the open bets, digest, bet_index, entry, fingerprint, state of a row of `mark`."""
+"""Whether it stands among the open bets, digest, bet_index, entry, fingerprint, state of a row of `mark`.
+
+The fingerprint is that of an event, and None where a store has none: it is what the entry says.
+"""
 
 SignpostRow = tuple[int, int, int]
 """seq, received_ms, entry of a row of `signpost`."""
@@ -71,6 +74,8 @@ class MarkCheck:
         held_max: int,
         closing: Closing | None = None,
         archived: MarkSum | None = None,
+        *,
+        has_fingerprints: bool,
     ) -> None:
         currency = closing.wallet.currency if closing else ""
         self._shard = player % shards
@@ -79,6 +84,7 @@ class MarkCheck:
         self.end = END
         self._held_max = held_max
         self._closing = closing
+        self._has_fingerprints = has_fingerprints
         self.archived = archived or MarkSum(user_id, currency)
         self._events: list[MarkRow] = []
         self._bets: dict[tuple[bytes, str], tuple[int, Bet]] = {}
@@ -100,7 +106,8 @@ class MarkCheck:
                 self._bets[key] = (seen_in, fold_bet(bet, entry, item, effect))
         digest = entry.event_digest
         if self.first <= digest < self.end:
-            self._events.append((0, digest, "", entry_id, entry.fingerprint, None))
+            fingerprint = entry.fingerprint if self._has_fingerprints else None
+            self._events.append((0, digest, "", entry_id, fingerprint, None))
         if len(self._events) + len(self._bets) + len(self._later) > self._held_max:
             self._narrow()
 
@@ -185,13 +192,17 @@ class PlayerCheck:
         signposts: Iterator[SignpostRow],
         held_max: int,
         closing: Closing | None = None,
+        *,
+        has_fingerprints: bool,
     ) -> None:
         self._player = player
         self._user_id = user_id
         self._shards = shards
         self._signposts = signposts
         self._closing = closing
-        self.marks = MarkCheck(player, user_id, shards, FIRST_DIGEST, held_max, closing)
+        self.marks = MarkCheck(
+            player, user_id, shards, FIRST_DIGEST, held_max, closing, has_fingerprints=has_fingerprints
+        )
         self._wallet: Wallet | None = closing.wallet if closing else None
         self._last = closing.row.id if closing else 0
 

@@ -36,7 +36,8 @@ def arguments(swaps: Iterable[HeadSwap], plan: Plan) -> list[Sequence[Any]]:
     created = _columns(10, plan.created_wallets())
     changed = _columns(12, plan.changed_wallets())
     entries = _columns(19, plan.entries)
-    marks: list[Row] = [(player, digest, "", entry, print_, None) for player, digest, entry, print_ in plan.events]
+    events = zip(plan.events, plan.fingerprints(), strict=True)
+    marks: list[Row] = [(player, digest, "", entry, print_, None) for (player, digest, entry), print_ in events]
     marks += [(*identity, entry, None, state) for *identity, entry, state in bets.new]
     players, digests, indexes, placed, prints, states = _columns(6, marks)
     state, player, digest, index, old_state = _columns(5, bets.changed)

@@ -15,6 +15,7 @@ from seamless_wallet.stores.increment_audit import (
     BetMark,
     Checkpoint,
     CheckpointRefused,
+    EventMark,
     FollowCheck,
     Increment,
     Tables,
@@ -110,7 +111,7 @@ async def _tables(connection: Connection, shards: int, new: Sequence[NewRow]) ->
     at = await connection.fetch(VERIFY_SQL["some_signposts"], [r.player for r in rows], [r.seq for r in rows])
     signposts = {(player, seq): (received_ms, seq * shards + player % shards) for player, seq, received_ms in at}
 
-    def event_mark(player: int, digest: bytes) -> tuple[int, bytes] | None:
+    def event_mark(player: int, digest: bytes) -> EventMark | None:
         mark = marks.get((player, digest, ""))
         return mark and (mark[0], mark[1])
 
@@ -118,7 +119,10 @@ async def _tables(connection: Connection, shards: int, new: Sequence[NewRow]) ->
         mark = marks.get((player, digest, bet_index))
         return mark and BetMark(mark[0], mark[2] or "")
 
-    return Tables(entries.get, event_mark, bet_mark, lambda player, seq: signposts.get((player, seq)))
+    def signpost(player: int, seq: int) -> tuple[int, int] | None:
+        return signposts.get((player, seq))
+
+    return Tables(entries.get, event_mark, bet_mark, signpost, has_fingerprints=True)
 
 
 def _marks_of(row: EntryRow, user_id: str) -> Sequence[tuple[int, bytes, str]]:

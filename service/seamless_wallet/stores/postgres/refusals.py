@@ -102,7 +102,7 @@ class _Trial:
             raise InvalidEntry("a name that the database does not keep, or that is too long for its indexes")
         self._wallets.update(plan.wallets)
         self._bets.update(plan.bets)
-        self._events.update(((player, digest), place) for player, digest, place, _ in plan.events)
+        self._events.update(((player, digest), place) for player, digest, place in plan.events)
 
     def _known_identity(self, entry: Entry) -> str:
         """Which identity of the entry is known already, in words; "" if none is."""

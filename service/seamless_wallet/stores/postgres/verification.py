@@ -112,7 +112,9 @@ class _Verification:
             (seq, received_ms, seq * self._shards + number % self._shards)
             for seq, received_ms in await self._rows("signposts", number, closing.row.seq if closing else 0)
         ]
-        checked = PlayerCheck(number, wallet[1], self._shards, iter(signposts), self._held_max, closing)
+        checked = PlayerCheck(
+            number, wallet[1], self._shards, iter(signposts), self._held_max, closing, has_fingerprints=True
+        )
         return _Player(number, wallet, checked, closing)
 
     async def _archived_players(self) -> AsyncIterator[Finding]:
@@ -137,7 +139,14 @@ class _Verification:
             if marks.end == END:
                 break
             marks = MarkCheck(
-                player.number, player.wallet[1], self._shards, marks.end, self._held_max, player.closing, first.archived
+                player.number,
+                player.wallet[1],
+                self._shards,
+                marks.end,
+                self._held_max,
+                player.closing,
+                first.archived,
+                has_fingerprints=True,
             )
             async for record in self._connection.cursor(
                 VERIFY_SQL["of_player"], player.number, prefetch=PROGRESS_EVERY

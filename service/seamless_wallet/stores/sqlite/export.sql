@@ -23,11 +23,13 @@ SELECT shard, epoch, seq, chain, token FROM shard ORDER BY shard;
 SELECT player, user_id, currency, status, version, seq, balance, debt, sessions FROM wallet ORDER BY player;
 
 -- name: mark
--- Every mark, by the place of its entry. Two walks are merged: nothing is sorted in memory.
-SELECT mark.player, mark.digest, mark.bet_index, entry.seq * ?1 + entry.shard, mark.fingerprint, mark.state
+-- Every mark, by the place of its entry, and the fingerprint of an event, which a function takes from the payload. Two
+-- walks are merged: nothing is sorted in memory.
+SELECT mark.player, mark.digest, mark.bet_index, entry.seq * ?1 + entry.shard,
+  CASE mark.bet_index WHEN '' THEN payload_fingerprint(entry.payload) END, mark.state
 FROM mark LEFT JOIN entry ON entry.id = mark.entry WHERE mark.open = 0
 UNION ALL
-SELECT mark.player, mark.digest, mark.bet_index, entry.seq * ?1 + entry.shard, mark.fingerprint, mark.state
+SELECT mark.player, mark.digest, mark.bet_index, entry.seq * ?1 + entry.shard, NULL, mark.state
 FROM mark LEFT JOIN entry ON entry.id = mark.entry WHERE mark.open = 1
 ORDER BY 1, 2, 3;
 

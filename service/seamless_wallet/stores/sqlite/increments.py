@@ -73,4 +73,4 @@ def _tables(connection: sqlite3.Connection) -> Tables:
         row = one("bet_mark", player, digest, bet_index)
         return row and BetMark(*row)
 
-    return Tables(entry, partial(one, "event_mark"), bet_mark, partial(one, "signpost"))
+    return Tables(entry, partial(one, "event_mark"), bet_mark, partial(one, "signpost"), has_fingerprints=False)

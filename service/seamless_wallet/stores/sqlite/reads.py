@@ -49,10 +49,13 @@ def read_bet(connection: sqlite3.Connection, key: BetIdentity) -> Bet | None:
     return parse_bet(row[0]) if row else None
 
 
-def read_event(connection: sqlite3.Connection, player: int, digest: bytes) -> EventRecord | None:
-    """An event of a player; None if it is not committed."""
-    row = connection.execute(READ_SQL["event"], (player, digest)).fetchone()
-    return EventRecord(*row) if row else None
+def read_event(connection: sqlite3.Connection, found: StoredWallet, digest: bytes) -> EventRecord | None:
+    """An event of a player, and what its entry says; None if it is not committed."""
+    row = connection.execute(READ_SQL["event_entry"], (found.player, digest)).fetchone()
+    if row is None:
+        return None
+    entry = entry_of(EntryRow(*row), found.wallet.user_id)
+    return EventRecord(digest, entry.fingerprint, entry.seq)
 
 
 def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
@@ -98,7 +101,7 @@ def lookup(connection: sqlite3.Connection, shard: int, command: Command, digest:
             bet = read_bet(connection, (found.player, round_, item.bet_index))
             if bet is not None:
                 bets[item.bet_index] = bet
-    return LedgerLookup(epoch, seq, found.wallet, read_event(connection, found.player, digest), bets)
+    return LedgerLookup(epoch, seq, found.wallet, read_event(connection, found, digest), bets)
 
 
 def lookups(connection: sqlite3.Connection, asked: Sequence[AskedLookup]) -> Sequence[LedgerLookup | Exception]:
@@ -117,7 +120,7 @@ def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, byte
     records = {}
     for user_id, digest in events:
         found = read_wallet(connection, user_id)
-        record = read_event(connection, found.player, digest) if found else None
+        record = read_event(connection, found, digest) if found else None
         if record is not None:
             records[digest] = record
     return FoundEvents(heads(connection), records)

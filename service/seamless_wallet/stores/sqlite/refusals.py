@@ -66,7 +66,7 @@ def _known_identity(connection: sqlite3.Connection, entry: Entry) -> str:
     stored = read_wallet(connection, entry.user_id)
     if stored is None:
         return ""
-    event = read_event(connection, stored.player, entry.event_digest)
+    event = read_event(connection, stored, entry.event_digest)
     if event:
         return f"its event is that of entry {event.seq}"
     digest = entry.round_digest

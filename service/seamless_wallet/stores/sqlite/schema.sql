@@ -118,10 +118,8 @@ CREATE TABLE mark (
   digest BLOB NOT NULL CHECK (length(digest) = 16), -- of the event, or of the bet's round
   bet_index TEXT NOT NULL, -- '' for an event
   entry INTEGER NOT NULL, -- id of the event's entry, or of the one that placed or tombstoned the bet
-  fingerprint BLOB CHECK (length(fingerprint) = 16), -- of an event
   state TEXT, -- of a bet: as in seamless_wallet/ledger/bets.py
   PRIMARY KEY (open, player, digest, bet_index),
-  CHECK ((bet_index = '') = (fingerprint IS NOT NULL)),
   CHECK ((bet_index = '') = (state IS NULL)),
   CHECK (open = (coalesce(state, '') GLOB 'O *'))
 ) STRICT, WITHOUT ROWID;

@@ -106,14 +106,15 @@ class _Verification:
             if stored is None:
                 continue  # the check of the chains has told of each such entry
             user_id = stored[1]
-            checked = PlayerCheck(player, user_id, self._shards, iter(self._rows("signposts", player)), self._held_max)
+            signposts = iter(self._rows("signposts", player))
+            checked = PlayerCheck(player, user_id, self._shards, signposts, self._held_max, has_fingerprints=False)
             for row in rows:
                 yield from checked.check(EntryRow(*row))
             yield from checked.check_wallet(stored)
             yield from self._marks(player, checked.marks)
             marks = checked.marks
             while marks.end != END:
-                marks = MarkCheck(player, user_id, self._shards, marks.end, self._held_max)
+                marks = MarkCheck(player, user_id, self._shards, marks.end, self._held_max, has_fingerprints=False)
                 for row in self._rows("of_player", player):
                     yield from marks.check(EntryRow(*row))
                 yield from self._marks(player, marks)

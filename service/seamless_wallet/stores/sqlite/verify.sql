@@ -42,7 +42,7 @@ SELECT currency, sum(balance), sum(debt) FROM wallet GROUP BY currency;
 
 -- name: marks
 -- A player's marks from a digest on, below another one.
-SELECT open, digest, bet_index, entry, fingerprint, state FROM mark
+SELECT open, digest, bet_index, entry, NULL, state FROM mark
 WHERE open IN (0, 1) AND player = ? AND digest >= ? AND digest < ?;
 
 -- name: signposts
@@ -72,7 +72,7 @@ WHERE entry.id > ? ORDER BY entry.id LIMIT ?;
 
 -- name: event_mark
 -- The mark of a player's event.
-SELECT entry, fingerprint FROM mark WHERE open = 0 AND player = ? AND digest = ? AND bet_index = '';
+SELECT entry, NULL FROM mark WHERE open = 0 AND player = ? AND digest = ? AND bet_index = '';
 
 -- name: bet_mark
 -- The mark of a player's bet, if it has one, and that stands where its state belongs.

@@ -81,7 +81,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: insert_event
 -- An event, once for ever.
-INSERT INTO mark (open, player, digest, bet_index, entry, fingerprint) VALUES (0, ?, ?, '', ?, ?);
+INSERT INTO mark (open, player, digest, bet_index, entry) VALUES (0, ?, ?, '', ?);
 
 -- name: insert_bet
 -- A bet that was placed or tombstoned for the first time, once for ever: it is neither open nor over.

@@ -15,7 +15,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 
 from seamless_wallet.exit_status import EXIT_FAILURE
@@ -23,7 +22,14 @@ from seamless_wallet.ledger.entry import payload_fingerprint
 from seamless_wallet.ledger.ports import StoreError
 from seamless_wallet.stores.audit import READ_ERRORS
 from seamless_wallet.stores.postgres import reads as postgres_reads
-from seamless_wallet.stores.postgres.primary import WITHOUT_LIMITS, Connection, connect, place_of, store_errors
+from seamless_wallet.stores.postgres.primary import (
+    WITHOUT_LIMITS,
+    Connection,
+    ImpossibleRow,
+    connect,
+    place_of,
+    store_errors,
+)
 from seamless_wallet.stores.postgres.row_forms import entry_row_of
 from seamless_wallet.stores.postgres.setup import init_within
 from seamless_wallet.stores.postgres.sql import IMPORT_SQL
@@ -158,7 +164,7 @@ class _Copy:
     async def _copy_records(self, table: str, columns: Sequence[str], records: Iterable[tuple[object, ...]]) -> None:
         try:
             await self._connection.copy_records_to_table(table, schema_name="ledger", columns=columns, records=records)
-        except asyncpg.IntegrityConstraintViolationError as error:
+        except ImpossibleRow as error:
             raise CopyFailed(
                 f"{self._path} has a row of {table} that cannot be, and nothing of it was kept: {error.args[0]}; "
                 "run `wallet verify`"

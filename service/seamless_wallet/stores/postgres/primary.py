@@ -56,6 +56,9 @@ NEVER_LET_IN: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.I
 ENDED: Final = frozenset({"57P01", "57P02", "57P03", "25006"})
 """The server ends, starts, or takes no writes any more: another one may be asked."""
 
+ImpossibleRow: TypeAlias = asyncpg.IntegrityConstraintViolationError
+"""A row that the tables do not take: it is there already, or lacks what each has."""
+
 SETTINGS: Final = {
     "application_name": "seamless-wallet",
     # A plan is made when tables are small and used when they are large: what is looked for has an index.

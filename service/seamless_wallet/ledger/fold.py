@@ -191,7 +191,7 @@ def items_with_effects(entry: Entry) -> Iterator[tuple[Item, str]]:
     command, effects = entry.command, entry.decision.effects
     if len(effects) != len(command.items):
         raise FoldError(f"entry {entry.shard}/{entry.seq} has {len(effects)} effects for {len(command.items)} items")
-    return zip(command.items, effects, strict=True)
+    return zip(command.items, effects)  # noqa: B905 - of one length; to ask again costs as much as the rest
 
 
 def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
@@ -203,12 +203,12 @@ def fold_round(bets: dict[str, Bet], entry: Entry) -> None:
 def net_effect(entry: Entry) -> int:
     """What the entry's items and amount must move in all (Δbalance − Δdebt), minor units.
 
-    Raises ValueError unless there are as many items as effects.
+    Raises FoldError unless there are as many items as effects.
     """
     command = entry.command
     moved_by = _MOVED_BY_ITEM.get(command.kind, _nothing)
     moved = _MOVED_BY_AMOUNT.get(command.kind, 0) * command.amount
-    for item, effect in zip(command.items, entry.decision.effects, strict=True):
+    for item, effect in items_with_effects(entry):
         if effect == "+":
             moved += moved_by(item)
     return moved

@@ -15,7 +15,6 @@ from seamless_wallet.ledger.entry import Entry
 from seamless_wallet.ledger.fold import fold_bet, items_with_effects
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import (
-    Place,
     StoredWallet,
     WalletRow,
     apply_entry,
@@ -75,13 +74,13 @@ class Plan:
             self._next_id = entry_id + 1
         if entry.void:
             player = stored.player if stored else 0
-            self.entries.append(void_row(entry, Place(entry_id, player, 0, chain)))
+            self.entries.append(void_row(entry, (entry_id, player, 0, chain)))
             return
         if stored:
             wallet, player, previous = apply_entry(stored.wallet, entry, self._shards), stored.player, stored.last
         else:
             wallet, player, previous = apply_entry(None, entry, self._shards), entry.seq * self._shards + entry.shard, 0
-        self.entries.append(entry_row(entry, Place(entry_id, player, previous, chain)))
+        self.entries.append(entry_row(entry, (entry_id, player, previous, chain)))
         round_digest = entry.round_digest
         if round_digest is not None:
             self._follow_bets(entry, player, round_digest, entry_id)

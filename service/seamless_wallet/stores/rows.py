@@ -64,13 +64,8 @@ class EntryRow(NamedTuple):
     chain: bytes
 
 
-class Place(NamedTuple):
-    """Where an entry is put: its own id, and what links it to the entries before it."""
-
-    id: int
-    player: int
-    previous: int
-    chain: bytes
+Place = tuple[int, int, int, bytes]
+"""Where an entry is put: its own id, its player, the id of the player's entry before, and its chain link."""
 
 
 class InvalidEntry(WalletError, ValueError):
@@ -149,9 +144,10 @@ def void_row(entry: Entry, place: Place) -> tuple[object, ...]:
     except (UnknownPayloadVersion, *INVALID_ENTRY_ERRORS):
         received_ms = 0
     kept = _encode_void((entry.user_id, entry.payload, entry.decided))
+    entry_id, player, _, chain = place
     return (
-        place.id, entry.shard, entry.seq, entry.epoch, place.player, 0, VOID, entry.provider, "", "", received_ms,
-        0, 0, 0, 0, 0, entry.void, kept, place.chain,
+        entry_id, entry.shard, entry.seq, entry.epoch, player, 0, VOID, entry.provider, "", "", received_ms,
+        0, 0, 0, 0, 0, entry.void, kept, chain,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import hiredis
 import pytest
 
 from benchmarks.lua_cpu import KINDS, PLAYERS, Game, Server
+from benchmarks.scaling import LEDGER_BYTES
 from seamless_wallet.commands import Item, Kind
 from seamless_wallet.engine.scripts import load_scripts
 from seamless_wallet.stores.sqlite import SqliteLedger, init
@@ -41,9 +42,6 @@ SENT_BYTES: Final = {"bet": 625, "cancel": 604, "result": 601}
 
 STATEMENTS: Final = {1: 9, 25: 81}
 """That SQLite executes for a commit of so many one-bet events of one player, BEGIN and COMMIT included: 3 an event."""
-
-FILE_BYTES: Final = 322
-"""By which the ledger's file grows for each one-bet event, among some thousand."""
 
 
 @pytest.fixture(scope="module")
@@ -152,4 +150,4 @@ async def test_an_event_takes_no_more_room_in_the_ledger(tmp_path, book):
 
         before = await grown(0, 1000)
         after = await grown(1000, 2000)
-        assert (after - before) / 2000 == pytest.approx(FILE_BYTES, rel=0.03)
+        assert (after - before) / 2000 == pytest.approx(LEDGER_BYTES, rel=0.03)

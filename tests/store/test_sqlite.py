@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 from seamless_wallet.ledger.entry import payload_fingerprint
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
+from seamless_wallet.ledger.records import EventRecord
 from seamless_wallet.stores.sql_files import read_queries, statements
 from seamless_wallet.stores.sqlite import SqliteLedger, init
 from seamless_wallet.stores.sqlite.database import connect
@@ -376,6 +378,20 @@ async def test_a_ledger_of_a_schema_before_is_brought_up_to_date(version, tmp_pa
         for (name,) in other.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
             rows = f"SELECT * FROM {name} ORDER BY 1, 2"  # noqa: S608
             assert connection.execute(rows).fetchall() == other.execute(rows).fetchall(), name
+
+
+async def test_an_event_that_cannot_be_read_spoils_no_other(backend, store, book):
+    """It is there, but like no event that comes; nothing is told of it alone, and all of the others"""
+    broken, whole = book.deposit(5), book.deposit(7)
+    await store.commit([book.take()])
+    assert backend.tamper("UPDATE entry SET payload = zeroblob(4) WHERE seq = ?", broken.seq) == 1
+    events = (await store.find_events([(book.user, broken.event_digest), (book.user, whole.event_digest)])).events
+    assert events[broken.event_digest].fingerprint == b""
+    assert events[whole.event_digest] == EventRecord(whole.event_digest, whole.fingerprint, whole.seq)
+    asked = [store.lookup(0, entry.command, entry.event_digest) for entry in (broken, whole)]
+    refused, told = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(refused, Exception)
+    assert told.record == events[whole.event_digest]
 
 
 def test_nothing_is_sorted_for_a_copy():

@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Final
 
 from seamless_wallet.commands import BET_KINDS, Command, round_digest
 from seamless_wallet.ledger.bets import Bet, parse_bet
@@ -18,6 +19,9 @@ from seamless_wallet.stores.gathered_lookups import AskedLookup
 from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
+
+UNREADABLE: Final = b""
+"""In place of a fingerprint: the event is there, and says what no other one says."""
 
 
 def heads(connection: sqlite3.Connection) -> Sequence[ShardHead]:
@@ -116,11 +120,14 @@ def lookups(connection: sqlite3.Connection, asked: Sequence[AskedLookup]) -> Seq
 
 
 def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, bytes]]) -> FoundEvents:
-    """Which of these events, each a user_id and a digest, are committed."""
+    """Which of these events, each a user_id and a digest, are committed. One that cannot be read spoils no other."""
     records = {}
     for user_id, digest in events:
         found = read_wallet(connection, user_id)
-        record = read_event(connection, found, digest) if found else None
+        try:
+            record = read_event(connection, found, digest) if found else None
+        except INVALID_ENTRY_ERRORS:
+            record = EventRecord(digest, UNREADABLE, 0)
         if record is not None:
             records[digest] = record
     return FoundEvents(heads(connection), records)

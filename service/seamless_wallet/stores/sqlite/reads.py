@@ -20,7 +20,7 @@ from seamless_wallet.stores.known import BetIdentity
 from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
 
-UNREADABLE: Final = b""
+LIKE_NO_EVENT: Final = b""
 """In place of a fingerprint: the event is there, and says what no other one says."""
 
 
@@ -127,7 +127,7 @@ def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, byte
         try:
             record = read_event(connection, found, digest) if found else None
         except INVALID_ENTRY_ERRORS:
-            record = EventRecord(digest, UNREADABLE, 0)
+            record = EventRecord(digest, LIKE_NO_EVENT, 0)
         if record is not None:
             records[digest] = record
     return FoundEvents(heads(connection), records)

@@ -68,7 +68,7 @@ class SqliteBackend:
 
     refused = sqlite3.IntegrityError
     verification = sqlite_verification
-    lacks: frozenset[tuple[str, str]] = frozenset()
+    lacks = frozenset({("mark", "fingerprint")})
     takes_any_bytes = True
     inserts: Mapping[str, str] = {}
 

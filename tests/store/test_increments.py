@@ -93,6 +93,21 @@ async def test_finds_bytes_that_are_none(store, story, backend, change):  # noqa
     assert (await verified(store))[0]
 
 
+async def test_an_event_whose_mark_leads_to_another_entry_is_found(store, story, backend):  # noqa: F811
+    """To an older one of the same player, which is there"""
+    moved = "entry = (SELECT min(entry) FROM mark WHERE bet_index = '')"
+    newest = "entry = (SELECT max(entry) FROM mark WHERE bet_index = '') AND bet_index = ''"
+    assert backend.tamper(f"UPDATE mark SET {moved} WHERE {newest}") == 1  # noqa: S608
+    assert any("the mark of its event" in finding.text for finding in (await verified(store))[0])
+
+
+async def test_another_fingerprint_is_found(store, story, backend):  # noqa: F811
+    """Where the mark of an event has one"""
+    if ("mark", "fingerprint") not in backend.lacks:
+        assert backend.tamper("UPDATE mark SET fingerprint = digest WHERE bet_index = ''") > 0
+        assert any("the mark of its event" in finding.text for finding in (await verified(store))[0])
+
+
 async def test_an_open_bet_without_its_mark_is_found(store, story, backend):  # noqa: F811
     """It stands among the open ones, or it is not open"""
     assert backend.tamper("DELETE FROM mark WHERE open = 1") > 0

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from seamless_wallet.ledger.conflicts import EntriesRefused, RefusalCause
 from seamless_wallet.ledger.entry import payload_fingerprint
+from seamless_wallet.ledger.fold import FoldError
 from seamless_wallet.ledger.ports import LeaseHeld, StoreError
 from seamless_wallet.ledger.records import EventRecord
 from seamless_wallet.stores.sql_files import read_queries, statements
@@ -90,6 +91,7 @@ def plan_of(query: str) -> list[str]:
     "name",
     [
         "bet",
+        "event",
         "event_entry",
         "open_bets",
         "open_rounds",
@@ -381,19 +383,60 @@ async def test_a_ledger_of_a_schema_before_is_brought_up_to_date(version, tmp_pa
             assert connection.execute(rows).fetchall() == other.execute(rows).fetchall(), name
 
 
-async def test_an_event_that_cannot_be_read_spoils_no_other(backend, store, book):
-    """It is there, but like no event that comes; nothing is told of it alone, and all of the others"""
-    broken, whole = book.deposit(5), book.deposit(7)
+UNREADABLE = [
+    "UPDATE entry SET payload = zeroblob(4) WHERE seq = 3",
+    "UPDATE entry SET payload = x'9b6300000000000000000000' WHERE seq = 3",  # of a version that nobody here reads
+    "UPDATE entry SET provider = CAST(x'ff' AS TEXT) WHERE seq = 3",
+    "UPDATE mark SET entry = (SELECT id FROM entry WHERE seq = 4) WHERE entry = (SELECT id FROM entry WHERE seq = 3)",
+]
+"""What is done to an event, so that nobody can tell what it says."""
+
+
+@pytest.fixture
+async def two_events(store, book):
+    """Two deposits, the entries 3 and 4."""
+    events = book.deposit(5, transaction_id="again"), book.deposit(7)
     await store.commit([book.take()])
-    assert backend.tamper("UPDATE entry SET payload = zeroblob(4) WHERE seq = ?", broken.seq) == 1
+    return events
+
+
+@pytest.mark.parametrize("harm", UNREADABLE)
+async def test_an_event_that_cannot_be_read_spoils_no_other(backend, store, book, two_events, harm):
+    """It is there, but like no event that comes; nothing is told of it alone, and all of the others"""
+    broken, whole = two_events
+    assert backend.tamper(harm) == 1
     events = (await store.find_events([(book.user, broken.event_digest), (book.user, whole.event_digest)])).events
-    assert events[broken.event_digest].fingerprint == b""
+    assert events[broken.event_digest] == EventRecord(broken.event_digest, b"", 0)
     assert events[whole.event_digest] == EventRecord(whole.event_digest, whole.fingerprint, whole.seq)
     refused = asyncio.ensure_future(store.lookup(0, broken.command, broken.event_digest))
     told = await store.lookup(0, whole.command, whole.event_digest)
     assert told.record == events[whole.event_digest]
-    with pytest.raises(msgspec.MsgspecError):
+    with pytest.raises(FoldError, match="its event"):
         await refused
+
+
+TEXT_IS_NONE = "UPDATE entry SET effects = CAST(x'ff' AS TEXT), game_no = CAST(x'ff' AS TEXT) WHERE seq = 3"
+
+
+async def test_a_text_that_is_none_matters_to_no_look_up(backend, store, book, two_events):
+    """What an event says is in its payload: no other column is read for it"""
+    broken, _ = two_events
+    assert backend.tamper(TEXT_IS_NONE) == 1
+    record = EventRecord(broken.event_digest, broken.fingerprint, broken.seq)
+    assert (await store.find_events([(book.user, broken.event_digest)])).events == {broken.event_digest: record}
+    assert (await store.lookup(0, broken.command, broken.event_digest)).record == record
+
+
+@pytest.mark.parametrize("harm", [*UNREADABLE, TEXT_IS_NONE])
+async def test_an_identity_is_known_whatever_its_entry_says(backend, store, book, two_events, harm):
+    """Who sends it again has re-used it: neither the shard nor the player pays for a row that is damaged"""
+    assert backend.tamper(harm) == 1
+    book.deposit(5, transaction_id="again")
+    before = await store.heads()
+    with pytest.raises(EntriesRefused) as caught:
+        await store.commit([book.take()])
+    assert [(refused.cause, refused.seq) for refused in caught.value.refusals] == [(RefusalCause.REUSED, 5)]
+    assert await store.heads() == before
 
 
 def test_nothing_is_sorted_for_a_copy():

@@ -38,7 +38,7 @@ async def refused(store, book):
     return before, book.take(), neighbour
 
 
-async def test_a_refusal_costs_its_wallet_only(store, refused):
+async def test_a_refusal_costs_its_wallet_only(store, refused, backend):
     """The refused entry and those of its wallet behind it move nothing; the neighbour's is as any other"""
     before, entries, neighbour = refused
     assert (await refusal(store, entries)).seq == entries[0].seq
@@ -49,6 +49,8 @@ async def test_a_refusal_costs_its_wallet_only(store, refused):
     assert await store.voids(0, 1) == {entries[0].seq, entries[1].seq}
     assert await store.voids(0, entries[1].seq) == {entries[1].seq}
     assert await store.voids(1, 1) == set()
+    players = backend.rows("SELECT player FROM wallet WHERE user_id = ?", before.user)
+    assert backend.rows("SELECT player FROM entry WHERE kind = 'void'") == 2 * players
     await sound(store)
 
 

@@ -31,7 +31,10 @@ class LeaseTable(msgspec.Struct, frozen=True):
 
 
 class EventRecord(msgspec.Struct, frozen=True):
-    """A committed event: what it said, and where its entry is."""
+    """A committed event: what it said, and where its entry is.
+
+    Where nobody can tell what it said, `find_events` gives an empty fingerprint, which is no event's, and seq 0.
+    """
 
     digest: bytes
     fingerprint: bytes

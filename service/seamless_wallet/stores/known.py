@@ -18,7 +18,6 @@ WALLETS_MAX: Final = 50_000
 BETS_MAX: Final = 50_000
 """Past these all of them are forgotten; a few hundred bytes each."""
 
-
 _OPEN: Final = BetState.OPEN
 
 

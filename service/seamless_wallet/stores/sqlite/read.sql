@@ -30,6 +30,11 @@ SELECT player, user_id, currency, status, version, seq, balance, debt, last, ses
 -- The state of one bet, by player, round and bet_index.
 SELECT state FROM mark WHERE open IN (0, 1) AND player = ? AND digest = ? AND bet_index = ?;
 
+-- name: event
+-- Where a player's event stands, and what tells what it says. No text is read: one that is none would fail all who ask.
+SELECT entry.seq, entry.payload, CAST(entry.provider AS BLOB) FROM mark CROSS JOIN entry ON entry.id = mark.entry
+WHERE mark.open = 0 AND mark.player = ? AND mark.digest = ? AND mark.bet_index = '';
+
 -- name: open_bets
 -- A player's open bets, with what became of them: a stake.
 SELECT digest, bet_index, state FROM mark WHERE open = 1 AND player = ? LIMIT ?;

@@ -8,16 +8,18 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from seamless_wallet.commands import BET_KINDS, Command, round_digest
+from seamless_wallet.commands import BET_KINDS, Command, event_digest, fingerprint, round_digest
 from seamless_wallet.ledger.bets import Bet, parse_bet
 from seamless_wallet.ledger.entry import INVALID_ENTRY_ERRORS, Entry, counterparty_of
-from seamless_wallet.ledger.fold import Wallet
+from seamless_wallet.ledger.fold import FoldError, Wallet
+from seamless_wallet.ledger.payload import decode_payload
 from seamless_wallet.ledger.records import EventRecord, FoundEvents, LedgerLookup, ShardHead, WalletSnapshot
 from seamless_wallet.money import AMOUNT_MAX
 from seamless_wallet.stores import bounds
+from seamless_wallet.stores.audit import READ_ERRORS
 from seamless_wallet.stores.gathered_lookups import AskedLookup
 from seamless_wallet.stores.known import BetIdentity
-from seamless_wallet.stores.rows import EntryRow, StoredWallet, entry_of, stored_wallet
+from seamless_wallet.stores.rows import EntryRow, InvalidEntry, StoredWallet, entry_of, stored_wallet
 from seamless_wallet.stores.sqlite.sql import READ_SQL
 
 LIKE_NO_EVENT: Final = b""
@@ -53,13 +55,30 @@ def read_bet(connection: sqlite3.Connection, key: BetIdentity) -> Bet | None:
     return parse_bet(row[0]) if row else None
 
 
+def event_seq(connection: sqlite3.Connection, player: int, digest: bytes) -> int | None:
+    """The seq of a player's event, whether or not its entry can be read; None if it is not committed."""
+    row = connection.execute(READ_SQL["event"], (player, digest)).fetchone()
+    return row[0] if row else None
+
+
 def read_event(connection: sqlite3.Connection, found: StoredWallet, digest: bytes) -> EventRecord | None:
-    """An event of a player, and what its entry says; None if it is not committed."""
-    row = connection.execute(READ_SQL["event_entry"], (found.player, digest)).fetchone()
+    """An event of a player, and what its entry says; None if it is not committed.
+
+    Raises FoldError if its entry cannot be read, or is that of another event.
+    """
+    row = connection.execute(READ_SQL["event"], (found.player, digest)).fetchone()
     if row is None:
         return None
-    entry = entry_of(EntryRow(*row), found.wallet.user_id)
-    return EventRecord(digest, entry.fingerprint, entry.seq)
+    seq, payload, provider = row
+    try:
+        command = decode_payload(payload, found.wallet.user_id, provider.decode())
+        if event_digest(command) != digest:
+            raise InvalidEntry("it is that of another event")
+    except READ_ERRORS as error:
+        raise FoldError(
+            f"the entry {seq} of player {found.player} does not tell what its event says: {error}"
+        ) from error
+    return EventRecord(digest, fingerprint(command), seq)
 
 
 def load(connection: sqlite3.Connection, shard: int, user_id: str, since_ms: int) -> WalletSnapshot:
@@ -126,7 +145,7 @@ def find_events(connection: sqlite3.Connection, events: Sequence[tuple[str, byte
         found = read_wallet(connection, user_id)
         try:
             record = read_event(connection, found, digest) if found else None
-        except INVALID_ENTRY_ERRORS:
+        except FoldError:
             record = EventRecord(digest, LIKE_NO_EVENT, 0)
         if record is not None:
             records[digest] = record

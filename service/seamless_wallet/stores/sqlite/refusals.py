@@ -11,7 +11,7 @@ from seamless_wallet.ledger.conflicts import Refusal, RefusalCause
 from seamless_wallet.ledger.entry import CHAIN_START, INVALID_ENTRY_ERRORS, Entry
 from seamless_wallet.ledger.fold import BetContradiction, first_seen_bets
 from seamless_wallet.stores.sqlite.planned_rows import plan_on, write_plan
-from seamless_wallet.stores.sqlite.reads import read_bet, read_event, read_wallet
+from seamless_wallet.stores.sqlite.reads import event_seq, read_bet, read_wallet
 from seamless_wallet.stores.sqlite.sql import WRITE_SQL
 
 REFUSALS: Final = (sqlite3.IntegrityError, *INVALID_ENTRY_ERRORS)
@@ -66,9 +66,9 @@ def _known_identity(connection: sqlite3.Connection, entry: Entry) -> str:
     stored = read_wallet(connection, entry.user_id)
     if stored is None:
         return ""
-    event = read_event(connection, stored, entry.event_digest)
-    if event:
-        return f"its event is that of entry {event.seq}"
+    seq = event_seq(connection, stored.player, entry.event_digest)
+    if seq is not None:
+        return f"its event is that of entry {seq}"
     digest = entry.round_digest
     for index in first_seen_bets(entry):
         if digest and read_bet(connection, (stored.player, digest, index)):
